@@ -1,0 +1,36 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { HardwareSpecs } from "../node/HardwareSpecs.ts"
+import { ResolvedNode, ResolvedRelay } from "../node/NodeConfig.ts"
+import { Fingerprints } from "../relay/Fingerprint.ts"
+import { RelayName } from "../relay/RelayName.ts"
+import { Authorization } from "./Authorization.ts"
+import { AllocationFailed, SpecsMissing } from "./Problems.ts"
+
+/** Answer to the specs: how many relays the node has from now on. */
+export const Allocated = Schema.Struct({ relays: Schema.Int })
+
+/** What a node says after a pass, for each relay. `blocked` is null where the relay runs as configured. */
+export const RelayReport = Schema.Struct({
+  name: RelayName,
+  fingerprint: Schema.NullOr(Fingerprints),
+  blocked: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000))))
+})
+export type RelayReport = typeof RelayReport.Type
+
+export const NodeReport = Schema.Struct({
+  relays: Schema.Array(RelayReport).pipe(Schema.check(Schema.isMaxLength(512))),
+  tor_version: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(100))))
+})
+export type NodeReport = typeof NodeReport.Type
+
+export class PrivateApi extends HttpApiGroup.make("private")
+  .add(
+    HttpApiEndpoint.post("specs", "/specs", { payload: HardwareSpecs, success: Allocated, error: AllocationFailed }),
+    HttpApiEndpoint.get("relays", "/config/node", { success: Schema.Array(ResolvedRelay), error: SpecsMissing }),
+    HttpApiEndpoint.get("node", "/config/resolved/node", { success: ResolvedNode, error: AllocationFailed }),
+    HttpApiEndpoint.post("report", "/report", { payload: NodeReport, success: HttpApiSchema.NoContent })
+  )
+  .middleware(Authorization)
+  .prefix("/private")
+{}

@@ -1,0 +1,43 @@
+import { HttpApiError } from "effect/http-api"
+
+/** The node is known and waits for a person to enable it. The agent asks again every three seconds. */
+export class NodeNotEnabled extends HttpApiError.Problem<NodeNotEnabled>()("NodeNotEnabled", {
+  type: "urn:patela:problem:node-not-enabled",
+  status: 401,
+  title: "Node not yet enabled"
+}) {}
+
+/** The bearer token is missing, expired, forged, of an earlier epoch, or its node was disabled. */
+export class TokenRefused extends HttpApiError.Problem<TokenRefused>()("TokenRefused", {
+  type: "urn:patela:problem:token-refused",
+  status: 401,
+  title: "Token refused"
+}) {}
+
+/** What the request says of its keys is not so: `detail` names the field and what is wrong with it. */
+export class IdentityRefused extends HttpApiError.Problem<IdentityRefused>()("IdentityRefused", {
+  type: "urn:patela:problem:identity-refused",
+  status: 400,
+  title: "Identity refused"
+}) {}
+
+/** The waiting list is full: a person must enable or remove machines before new ones are taken. */
+export class WaitingListFull extends HttpApiError.Problem<WaitingListFull>()("WaitingListFull", {
+  type: "urn:patela:problem:waiting-list-full",
+  status: 429,
+  title: "Waiting list full"
+}) {}
+
+/** The server cannot give this node its relays, for `detail`: a pool is exhausted, or a setting is missing. */
+export class AllocationFailed extends HttpApiError.Problem<AllocationFailed>()("AllocationFailed", {
+  type: "urn:patela:problem:allocation-failed",
+  status: 409,
+  title: "Allocation failed"
+}) {}
+
+/** The node has not said what hardware it has, so it has no relays yet. */
+export class SpecsMissing extends HttpApiError.Problem<SpecsMissing>()("SpecsMissing", {
+  type: "urn:patela:problem:specs-missing",
+  status: 409,
+  title: "Specs missing"
+}) {}

@@ -1,0 +1,59 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { IdentityRefused, NodeNotEnabled, WaitingListFull } from "./Problems.ts"
+
+/** Bytes as lower- or upper-case hex, bounded: the largest TPM structure sent here is far below a kilobyte. */
+const HexText = Schema.String.pipe(
+  Schema.check(
+    Schema.isPattern(/^(?:[0-9a-fA-F]{2})+$/, { message: "expected hexadecimal digits, two for each byte" }),
+    Schema.isMaxLength(4096)
+  )
+)
+
+/** Who asks: the public areas as TPM2B_PUBLIC (TPM 2.0 part 2, 12.2.5) and the Name of the AK (part 1, 16), in hex. */
+export const AuthRequest = Schema.Struct({ ek_public: HexText, ak_public: HexText, ak_name: HexText })
+export type AuthRequest = typeof AuthRequest.Type
+
+/**
+ * The challenge. `blob` is a TPM2B_ID_OBJECT and `secret` a TPM2B_ENCRYPTED_SECRET (TPM 2.0 part 1, 24): activating
+ * them gives a 32-byte key. `token` is the Biscuit under that key, AES-256-GCM as nonce (12 bytes) || ciphertext || tag
+ * (16 bytes), with `sealedWith` as associated data. `expires_at` is the challenge's end in Unix seconds.
+ */
+const challengeFields = {
+  challenge: HexText,
+  blob: HexText,
+  secret: HexText,
+  token: HexText,
+  expires_at: Schema.Int
+}
+
+/** 201: this node never authenticated before. */
+export const FirstChallenge = Schema.Struct({ ...challengeFields, first: Schema.Literal(true) }).pipe(
+  HttpApiSchema.status(201)
+)
+
+/** 200: a node that authenticated before. */
+export const ReturningChallenge = Schema.Struct({ ...challengeFields, first: Schema.Literal(false) })
+
+export type Challenge = typeof FirstChallenge.Type | typeof ReturningChallenge.Type
+
+/**
+ * The associated data that binds a sealed token to its challenge, keys and expiry: the UTF-8 bytes of this text.
+ * Server and agent both make it from what they hold themselves, never from the other's word alone.
+ */
+export const sealedWith = (
+  challenge: { readonly challenge: string; readonly expires_at: number },
+  request: AuthRequest
+): string =>
+  ["patela challenge v1", challenge.challenge, request.ek_public, request.ak_public, request.ak_name]
+    .map((part) => part.toLowerCase())
+    .concat(String(challenge.expires_at))
+    .join("\n")
+
+export class PublicApi extends HttpApiGroup.make("public").add(
+  HttpApiEndpoint.post("auth", "/auth", {
+    payload: AuthRequest,
+    success: [FirstChallenge, ReturningChallenge],
+    error: [NodeNotEnabled, IdentityRefused, WaitingListFull]
+  })
+).prefix("/public") {}

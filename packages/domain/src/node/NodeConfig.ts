@@ -1,0 +1,52 @@
+import { Schema } from "effect"
+import { AddressRange } from "../net/AddressRange.ts"
+import { Ipv4 } from "../net/Ipv4.ts"
+import { Ipv6 } from "../net/Ipv6.ts"
+import { Fingerprints } from "../relay/Fingerprint.ts"
+import { RelayName } from "../relay/RelayName.ts"
+import { Slot } from "../relay/Slot.ts"
+
+const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 65_535 })))
+
+/**
+ * One relay as the server resolved it. `torrc` is the merge of the global, node and relay layers in torrc syntax,
+ * without the lines that Patela manages. `fingerprint` is what the server has on record for the relay, or null where
+ * none was reported yet: only then may the node make new identity keys.
+ */
+export const ResolvedRelay = Schema.Struct({
+  name: RelayName,
+  slot: Slot,
+  ip_v4: Ipv4,
+  ip_v6: Schema.NullOr(Ipv6),
+  or_port: Port,
+  dir_port: Schema.NullOr(Port),
+  torrc: Schema.String,
+  fingerprint: Schema.NullOr(Fingerprints)
+})
+export type ResolvedRelay = typeof ResolvedRelay.Type
+
+/**
+ * The relay network of a node. Prefixes are lengths in bits. `pools` are the ranges that the server gives addresses
+ * from; an address on the relay interface is Patela's to remove only inside them.
+ */
+export const NodeNetwork = Schema.Struct({
+  gateway_v4: Ipv4,
+  gateway_v6: Schema.NullOr(Ipv6),
+  prefix_v4: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 32 }))),
+  prefix_v6: Schema.NullOr(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 128 })))),
+  dns: Schema.Array(Schema.Union([Ipv4, Ipv6])),
+  pools: Schema.Array(AddressRange)
+})
+export type NodeNetwork = typeof NodeNetwork.Type
+
+/** What holds for the whole node. `test_network` lets torrc lines through that only a private Tor network needs. */
+export const ResolvedNode = Schema.Struct({
+  network: NodeNetwork,
+  geoip: Schema.Boolean,
+  test_network: Schema.Boolean
+})
+export type ResolvedNode = typeof ResolvedNode.Type
+
+/** The resolved config: everything that the server says about a node. */
+export const NodeConfig = Schema.Struct({ relays: Schema.Array(ResolvedRelay), ...ResolvedNode.fields })
+export type NodeConfig = typeof NodeConfig.Type

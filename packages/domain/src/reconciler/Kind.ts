@@ -1,0 +1,116 @@
+import { Effect, Schema, type Stream } from "effect"
+import type { HostFacts } from "../node/HostFacts.ts"
+import type { NodeConfig } from "../node/NodeConfig.ts"
+import type { Change, ChangeView, Reason } from "./Change.ts"
+import type { Outcome } from "./Outcome.ts"
+import type { RefusedResource, Resource, ResourceAddress, Scope } from "./Resource.ts"
+
+/** The host could not be read, or said something that cannot be understood. */
+export class ObservationFailed extends Schema.TaggedError<ObservationFailed>()("ObservationFailed", {
+  kind: Schema.String,
+  message: Schema.String
+}) {}
+
+/** What the desired state is computed from. `configIsNew`: this configuration was not yet converged on this boot. */
+export interface DesiredInput {
+  readonly config: NodeConfig
+  readonly facts: HostFacts
+  readonly configIsNew: boolean
+}
+
+/** An event says where to look, never what is there. */
+export type WatchSignal = "look again" | "events lost"
+
+/**
+ * What the author of a kind writes. `Read` are the services that only look at the host, `Write` those that change
+ * it; a layer without writers cannot run `apply`, and the compiler says so.
+ */
+export interface KindSpec<D, A, Read, Write> {
+  readonly kind: string
+  /** Pure. Every resource of this kind that the configuration asks for, or why it cannot be had. */
+  readonly desired: (
+    input: Omit<DesiredInput, "configIsNew">
+  ) => ReadonlyArray<Resource<D> | RefusedResource>
+  /** One bulk read of the host, decoded by Schema: everything of this kind that is there, by address. */
+  readonly observe: (
+    desired: ReadonlyArray<Resource<D>>
+  ) => Effect.Effect<ReadonlyMap<ResourceAddress, A>, ObservationFailed, Read>
+  /** Pure and total. It compares managed fields only. */
+  readonly diff: (
+    desired: ReadonlyArray<Resource<D>>,
+    observed: ReadonlyMap<ResourceAddress, A>
+  ) => ReadonlyArray<Change<D, A>>
+  /** A batch in, an outcome for each change out; one kernel transaction where the kernel has one. */
+  readonly apply: (
+    changes: ReadonlyArray<Change<D, A>>
+  ) => Effect.Effect<ReadonlyMap<ResourceAddress, Outcome>, never, Write>
+  readonly watch: Stream.Stream<WatchSignal, ObservationFailed, Read>
+}
+
+/** A kind with its value types closed over, so that kinds of any types stand in one list. */
+export interface Kind<Read, Write> {
+  readonly kind: string
+  /** The addresses that the configuration asks for, also where the host cannot be read. */
+  readonly resources: (input: DesiredInput) => ReadonlyArray<ResourceView>
+  readonly plan: (input: DesiredInput) => Effect.Effect<KindPlan<Write>, ObservationFailed, Read>
+  readonly watch: Stream.Stream<WatchSignal, ObservationFailed, Read>
+}
+
+export interface ResourceView {
+  readonly address: ResourceAddress
+  readonly scope: Scope
+}
+
+export interface KindPlan<Write> {
+  readonly kind: string
+  readonly resources: ReadonlyArray<ResourceView>
+  readonly refused: ReadonlyArray<RefusedResource>
+  readonly changes: ReadonlyArray<ChangeView>
+  readonly apply: (
+    admitted: (change: ChangeView) => boolean
+  ) => Effect.Effect<ReadonlyMap<ResourceAddress, Outcome>, never, Write>
+}
+
+const isRefused = <D>(resource: Resource<D> | RefusedResource): resource is RefusedResource => "refused" in resource
+const isWanted = <D>(resource: Resource<D> | RefusedResource): resource is Resource<D> => !isRefused(resource)
+
+/** Closes over the types of a kind. */
+export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind<Read, Write> => {
+  const resources = (input: DesiredInput) => spec.desired(input).map(({ address, scope }) => ({ address, scope }))
+
+  const plan = Effect.fn(`${spec.kind}.plan`)(function*(input: DesiredInput) {
+    const all = spec.desired(input)
+    const refused = all.filter(isRefused)
+    const desired = all.filter(isWanted)
+    const observed = yield* spec.observe(desired)
+    const untouchable = new Set(refused.map(({ address }) => address))
+    const changes = spec.diff(desired, observed)
+      .filter(({ address }) => !untouchable.has(address))
+      .map((change) => ({ change, view: viewOf(spec.kind, change, input.configIsNew) }))
+    return {
+      kind: spec.kind,
+      resources: all.map(({ address, scope }) => ({ address, scope })),
+      refused,
+      changes: changes.map(({ view }) => view),
+      apply: (admitted: (change: ChangeView) => boolean) => {
+        const batch = changes.filter(({ view }) => admitted(view)).map(({ change }) => change)
+        return batch.length === 0 ? Effect.succeed(new Map<ResourceAddress, Outcome>()) : spec.apply(batch)
+      }
+    }
+  })
+
+  return { kind: spec.kind, resources, plan, watch: spec.watch }
+}
+
+const viewOf = <D, A>(kind: string, change: Change<D, A>, configIsNew: boolean): ChangeView => {
+  const usual: Reason = change.action === "remove" ? "not in config" : configIsNew ? "config changed" : "drift"
+  return {
+    kind,
+    address: change.address,
+    scope: change.scope,
+    action: change.action,
+    reason: change.reason ?? usual,
+    needs: change.needs,
+    lines: change.lines
+  }
+}
