@@ -1,0 +1,103 @@
+import { NodeServices } from "@effect/platform-node"
+import { AccountReader } from "@patela/reconcilers/accounts/AccountReader"
+import { AccountWriter } from "@patela/reconcilers/accounts/AccountWriter"
+import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"
+import { AddressWriter } from "@patela/reconcilers/addresses/AddressWriter"
+import { DirectoryReader } from "@patela/reconcilers/directories/DirectoryReader"
+import { DirectoryWriter } from "@patela/reconcilers/directories/DirectoryWriter"
+import { HostCommand } from "@patela/reconcilers/host/HostCommand"
+import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
+import { IdentityPolicy } from "@patela/reconcilers/identity/IdentityPolicy"
+import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
+import { KeyFileWriter } from "@patela/reconcilers/identity/KeyFileWriter"
+import { TorKeygen } from "@patela/reconcilers/identity/TorKeygen"
+import { LedgerReader } from "@patela/reconcilers/ledger/LedgerReader"
+import { LedgerWriter } from "@patela/reconcilers/ledger/LedgerWriter"
+import { ResolverReader } from "@patela/reconcilers/resolver/ResolverReader"
+import { ResolverWriter } from "@patela/reconcilers/resolver/ResolverWriter"
+import { RouteReader } from "@patela/reconcilers/routing/RouteReader"
+import { RouteWriter } from "@patela/reconcilers/routing/RouteWriter"
+import { SourceNatReader } from "@patela/reconcilers/source-nat/SourceNatReader"
+import { SourceNatWriter } from "@patela/reconcilers/source-nat/SourceNatWriter"
+import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
+import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
+import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
+import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
+import { KeyStore } from "@patela/tpm/store/KeyStore"
+import { tctiOf } from "@patela/tpm/transport/Tcti"
+import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
+import { Effect, Layer } from "effect"
+import type { NodeOptions } from "./commands/AgentFlags.ts"
+import { AgentState } from "./host/AgentState.ts"
+import { HostFactsReader } from "./host/HostFactsReader.ts"
+import { WriterLock } from "./host/WriterLock.ts"
+import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
+import { ServerClient, SessionToken } from "./session/ServerClient.ts"
+import { Session } from "./session/Session.ts"
+
+/** The TPM at a `--tpm2` value. Nothing is asked of it until it is used. */
+export const tpmLayer = (address: string) =>
+  Layer.unwrap(Effect.map(Effect.fromResult(tctiOf(address)), (tcti) => Tpm2Tools.layer({ tcti })))
+
+const sessionLayer = (options: NodeOptions) =>
+  Session.layer.pipe(
+    Layer.provide(ServerClient.layer({ url: options.server, caCertificate: options.caCertificate })),
+    Layer.provide(SessionToken.layer)
+  )
+
+const readers = Layer.mergeAll(
+  AccountReader.layer,
+  AddressReader.layer,
+  DirectoryReader.layer,
+  HostFactsReader.layer,
+  KeyFileReader.layer,
+  LedgerReader.layer,
+  ResolverReader.layer,
+  RouteReader.layer,
+  SourceNatReader.layer,
+  SystemdReader.layer,
+  TorrcReader.layer
+)
+
+const writers = Layer.mergeAll(
+  AccountWriter.layer,
+  AddressWriter.layer,
+  DirectoryWriter.layer,
+  KeyFileWriter.layer,
+  LedgerWriter.layer,
+  ResolverWriter.layer,
+  RouteWriter.layer,
+  SourceNatWriter.layer,
+  SystemdWriter.layer,
+  TorKeygen.layer,
+  TorrcWriter.layer,
+  WriterLock.layer
+)
+
+const host = Layer.mergeAll(HostCommand.layer, ReplaceFile.layer)
+
+/** Everything that looks: enough for `diff`, and by its type not enough to change anything. */
+export const observingLayer = (options: NodeOptions) =>
+  Layer.mergeAll(readers, AgentState.layer, sessionLayer(options), TpmIdentityStore.readerLayer).pipe(
+    Layer.provide(KeyStore.layer),
+    Layer.provide(tpmLayer(options.tpm)),
+    Layer.provide(host),
+    Layer.provide(NodeServices.layer)
+  )
+
+/** Everything that looks and everything that changes. */
+export const nodeLayer = (options: NodeOptions) =>
+  Layer.mergeAll(
+    readers,
+    writers,
+    AgentState.layer,
+    sessionLayer(options),
+    TpmIdentityStore.readerLayer,
+    TpmIdentityStore.writerLayer,
+    Layer.succeed(IdentityPolicy, { restore: !options.skipRestore })
+  ).pipe(
+    Layer.provide(KeyStore.layer),
+    Layer.provide(tpmLayer(options.tpm)),
+    Layer.provide(host),
+    Layer.provide(NodeServices.layer)
+  )

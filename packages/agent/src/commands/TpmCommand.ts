@@ -1,0 +1,94 @@
+import { NodeServices } from "@effect/platform-node"
+import { KeyStore } from "@patela/tpm/store/KeyStore"
+import { Tpm } from "@patela/tpm/transport/Tpm"
+import { Console, Effect, Layer, Option, Schema } from "effect"
+import { Command } from "effect/cli"
+import { createHash } from "node:crypto"
+import { tpmLayer } from "../NodeLayer.ts"
+import { json, tpm } from "./AgentFlags.ts"
+
+const StatusDocument = Schema.fromJsonString(Schema.Struct({
+  version: Schema.Literal(1),
+  manufacturer: Schema.String,
+  in_lockout: Schema.Boolean,
+  nv_index_max: Schema.Int,
+  nv_buffer_max: Schema.Int,
+  persistent_handles: Schema.Array(Schema.String),
+  ek_sha256: Schema.String,
+  ak_name: Schema.String,
+  key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String }))
+}))
+
+const services = (address: string) =>
+  KeyStore.layer.pipe(Layer.provideMerge(tpmLayer(address)), Layer.provide(NodeServices.layer))
+
+const handleText = (handle: number): string => `0x${handle.toString(16).padStart(8, "0")}`
+
+const Status = Command.make(
+  "status",
+  { tpm, json },
+  Effect.fn("tpm status")(function*(options) {
+    const status = yield* Effect.gen(function*() {
+      const device = yield* Tpm
+      const limits = yield* device.limits
+      const attestation = yield* device.attestationKey
+      const store = yield* (yield* KeyStore).header
+      return {
+        version: 1,
+        manufacturer: limits.manufacturer,
+        in_lockout: limits.inLockout,
+        nv_index_max: limits.nvIndexMax,
+        nv_buffer_max: limits.nvBufferMax,
+        persistent_handles: (yield* device.persistentHandles).map(handleText),
+        ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
+        ak_name: Buffer.from(attestation.name).toString("hex"),
+        key_store: Option.getOrNull(
+          Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
+        )
+      } satisfies typeof StatusDocument.Type
+    }).pipe(Effect.provide(services(options.tpm)))
+    if (options.json) return yield* Console.log(yield* Schema.encodeEffect(StatusDocument)(status))
+    yield* Console.log(
+      [
+        `TPM               ${status.manufacturer}${status.in_lockout ? ", in lockout" : ""}`,
+        `Endorsement key   sha256:${status.ek_sha256}`,
+        `Attestation key   ${status.ak_name}`,
+        `NV memory         ${status.nv_index_max} bytes an index, ${status.nv_buffer_max} a read`,
+        `Persistent        ${status.persistent_handles.join(" ") || "nothing"}`,
+        `Key store         ${
+          status.key_store === null
+            ? "empty"
+            : `${status.key_store.relays} relays, written ${status.key_store.sequence} times`
+        }`
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription("Show the TPM, its keys and what the key store holds; no secret is read"),
+  Command.withExamples([{ command: "patela-agent tpm status" }, { command: "patela-agent tpm status --json" }])
+)
+
+const CleanPersistent = Command.make(
+  "clean-persistent",
+  { tpm },
+  Effect.fn("tpm clean-persistent")(function*(options) {
+    yield* Effect.gen(function*() {
+      const device = yield* Tpm
+      const handles = yield* device.persistentHandles
+      for (const handle of handles) {
+        yield* device.evictPersistent(handle)
+        yield* Console.log(`removed ${handleText(handle)}`)
+      }
+      if (handles.length === 0) yield* Console.log("nothing is persistent in this TPM")
+    }).pipe(Effect.provide(services(options.tpm)))
+  })
+).pipe(
+  Command.withDescription("Remove the persistent objects of the owner, such as an older Patela left; keys in NV stay"),
+  Command.withExamples([{ command: "patela-agent tpm clean-persistent --tpm2 /dev/tpmrm0" }])
+)
+
+/** `patela-agent tpm`. */
+export const TpmCommand = Command.make("tpm").pipe(
+  Command.withDescription("Look after the TPM"),
+  Command.withSubcommands([Status, CleanPersistent])
+)

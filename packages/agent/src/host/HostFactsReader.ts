@@ -1,0 +1,55 @@
+import type { HostFacts } from "@patela/domain/node/HostFacts"
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
+import { HostCommand } from "@patela/reconcilers/host/HostCommand"
+import { Context, Effect, Layer, Schema } from "effect"
+import * as os from "node:os"
+import { chooseRelayInterface, type LinkView } from "./RelayInterface.ts"
+
+/** The host did not say what it is. */
+export class HostUnreadable extends Schema.TaggedError<HostUnreadable>()("HostUnreadable", {
+  message: Schema.String
+}) {}
+
+/** What `ip -j address show` says of a link (iproute2, ip-address(8)); everything else in it is ignored. */
+const Links = Schema.fromJsonString(Schema.Array(Schema.Struct({
+  ifname: Schema.String,
+  addr_info: Schema.Array(Schema.Struct({ family: Schema.String, local: Schema.optionalKey(Schema.String) }))
+})))
+
+/** Reads the facts of this host that the desired state depends on. */
+export class HostFactsReader extends Context.Service<HostFactsReader, {
+  /** Every link with its IPv4 addresses. */
+  readonly links: Effect.Effect<ReadonlyArray<LinkView>, HostUnreadable>
+  readonly read: (config: NodeConfig, namedInterface: string | undefined) => Effect.Effect<HostFacts, HostUnreadable>
+}>()("@patela/agent/host/HostFactsReader") {
+  static readonly layer = Layer.effect(
+    HostFactsReader,
+    Effect.gen(function*() {
+      const command = yield* HostCommand
+
+      const links = command.run("ip", ["-j", "address", "show"]).pipe(
+        Effect.flatMap(Schema.decodeEffect(Links)),
+        Effect.map((all) =>
+          all.map(({ addr_info, ifname }) => ({
+            name: ifname,
+            ipv4: addr_info.flatMap(({ family, local }) => family === "inet" && local !== undefined ? [local] : [])
+          }))
+        ),
+        Effect.mapError((cause) => new HostUnreadable({ message: `cannot read the host's links: ${cause.message}` })),
+        Effect.withSpan("HostFactsReader.links")
+      )
+
+      const read = Effect.fn("HostFactsReader.read")(
+        function*(config: NodeConfig, namedInterface: string | undefined) {
+          return {
+            cpus: os.availableParallelism(),
+            memory: os.totalmem(),
+            relayInterface: chooseRelayInterface(yield* links, config.network.pools, namedInterface)
+          }
+        }
+      )
+
+      return HostFactsReader.of({ links, read })
+    })
+  )
+}

@@ -1,0 +1,64 @@
+import {
+  IdentityStoreFailed,
+  IdentityStoreReader,
+  IdentityStoreWriter,
+  StoreTag
+} from "@patela/reconcilers/identity/IdentityStore"
+import { identityFromBytes, type RelayIdentity } from "@patela/reconcilers/identity/RelayIdentity"
+import { KeyStore } from "@patela/tpm/store/KeyStore"
+import { Effect, Layer, Option, Redacted, Result } from "effect"
+
+/** What the identity kinds keep keys in: the two slots of the TPM's NV memory. Both use the same bytes and digest. */
+export class TpmIdentityStore {
+  static readonly readerLayer = Layer.effect(
+    IdentityStoreReader,
+    Effect.map(KeyStore, (store) =>
+      IdentityStoreReader.of({
+        digest: store.header.pipe(Effect.map(Option.map(({ digest }) => digest)), Effect.mapError(refusal)),
+        read: store.read.pipe(
+          Effect.mapError(refusal),
+          Effect.flatMap(Option.match({
+            onNone: () => Effect.succeed(new Map<StoreTag, RelayIdentity>()),
+            onSome: ({ secrets }) => Effect.fromResult(identitiesOf(secrets))
+          }))
+        )
+      }))
+  )
+
+  static readonly writerLayer = Layer.effect(
+    IdentityStoreWriter,
+    Effect.map(KeyStore, (store) =>
+      IdentityStoreWriter.of({
+        write: (entries) =>
+          store.write([...entries].map(([tag, secret]) => ({ tag, secret }))).pipe(
+            Effect.mapError(refusal),
+            Effect.asVoid
+          )
+      }))
+  )
+}
+
+const identitiesOf = (secrets: ReadonlyMap<string, Redacted.Redacted<Uint8Array>>) =>
+  Result.gen(function*() {
+    const identities = new Map<StoreTag, RelayIdentity>()
+    for (const [tag, secret] of secrets) {
+      const identity = identityFromBytes(Redacted.value(secret))
+      if (Result.isFailure(identity)) {
+        const message = `the key store in the TPM holds no identity at ${tag}: ${identity.failure.message}`
+        return yield* Result.fail(new IdentityStoreFailed({ reason: "damaged", message }))
+      }
+      identities.set(StoreTag.make(tag), identity.success)
+    }
+    return identities
+  })
+
+const REASONS: Readonly<Record<string, IdentityStoreFailed["reason"]>> = {
+  KeyStoreDamaged: "damaged",
+  KeyStoreFull: "full",
+  TpmAbsent: "absent",
+  TpmRefused: "refused",
+  TpmLockedOut: "refused"
+}
+
+const refusal = (error: { readonly _tag: string; readonly message: string }): IdentityStoreFailed =>
+  new IdentityStoreFailed({ reason: REASONS[error._tag] ?? "unavailable", message: error.message })

@@ -1,0 +1,56 @@
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
+import { Effect, Option } from "effect"
+import { converge, type Convergence } from "../converge/Converge.ts"
+import { troubleOf, type Verdict, verdictOf } from "../converge/Verdict.ts"
+import { AgentState, configDigest } from "../host/AgentState.ts"
+import { HostFactsReader } from "../host/HostFactsReader.ts"
+import { WriterLock } from "../host/WriterLock.ts"
+
+/** What the desired state of this host is computed from, now. */
+export const inputOf = Effect.fn("Pass.inputOf")(function*(config: NodeConfig, relayInterface: string | undefined) {
+  const facts = yield* (yield* HostFactsReader).read(config, relayInterface)
+  const converged = yield* (yield* AgentState).convergedDigest
+  const configIsNew = !Option.contains(converged, configDigest(config))
+  return { config, facts, configIsNew } satisfies DesiredInput
+})
+
+/** What a pass came to. */
+export interface PassResult {
+  readonly convergence: Convergence
+  readonly verdict: Verdict
+}
+
+/** One pass under the writer lock: look, change, look again; one log line for each change and each trouble. */
+export const pass = Effect.fn("Pass.pass")(
+  function*<Read, Write>(
+    kinds: ReadonlyArray<Kind<Read, Write>>,
+    config: NodeConfig,
+    relayInterface: string | undefined
+  ) {
+    yield* (yield* WriterLock).hold
+    const input = yield* inputOf(config, relayInterface)
+    const convergence = yield* converge(kinds, input)
+    const verdict = verdictOf(convergence, config.relays.map(({ name }) => name))
+    for (const { action, address, reason } of convergence.changes) {
+      yield* Effect.logInfo(`${action}d ${address} (${reason})`)
+    }
+    if (verdict === "converged") yield* (yield* AgentState).noteConverged(configDigest(config))
+    return { convergence, verdict } satisfies PassResult
+  },
+  Effect.scoped
+)
+
+/** Everything that is not as configured, one line each, for a person. Pure. */
+export const troubles = (result: PassResult, config: NodeConfig): ReadonlyArray<string> => {
+  const nodes = result.convergence.failures.filter(({ scope }) => scope === "node")
+    .map(({ address, message }) => `${address}: ${message}`)
+  const relays = config.relays.flatMap(({ name }) => {
+    const trouble = troubleOf(result.convergence, name)
+    return trouble === undefined ? [] : [trouble]
+  })
+  const gone = result.convergence.failures.filter(({ scope }) =>
+    scope !== "node" && !config.relays.some(({ name }) => scope === `relay/${name}`)
+  ).map(({ address, message }) => `${address}: ${message}`)
+  return [...nodes, ...relays, ...gone]
+}

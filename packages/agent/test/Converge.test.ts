@@ -1,0 +1,114 @@
+import { converge } from "@patela/agent/converge/Converge"
+import { plan } from "@patela/agent/converge/Plan"
+import { troubleOf, verdictOf } from "@patela/agent/converge/Verdict"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Schema } from "effect"
+import { type MemoryHost, memoryHost, memoryInput, memoryKind } from "./MemoryKinds.ts"
+
+const NAMES = ["toma", "robiola", "castelmagno", "raschera"]
+const KINDS = ["account", "torrc", "address", "unit"]
+const NEEDS: Readonly<Record<string, ReadonlyArray<string>>> = {
+  account: [],
+  torrc: ["account"],
+  address: [],
+  unit: ["torrc", "address"]
+}
+
+const kindsOf = (host: MemoryHost) => KINDS.map((name) => memoryKind(host, name, NEEDS[name] ?? []))
+
+const Values = Schema.Array(Schema.Literals(["a", "b", "c"])).pipe(
+  Schema.check(Schema.isMinLength(1), Schema.isMaxLength(NAMES.length))
+)
+const Places = Schema.Array(Schema.Struct({
+  name: Schema.Literals(["toma", "robiola", "castelmagno", "raschera"]),
+  kind: Schema.Literals(["account", "torrc", "address", "unit"])
+})).pipe(Schema.check(Schema.isMaxLength(5)))
+const Lives = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 20 })))
+
+const inputOf = (values: ReadonlyArray<string>) =>
+  memoryInput(values.map((value, index) => [NAMES[index] ?? "toma", value]))
+
+/** Everything that `address` needs, itself included. */
+const closure = (name: string, kind: string): ReadonlyArray<string> => [
+  `relay/${name}/${kind}`,
+  ...(NEEDS[kind] ?? []).flatMap((need) => closure(name, need))
+]
+
+describe("converge", () => {
+  it.effect.prop("leaves nothing to do, and a second pass writes nothing", [Values, Values], ([first, second]) =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const kinds = kindsOf(host)
+      yield* converge(kinds, inputOf(first))
+      const result = yield* converge(kinds, inputOf(second))
+      assert.deepStrictEqual(result.remaining, [])
+      assert.strictEqual(verdictOf(result, inputOf(second).config.relays.map(({ name }) => name)), "converged")
+      assert.deepStrictEqual((yield* plan(kinds, inputOf(second))).changes, [])
+      const writes = host.writes.length
+      yield* converge(kinds, inputOf(second))
+      assert.strictEqual(host.writes.length, writes)
+    }))
+
+  it.effect.prop("a failure blocks what needs it and nothing else", [Values, Places], ([values, places]) =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      for (const { kind, name } of places) host.broken.add(`relay/${name}/${kind}`)
+      const input = inputOf(values)
+      const result = yield* converge(kindsOf(host), input)
+      for (const { name } of input.config.relays) {
+        for (const kind of KINDS) {
+          const possible = !closure(name, kind).some((address) => host.broken.has(address))
+          assert.strictEqual(host.state.has(`relay/${name}/${kind}`), possible, `${name} ${kind}`)
+        }
+        const whole = KINDS.every((kind) => host.state.has(`relay/${name}/${kind}`))
+        assert.strictEqual(troubleOf(result, name) === undefined, whole)
+      }
+    }))
+
+  it.effect.prop("killed after any write, the next pass converges", [Values, Values, Lives], ([first, second, lives]) =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const kinds = kindsOf(host)
+      yield* converge(kinds, inputOf(first))
+      host.lives = lives
+      const exit = yield* Effect.exit(converge(kinds, inputOf(second)))
+      host.lives = Number.POSITIVE_INFINITY
+      const result = yield* converge(kinds, inputOf(second))
+      assert.deepStrictEqual(result.remaining, [], Exit.isFailure(exit) ? "after a kill" : "without one")
+      assert.deepStrictEqual(result.failures, [])
+    }))
+
+  it.effect("creates in the order of needs and removes in reverse", () =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const kinds = kindsOf(host)
+      yield* converge(kinds, memoryInput([["toma", "a"], ["robiola", "a"]]))
+      host.writes.length = 0
+      yield* converge(kinds, memoryInput([["toma", "a"]]))
+      assert.deepStrictEqual(host.writes, KINDS.toReversed().map((kind) => `remove relay/robiola/${kind}`))
+    }))
+
+  it.effect("a removal that fails keeps the rest of that relay, and only of that one", () =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const kinds = kindsOf(host)
+      yield* converge(kinds, memoryInput([["toma", "a"], ["robiola", "a"], ["raschera", "a"]]))
+      host.broken.add("relay/robiola/unit")
+      const result = yield* converge(kinds, memoryInput([["toma", "a"]]))
+      assert.deepStrictEqual([...host.state.keys()].filter((address) => address.includes("raschera")), [])
+      assert.strictEqual([...host.state.keys()].filter((address) => address.includes("robiola")).length, KINDS.length)
+      assert.deepStrictEqual(result.blocked.map(({ by }) => by), Array(3).fill("relay/robiola/unit"))
+      assert.strictEqual(verdictOf(result, memoryInput([["toma", "a"]]).config.relays.map(({ name }) => name)), "partly")
+    }))
+
+  it.effect("prunes nothing on an empty configuration, and says so", () =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const kinds = kindsOf(host)
+      yield* converge(kinds, memoryInput([["toma", "a"]]))
+      const result = yield* converge(kinds, memoryInput([]))
+      assert.strictEqual(host.state.size, KINDS.length)
+      assert.strictEqual(result.remaining.length, KINDS.length)
+      assert.strictEqual(verdictOf(result, []), "failed")
+    }))
+})

@@ -1,0 +1,93 @@
+import { type Change, differences } from "@patela/domain/reconciler/Change"
+import { type DesiredInput, type Kind, make } from "@patela/domain/reconciler/Kind"
+import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
+import type { ResourceAddress, Scope } from "@patela/domain/reconciler/Resource"
+import { Ipv4 } from "@patela/domain/net/Ipv4"
+import { RelayName } from "@patela/domain/relay/RelayName"
+import { Slot } from "@patela/domain/relay/Slot"
+import { relayScope } from "@patela/domain/reconciler/Resource"
+import { Effect, Stream } from "effect"
+
+/** A host in memory: what is there, what cannot be written, and every write in order. */
+export interface MemoryHost {
+  readonly state: Map<ResourceAddress, string>
+  readonly broken: Set<ResourceAddress>
+  readonly writes: Array<string>
+  /** How many more writes are let through before the writer dies, as a SIGKILL would end it. */
+  lives: number
+}
+
+export const memoryHost = (): MemoryHost => ({
+  state: new Map(),
+  broken: new Set(),
+  writes: [],
+  lives: Number.POSITIVE_INFINITY
+})
+
+export class Killed extends Error {}
+
+/** A kind `name` with one resource a relay, that needs the same relay's resources of the kinds in `needs`. */
+export const memoryKind = (host: MemoryHost, name: string, needs: ReadonlyArray<string>): Kind<never, never> => {
+  const prefix = new RegExp(`^relay/[a-z0-9]+/${name}$`)
+  return make<string, string, never, never>({
+    kind: name,
+    desired: ({ config }) =>
+      config.relays.map((relay) => ({
+        address: `relay/${relay.name}/${name}`,
+        scope: relayScope(relay.name),
+        value: relay.torrc,
+        needs: needs.map((need) => `relay/${relay.name}/${need}`)
+      })),
+    observe: () => Effect.sync(() => new Map([...host.state].filter(([address]) => prefix.test(address)))),
+    diff: (desired, observed) =>
+      differences({
+        desired,
+        observed,
+        compare: (wanted, there) => wanted === there ? [] : [`${there} -> ${wanted}`],
+        created: (wanted) => [wanted],
+        removed: (_there, address) => ({ scope: scopeOf(address), lines: [] })
+      }),
+    apply: (changes) =>
+      Effect.sync(() => new Map(changes.map((change) => [change.address, write(host, change)]))),
+    watch: Stream.never
+  })
+}
+
+const scopeOf = (address: ResourceAddress): Scope => relayScope(RelayName.make(address.split("/")[1] ?? ""))
+
+const write = (host: MemoryHost, change: Change<string, string>): Outcome => {
+  if (host.broken.has(change.address)) return failed("broken")
+  if (host.lives-- <= 0) throw new Killed()
+  host.writes.push(`${change.action} ${change.address}`)
+  if (change.action === "remove") host.state.delete(change.address)
+  else host.state.set(change.address, change.desired)
+  return done
+}
+
+/** A configuration of so many relays, each with a value of its own. */
+export const memoryInput = (values: ReadonlyArray<readonly [name: string, value: string]>): DesiredInput => ({
+  config: {
+    relays: values.map(([name, torrc], index) => ({
+      name: RelayName.make(name),
+      slot: Slot.make(index),
+      ip_v4: Ipv4.make(`198.51.100.${index + 2}`),
+      ip_v6: null,
+      or_port: 9001,
+      dir_port: null,
+      torrc,
+      fingerprint: null
+    })),
+    network: {
+      gateway_v4: Ipv4.make("198.51.100.1"),
+      gateway_v6: null,
+      prefix_v4: 24,
+      prefix_v6: null,
+      dns: [],
+      pools: []
+    },
+    geoip: false,
+    test_network: false
+  },
+  facts: { cpus: 2, memory: 4 * 2 ** 30, relayInterface: { found: true, name: "ens4" } },
+  configIsNew: true
+})

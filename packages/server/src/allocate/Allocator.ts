@@ -1,0 +1,82 @@
+import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
+import { Context, Effect, Layer, Option, Result } from "effect"
+import { SqlClient } from "effect/sql"
+import { Audit } from "../audit/Audit.ts"
+import type { NodeRow } from "../nodes/NodeRow.ts"
+import { Nodes } from "../nodes/Nodes.ts"
+import { Relays } from "../relays/Relays.ts"
+import { Settings } from "../settings/Settings.ts"
+import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { allocate, PoolExhausted } from "./allocate.ts"
+import { Pools } from "./Pools.ts"
+import { relayCount } from "./relayCount.ts"
+
+/** Gives a node its relays. */
+export class Allocator extends Context.Service<Allocator, {
+  /**
+   * Stores the hardware and the relays that it calls for in one transaction, and answers with how many relays the node
+   * has. Where a pool is exhausted, nothing of it is kept.
+   */
+  readonly allocate: (node: NodeRow, specs: HardwareSpecs) => Effect.Effect<number, PoolExhausted | StoreFailed>
+}>()("@patela/server/allocate/Allocator") {
+  static readonly layer = Layer.effect(
+    Allocator,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const nodes = yield* Nodes
+      const relays = yield* Relays
+      const settings = yield* Settings
+      const audit = yield* Audit
+      const pools = yield* Pools
+
+      // SQLite's BEGIN IMMEDIATE already lets one writer in; PostgreSQL needs to be told that allocations queue.
+      const alone = sql.onDialectOrElse({
+        pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(8020)`),
+        orElse: () => Effect.void
+      })
+
+      const reserved = Effect.map(settings.network, (network) =>
+        new Set<string>(
+          Option.match(network, {
+            onNone: () => [],
+            onSome: ({ gateway_v4, gateway_v6, dns }) => [gateway_v4, ...gateway_v6 === null ? [] : [gateway_v6], ...dns]
+          })
+        ))
+
+      const inOneTransaction = Effect.fnUntraced(function*(node: NodeRow, specs: HardwareSpecs) {
+        yield* alone
+        const every = yield* relays.list
+        const mine = every.filter((relay) => relay.node_id === node.id)
+        const added = allocate({
+          wanted: relayCount(specs, pools.memoryBound, node.relays_override),
+          slots: mine.map((relay) => relay.slot),
+          taken: {
+            names: new Set(every.map((relay) => relay.name)),
+            addresses: new Set(every.flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]))
+          },
+          pools,
+          reserved: yield* reserved
+        })
+        if (Result.isFailure(added)) return Result.fail(added.failure)
+        yield* nodes.saveSpecs(node.id, specs)
+        yield* relays.insert(node.id, added.success)
+        if (added.success.length > 0) {
+          yield* audit.record({
+            who: `node ${node.id}`,
+            what: "relays allocated",
+            before: mine.map((relay) => relay.name).join(" "),
+            after: [...mine, ...added.success].map((relay) => relay.name).join(" ")
+          })
+        }
+        return Result.succeed(mine.length + added.success.length)
+      }, sql.withTransaction)
+
+      return Allocator.of({
+        allocate: Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {
+          const outcome = yield* inOneTransaction(node, specs).pipe(asStoreFailed("allocate relays"))
+          return yield* Effect.fromResult(outcome)
+        })
+      })
+    })
+  )
+}

@@ -1,0 +1,20 @@
+import { Layer } from "effect"
+import { Audit } from "../audit/Audit.ts"
+import { Administration } from "../nodes/Administration.ts"
+import { Nodes } from "../nodes/Nodes.ts"
+import { Relays } from "../relays/Relays.ts"
+import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
+import { Settings } from "../settings/Settings.ts"
+import * as Store from "../store/Store.ts"
+import { TorrcLayers } from "../torrc/TorrcLayers.ts"
+
+const repositories = Layer.mergeAll(Nodes.layer, Relays.layer, Settings.layer, Audit.layer)
+
+/** The repositories and what people decide through them, over whatever database is provided. */
+export const StoreServicesNoDatabase = Layer.mergeAll(TorrcLayers.layer, NetworkAdministration.layer).pipe(
+  Layer.provideMerge(Administration.layer),
+  Layer.provideMerge(repositories)
+)
+
+/** The same over the database that DATABASE_URL names. */
+export const StoreServices = Layer.provideMerge(StoreServicesNoDatabase, Store.layer)

@@ -1,0 +1,70 @@
+import type { NodeState, NodeView } from "../nodes/NodeView.ts"
+import type { RelayState, RelayView } from "../relays/RelayView.ts"
+import { colour } from "./colour.ts"
+import { plain, table } from "./table.ts"
+
+const STATE_COLOURS: Readonly<Record<NodeState | RelayState, "green" | "yellow" | "red" | "dim">> = {
+  enabled: "green",
+  waiting: "yellow",
+  disabled: "dim",
+  running: "green",
+  new: "yellow",
+  blocked: "red",
+  alarm: "red"
+}
+
+const stateText = (state: NodeState | RelayState): string => colour(STATE_COLOURS[state], state)
+
+const GIB = 1024 ** 3
+
+const memoryText = (bytes: number | null): string => bytes === null ? "-" : `${(bytes / GIB).toFixed(1)} GiB`
+
+const known = (value: string | number | null): string => value === null ? "-" : plain(String(value))
+
+export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
+  table(
+    ["ID", "STATE", "HOSTNAME", "CPUS", "MEMORY", "RELAYS", "LAST SEEN (UTC)", "EK FINGERPRINT"],
+    nodes.map((node) => [
+      String(node.id),
+      stateText(node.state),
+      known(node.hostname),
+      known(node.n_cpus),
+      memoryText(node.memory),
+      String(node.relays.length),
+      node.last_seen.slice(0, 19).replace("T", " "),
+      node.ek_fingerprint
+    ])
+  )
+
+export const relayTable = (relays: ReadonlyArray<RelayView>): string =>
+  table(
+    ["RELAY", "NODE", "SLOT", "STATE", "IPV4", "IPV6", "FINGERPRINT"],
+    relays.map((relay) => [
+      relay.name,
+      String(relay.node),
+      String(relay.slot),
+      stateText(relay.state),
+      relay.ip_v4,
+      known(relay.ip_v6),
+      known(relay.fingerprint?.rsa ?? null)
+    ])
+  )
+
+/** One node, a line for each thing that is known of it. */
+export const nodeText = (node: NodeView): string =>
+  table(["NODE", String(node.id)], [
+    ["state", stateText(node.state)],
+    ["hostname", known(node.hostname)],
+    ["hardware", `${known(node.n_cpus)} CPUs (${known(node.cpu_name)}), ${memoryText(node.memory)} memory`],
+    ["kernel", known(node.kernel)],
+    ["agent, tor", `${known(node.agent_version)}, ${known(node.tor_version)}`],
+    ["relays", node.relays.join(" ") || "-"],
+    ["setting relays", String(node.settings.relays ?? "default")],
+    ["setting geoip", node.settings.geoip === null ? "default" : node.settings.geoip ? "on" : "off"],
+    ["first seen", node.first_seen],
+    ["last seen", node.last_seen],
+    ["authenticated", known(node.authenticated_at)],
+    ["reported", known(node.reported_at)],
+    ["EK fingerprint", node.ek_fingerprint],
+    ["AK name", node.ak_name]
+  ])

@@ -1,0 +1,48 @@
+import { Console, Effect, Option } from "effect"
+import { Argument, Command } from "effect/cli"
+import { Nodes } from "../nodes/Nodes.ts"
+import { nodeView } from "../nodes/NodeView.ts"
+import { Relays } from "../relays/Relays.ts"
+import { relayView } from "../relays/RelayView.ts"
+import { nodeTable, relayTable } from "./describe.ts"
+import { jsonFlag } from "./jsonFlag.ts"
+import { printJson } from "./print.ts"
+import { StoreServices } from "./StoreServices.ts"
+
+/** Whether any value in a view, whatever its name, has the text in it; case does not matter. */
+const holds = (view: unknown, text: string): boolean =>
+  typeof view === "object" && view !== null
+    ? Object.values(view).some((value) => holds(value, text))
+    : view !== null && String(view).toLowerCase().includes(text)
+
+export const list = Command.make(
+  "list",
+  {
+    what: Argument.Literals("what", ["all", "node", "relay"]).pipe(Argument.withDescription("What to list")),
+    filter: Argument.String("filter").pipe(
+      Argument.withDescription("Only those with this text in a name, state, address, fingerprint or other value"),
+      Argument.optional
+    ),
+    json: jsonFlag
+  },
+  Effect.fn("list")(function*({ what, filter, json }) {
+    const nodeRows = yield* (yield* Nodes).list
+    const relayRows = yield* (yield* Relays).list
+    const text = Option.getOrElse(filter, () => "").toLowerCase()
+    const nodes = nodeRows
+      .map((node) => nodeView(node, relayRows.filter((relay) => relay.node_id === node.id).map((relay) => relay.name)))
+      .filter((node) => holds(node, text))
+    const relays = relayRows.map(relayView).filter((relay) => holds(relay, text))
+    const wanted = { ...what === "relay" ? {} : { nodes }, ...what === "node" ? {} : { relays } }
+    if (json) return yield* printJson(wanted)
+    const tables = [...what === "relay" ? [] : [nodeTable(nodes)], ...what === "node" ? [] : [relayTable(relays)]]
+    yield* Console.log(tables.join("\n\n"))
+  })
+).pipe(
+  Command.withDescription("List nodes, relays, or all"),
+  Command.withExamples([
+    { command: "patela list node waiting", description: "The machines that wait to be enabled" },
+    { command: "patela list relay --json", description: "Every relay, for a program" }
+  ]),
+  Command.provide(StoreServices)
+)

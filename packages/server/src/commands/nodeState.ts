@@ -1,0 +1,32 @@
+import { Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import type { NodeId } from "@patela/domain/node/NodeId"
+import { Administration } from "../nodes/Administration.ts"
+import { administrator } from "./administrator.ts"
+import { nodeIdArgument } from "./nodeIdArgument.ts"
+import { StoreServices } from "./StoreServices.ts"
+
+const setEnabled = Effect.fn("setEnabled")(function*(id: NodeId, enabled: boolean) {
+  const administration = yield* Administration
+  const changed = yield* administration.setEnabled(yield* administrator, id, enabled)
+  const state = enabled ? "enabled" : "disabled"
+  yield* Console.log(changed ? `Node ${id} is now ${state}.` : `Node ${id} is ${state} already; nothing was changed.`)
+})
+
+const enabling = (name: string) =>
+  Command.make("enable", { id: nodeIdArgument }, ({ id }) => setEnabled(id, true)).pipe(
+    Command.withDescription("Let a node in. Compare its EK fingerprint with the machine first: patela node show ID"),
+    Command.withExamples([{ command: `${name} 5`, description: "Let node 5 in" }]),
+    Command.provide(StoreServices)
+  )
+
+/** `patela enable ID`, short for `patela node enable ID`. */
+export const enable = enabling("patela enable")
+
+export const nodeEnable = enabling("patela node enable")
+
+export const nodeDisable = Command.make("disable", { id: nodeIdArgument }, ({ id }) => setEnabled(id, false)).pipe(
+  Command.withDescription("Shut a node out at once: its token ends, and it gets no other"),
+  Command.withExamples([{ command: "patela node disable 5", description: "Shut node 5 out" }]),
+  Command.provide(StoreServices)
+)

@@ -1,0 +1,48 @@
+import { PatelaApi } from "@patela/domain/api/PatelaApi"
+import { IdentityRefused, NodeNotEnabled, WaitingListFull } from "@patela/domain/api/Problems"
+import type { AuthRequest } from "@patela/domain/api/PublicApi"
+import { Effect, Option } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { checkIdentity } from "../nodes/checkIdentity.ts"
+import { Nodes } from "../nodes/Nodes.ts"
+import { WaitingBound } from "../nodes/WaitingBound.ts"
+import { sealToken } from "../session/sealToken.ts"
+import { Tokens } from "../session/Tokens.ts"
+
+/** POST /public/auth. Anybody can call it, so all that it ever writes is a waiting machine and when it was last seen. */
+export const PublicGroup = HttpApiBuilder.group(
+  PatelaApi,
+  "public",
+  Effect.fn(function*(handlers) {
+    const nodes = yield* Nodes
+    const tokens = yield* Tokens
+    const bound = yield* WaitingBound
+
+    const auth = Effect.fn("public.auth")(function*({ payload }: { readonly payload: AuthRequest }) {
+      const checked = yield* Effect.fromResult(checkIdentity(payload)).pipe(
+        Effect.mapError((detail) => new IdentityRefused({ detail }))
+      )
+      const node = Option.getOrUndefined(yield* Effect.orDie(nodes.enlist(checked.identity, bound.machines)))
+      if (node === undefined) {
+        return yield* new WaitingListFull({
+          detail: `${bound.machines} machines wait to be enabled already. Enable or clear some on the server first`
+        })
+      }
+      if (!node.enabled) {
+        return yield* new NodeNotEnabled({
+          detail: `This machine is node ${node.id} and not yet enabled. On the server: patela enable ${node.id}`
+        })
+      }
+      const token = yield* tokens.mint({ node: node.id, epoch: node.epoch })
+      const { endorsementKey, akName } = checked
+      const sealed = yield* sealToken({ token, request: payload, endorsementKey, akName }).pipe(
+        Effect.mapError(({ field, message }) => new IdentityRefused({ detail: `ek_public, ${field}: ${message}` }))
+      )
+      return node.authenticated_at === null
+        ? { ...sealed, first: true } as const
+        : { ...sealed, first: false } as const
+    })
+
+    return handlers.handle("auth", auth)
+  })
+)

@@ -1,0 +1,40 @@
+import { Console, Effect, Layer, Schema } from "effect"
+import { HttpServer } from "effect/http"
+import { NetAddress } from "effect/net"
+import { Allocator } from "../allocate/Allocator.ts"
+import { Report } from "../nodes/Report.ts"
+import { Tokens } from "../session/Tokens.ts"
+import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
+import * as HttpsServer from "./HttpsServer.ts"
+
+/** The address or the port cannot be listened on. */
+export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
+
+/** What the routes need besides the store. */
+export const sessionServices = Layer.mergeAll(Allocator.layer, Report.layer, ResolvedConfig.layer, Tokens.layer)
+
+const announce = Effect.gen(function*() {
+  const { address } = yield* HttpServer.HttpServer
+  yield* Console.log(`Patela listens on https://${NetAddress.formatSocketAddress(address)}`)
+})
+
+/** Serves until it is interrupted. Requests under way then have three seconds to end. */
+export const serve = Effect.fn("serve")(function*(input: {
+  readonly host: string
+  readonly port: number
+  readonly certPath: string
+  readonly keyPath: string
+}) {
+  const { host, port } = input
+  const certificate = yield* HttpsServer.readCertificate(input.certPath, input.keyPath)
+  const server = Layer.effectDiscard(announce).pipe(
+    Layer.provideMerge(HttpsServer.layer(certificate, { host, port })),
+    Layer.provide(sessionServices)
+  )
+  return yield* Layer.launch(server).pipe(
+    Effect.catchTag("ServeError", ({ cause }) => {
+      const why = cause instanceof Error ? cause.message : "the system gave no reason"
+      return new ListenFailed({ message: `The server cannot listen on ${host} port ${port}: ${why}` })
+    })
+  )
+})

@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+import { keepCompiledCode } from "./commands/keepCompiledCode.ts"
+
+keepCompiledCode()
+// Imported only now: what is loaded before the cache is on is compiled again each time.
+await import("./commands/main.ts")

@@ -1,0 +1,40 @@
+import { NodeId } from "@patela/domain/node/NodeId"
+import { Schema } from "effect"
+import { Flag, Whole } from "../store/Column.ts"
+
+const Text = Schema.NullOr(Schema.String)
+
+/**
+ * A machine as the server knows it. Keys are lower-case hex, times UTC in ISO 8601, memory bytes. The hardware is null
+ * until the node reported it. `authenticated_at` is the first time that one of its tokens was used.
+ */
+export const NodeRow = Schema.Struct({
+  id: NodeId,
+  ek_public: Schema.String,
+  ak_public: Schema.String,
+  ak_name: Schema.String,
+  enabled: Flag,
+  epoch: Whole,
+  authenticated_at: Text,
+  first_seen: Schema.String,
+  last_seen: Schema.String,
+  n_cpus: Schema.NullOr(Whole),
+  memory: Schema.NullOr(Whole),
+  cpu_name: Text,
+  hostname: Text,
+  kernel: Text,
+  agent_version: Text,
+  tor_version: Text,
+  reported_at: Text,
+  torrc: Schema.String,
+  relays_override: Schema.NullOr(Whole),
+  geoip_override: Schema.NullOr(Flag)
+})
+export type NodeRow = typeof NodeRow.Type
+
+/** The three values that together say which machine it is, in lower-case hex. */
+export interface NodeIdentity {
+  readonly ek_public: string
+  readonly ak_public: string
+  readonly ak_name: string
+}

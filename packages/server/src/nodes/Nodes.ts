@@ -1,0 +1,129 @@
+import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
+import { NodeId } from "@patela/domain/node/NodeId"
+import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { now, Whole } from "../store/Column.ts"
+import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { type NodeIdentity, NodeRow } from "./NodeRow.ts"
+import { roomNeeded, waitingExpiry } from "./waitingList.ts"
+
+/** A setting of one node that overrides what holds for all; null gives the common value back. */
+export interface NodeOverrides {
+  readonly relays_override: number | null
+  readonly geoip_override: boolean | null
+}
+
+/** The machines. Only `enlist` is reached by requests that are not authenticated, and it never changes a known one. */
+export class Nodes extends Context.Service<Nodes, {
+  readonly find: (id: NodeId) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  readonly list: Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
+  /** The machine with exactly these keys, stored as waiting where it is new; none where the waiting list is full. */
+  readonly enlist: (identity: NodeIdentity, bound: number) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** Every change of `enabled` starts a new epoch, which ends the tokens of the one before. */
+  readonly setEnabled: (id: NodeId, enabled: boolean) => Effect.Effect<void, StoreFailed>
+  /** A token of the node was accepted. */
+  readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
+  readonly saveSpecs: (id: NodeId, specs: HardwareSpecs) => Effect.Effect<void, StoreFailed>
+  readonly saveReport: (id: NodeId, torVersion: string | null) => Effect.Effect<void, StoreFailed>
+  readonly saveOverrides: (id: NodeId, overrides: NodeOverrides) => Effect.Effect<void, StoreFailed>
+  readonly saveTorrc: (id: NodeId, torrc: string) => Effect.Effect<void, StoreFailed>
+}>()("@patela/server/nodes/Nodes") {
+  static readonly layer = Layer.effect(
+    Nodes,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const byId = SqlSchema.findOneOption({
+        Request: NodeId,
+        Result: NodeRow,
+        execute: (id) => sql`SELECT * FROM nodes WHERE id = ${id}`
+      })
+      const byKeys = SqlSchema.findOneOption({
+        Request: Schema.Struct({ ek_public: Schema.String, ak_public: Schema.String, ak_name: Schema.String }),
+        Result: NodeRow,
+        execute: (keys) =>
+          sql`SELECT * FROM nodes
+            WHERE ek_public = ${keys.ek_public} AND ak_public = ${keys.ak_public} AND ak_name = ${keys.ak_name}`
+      })
+      const all = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: NodeRow,
+        execute: () => sql`SELECT * FROM nodes ORDER BY id`
+      })
+      // A node that was enabled once has relays and a history, so it neither counts as waiting nor is ever dropped.
+      const waiting = SqlSchema.findOne({
+        Request: Schema.Void,
+        Result: Schema.Struct({ waiting: Whole }),
+        execute: () => sql`SELECT COUNT(*) AS waiting FROM nodes WHERE enabled = 0 AND epoch = 1`
+      })
+
+      const find = Effect.fn("Nodes.find")((id: NodeId) => byId(id).pipe(asStoreFailed("read a node")))
+
+      const makeRoom = Effect.fnUntraced(function*(bound: number) {
+        const count = Effect.map(Effect.catchTag(waiting(), "NoSuchElementError", Effect.die), (row) => row.waiting)
+        if (!roomNeeded(yield* count, bound)) return true
+        const expiry = waitingExpiry(yield* Clock.currentTimeMillis)
+        yield* sql`DELETE FROM nodes WHERE enabled = 0 AND epoch = 1 AND last_seen < ${expiry}`
+        return !roomNeeded(yield* count, bound)
+      })
+
+      const insert = Effect.fnUntraced(function*(identity: NodeIdentity, bound: number) {
+        const known = yield* byKeys(identity)
+        if (Option.isSome(known)) return known
+        if (!(yield* makeRoom(bound))) return Option.none<NodeRow>()
+        const seen = yield* now
+        yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: seen, last_seen: seen })}`
+        return yield* byKeys(identity)
+      }, sql.withTransaction)
+
+      const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: number) {
+        const known = yield* byKeys(identity)
+        if (Option.isNone(known)) return yield* insert(identity, bound)
+        yield* sql`UPDATE nodes SET last_seen = ${yield* now} WHERE id = ${known.value.id}`
+        return known
+      }, asStoreFailed("look up a machine by its keys"))
+
+      const setEnabled = Effect.fn("Nodes.setEnabled")(function*(id: NodeId, enabled: boolean) {
+        yield* sql`UPDATE nodes SET enabled = ${enabled ? 1 : 0}, epoch = epoch + 1 WHERE id = ${id}`
+      }, asStoreFailed("enable or disable a node"))
+
+      const authenticated = Effect.fn("Nodes.authenticated")(function*(node: NodeRow) {
+        const seen = yield* now
+        yield* sql`UPDATE nodes SET last_seen = ${seen}, authenticated_at = ${node.authenticated_at ?? seen}
+          WHERE id = ${node.id}`
+      }, asStoreFailed("note that a node authenticated"))
+
+      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(id: NodeId, specs: HardwareSpecs) {
+        const { n_cpus, memory, cpu_name, hostname = null, kernel = null, agent_version = null } = specs
+        yield* sql`UPDATE nodes SET ${
+          sql.update({ n_cpus, memory, cpu_name, hostname, kernel, agent_version })
+        } WHERE id = ${id}`
+      }, asStoreFailed("store a node's hardware"))
+
+      const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, torVersion: string | null) {
+        yield* sql`UPDATE nodes SET tor_version = ${torVersion}, reported_at = ${yield* now} WHERE id = ${id}`
+      }, asStoreFailed("store a node's report"))
+
+      const saveOverrides = Effect.fn("Nodes.saveOverrides")(function*(id: NodeId, overrides: NodeOverrides) {
+        const { relays_override, geoip_override: geoip } = overrides
+        const geoip_override = geoip === null ? null : geoip ? 1 : 0
+        yield* sql`UPDATE nodes SET ${sql.update({ relays_override, geoip_override })} WHERE id = ${id}`
+      }, asStoreFailed("store a node's settings"))
+
+      const saveTorrc = Effect.fn("Nodes.saveTorrc")(function*(id: NodeId, torrc: string) {
+        yield* sql`UPDATE nodes SET torrc = ${torrc} WHERE id = ${id}`
+      }, asStoreFailed("store a node's torrc"))
+
+      return Nodes.of({
+        find,
+        list: all().pipe(asStoreFailed("list the nodes")),
+        enlist,
+        setEnabled,
+        authenticated,
+        saveSpecs,
+        saveReport,
+        saveOverrides,
+        saveTorrc
+      })
+    })
+  )
+}

@@ -1,0 +1,91 @@
+import type { Ipv4 } from "@patela/domain/net/Ipv4"
+import type { Ipv6 } from "@patela/domain/net/Ipv6"
+import { NodeId } from "@patela/domain/node/NodeId"
+import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
+import { RelayName } from "@patela/domain/relay/RelayName"
+import type { Slot } from "@patela/domain/relay/Slot"
+import { Context, Effect, Layer, type Option, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { now } from "../store/Column.ts"
+import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { RelayRow } from "./RelayRow.ts"
+
+/** What a new relay is given. */
+export interface NewRelay {
+  readonly name: RelayName
+  readonly slot: Slot
+  readonly ip_v4: Ipv4
+  readonly ip_v6: Ipv6 | null
+  readonly or_port: number
+  readonly dir_port: number | null
+}
+
+/** The relays of all nodes. The database refuses a name, an address or a node's slot a second time. */
+export class Relays extends Context.Service<Relays, {
+  readonly list: Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
+  /** Those of one node, by slot. */
+  readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
+  readonly find: (name: RelayName) => Effect.Effect<Option.Option<RelayRow>, StoreFailed>
+  readonly insert: (node: NodeId, relays: ReadonlyArray<NewRelay>) => Effect.Effect<void, StoreFailed>
+  readonly saveTorrc: (name: RelayName, torrc: string) => Effect.Effect<void, StoreFailed>
+  readonly saveBlocked: (name: RelayName, blocked: string | null) => Effect.Effect<void, StoreFailed>
+  readonly recordFingerprints: (name: RelayName, fingerprints: Fingerprints) => Effect.Effect<void, StoreFailed>
+  readonly raiseAlarm: (name: RelayName, fingerprints: Fingerprints) => Effect.Effect<void, StoreFailed>
+}>()("@patela/server/relays/Relays") {
+  static readonly layer = Layer.effect(
+    Relays,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const all = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: RelayRow,
+        execute: () => sql`SELECT * FROM relays ORDER BY node_id, slot`
+      })
+      const byNode = SqlSchema.findAll({
+        Request: NodeId,
+        Result: RelayRow,
+        execute: (node) => sql`SELECT * FROM relays WHERE node_id = ${node} ORDER BY slot`
+      })
+      const byName = SqlSchema.findOneOption({
+        Request: RelayName,
+        Result: RelayRow,
+        execute: (name) => sql`SELECT * FROM relays WHERE name = ${name}`
+      })
+
+      const insert = Effect.fn("Relays.insert")(function*(node: NodeId, relays: ReadonlyArray<NewRelay>) {
+        for (const relay of relays) yield* sql`INSERT INTO relays ${sql.insert({ node_id: node, ...relay })}`
+      }, asStoreFailed("store new relays"))
+
+      const saveTorrc = Effect.fn("Relays.saveTorrc")(function*(name: RelayName, torrc: string) {
+        yield* sql`UPDATE relays SET torrc = ${torrc} WHERE name = ${name}`
+      }, asStoreFailed("store a relay's torrc"))
+
+      const saveBlocked = Effect.fn("Relays.saveBlocked")(function*(name: RelayName, blocked: string | null) {
+        yield* sql`UPDATE relays SET blocked = ${blocked} WHERE name = ${name}`
+      }, asStoreFailed("store what blocks a relay"))
+
+      const recordFingerprints = Effect.fn("Relays.recordFingerprints")(
+        function*(name: RelayName, { rsa, ed25519 }: Fingerprints) {
+          yield* sql`UPDATE relays SET fingerprint_rsa = ${rsa}, fingerprint_ed25519 = ${ed25519} WHERE name = ${name}`
+        },
+        asStoreFailed("store a relay's fingerprints")
+      )
+
+      const raiseAlarm = Effect.fn("Relays.raiseAlarm")(function*(name: RelayName, { rsa, ed25519 }: Fingerprints) {
+        yield* sql`UPDATE relays SET alarm_rsa = ${rsa}, alarm_ed25519 = ${ed25519}, alarm_at = ${yield* now}
+          WHERE name = ${name}`
+      }, asStoreFailed("store a fingerprint alarm"))
+
+      return Relays.of({
+        list: all().pipe(asStoreFailed("list the relays")),
+        ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
+        find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
+        insert,
+        saveTorrc,
+        saveBlocked,
+        recordFingerprints,
+        raiseAlarm
+      })
+    })
+  )
+}

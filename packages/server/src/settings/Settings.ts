@@ -1,0 +1,48 @@
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { NetworkSettings } from "./NetworkSettings.ts"
+
+/** What holds for all nodes: the default torrc layer and the network. None until the operator set them. */
+export class Settings extends Context.Service<Settings, {
+  readonly torrc: Effect.Effect<Option.Option<string>, StoreFailed>
+  readonly saveTorrc: (torrc: string) => Effect.Effect<void, StoreFailed>
+  readonly network: Effect.Effect<Option.Option<NetworkSettings>, StoreFailed>
+  readonly saveNetwork: (network: NetworkSettings) => Effect.Effect<void, StoreFailed>
+}>()("@patela/server/settings/Settings") {
+  static readonly layer = Layer.effect(
+    Settings,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const Network = Schema.fromJsonString(NetworkSettings)
+      const read = SqlSchema.findOneOption({
+        Request: Schema.String,
+        Result: Schema.Struct({ value: Schema.String }),
+        execute: (name) => sql`SELECT value FROM settings WHERE name = ${name}`
+      })
+      const write = (name: string, value: string) =>
+        sql`INSERT INTO settings ${sql.insert({ name, value })}
+          ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+      const torrc = Effect.map(read("torrc"), Option.map(({ value }) => value)).pipe(
+        asStoreFailed("read the default torrc")
+      )
+      const network = Effect.gen(function*() {
+        const row = yield* read("network")
+        return Option.isNone(row)
+          ? Option.none<NetworkSettings>()
+          : Option.some(yield* Schema.decodeEffect(Network)(row.value.value))
+      }).pipe(asStoreFailed("read the network settings"))
+
+      const saveTorrc = Effect.fn("Settings.saveTorrc")(function*(text: string) {
+        yield* write("torrc", text)
+      }, asStoreFailed("store the default torrc"))
+
+      const saveNetwork = Effect.fn("Settings.saveNetwork")(function*(settings: NetworkSettings) {
+        yield* write("network", yield* Schema.encodeEffect(Network)(settings))
+      }, asStoreFailed("store the network settings"))
+
+      return Settings.of({ torrc, saveTorrc, network, saveNetwork })
+    })
+  )
+}

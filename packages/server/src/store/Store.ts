@@ -1,0 +1,54 @@
+import { Config, Effect, Layer, Option, Schema } from "effect"
+import { Migrator, type SqlClient } from "effect/sql"
+import { dirname } from "node:path"
+import { sqlitePathOf } from "./DatabaseUrl.ts"
+import { createNodes } from "./migrations/0001Nodes.ts"
+import { createRelays } from "./migrations/0002Relays.ts"
+import { createSettings } from "./migrations/0003Settings.ts"
+import { createAudit } from "./migrations/0004Audit.ts"
+import * as SqliteClient from "./SqliteClient.ts"
+
+/** The database cannot be used: not opened, or not brought to this version. */
+export class StoreUnusable extends Schema.TaggedError<StoreUnusable>()("StoreUnusable", { message: Schema.String }) {}
+
+const migrate = Migrator.make({})({
+  loader: Migrator.fromRecord({
+    "0001_nodes": createNodes,
+    "0002_relays": createRelays,
+    "0003_settings": createSettings,
+    "0004_audit": createAudit
+  }),
+  table: "patela_migrations"
+})
+
+const migrated = Layer.effectDiscard(
+  migrate.pipe(
+    Effect.mapError(({ message }) =>
+      new StoreUnusable({ message: `The database could not be brought to this version: ${message}` })
+    )
+  )
+)
+
+/** The SQLite file at `path`, with every migration applied. */
+export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient, StoreUnusable> => {
+  const client = SqliteClient.layer(path).pipe(
+    Layer.catch((error) =>
+      Layer.effectContext(Effect.fail(
+        new StoreUnusable({
+          message:
+            `The database ${path} cannot be opened: ${error.reason.message}. Check that the folder ${dirname(path)} ` +
+            "exists and that you may write in it."
+        })
+      ))
+    )
+  )
+  return Layer.provideMerge(migrated, client)
+}
+
+/** What DATABASE_URL names. */
+export const layer = Layer.unwrap(
+  Effect.gen(function*() {
+    const url = yield* Effect.orDie(Config.option(Config.String("DATABASE_URL")))
+    return layerAt(yield* Effect.fromResult(sqlitePathOf(Option.getOrUndefined(url))))
+  })
+)

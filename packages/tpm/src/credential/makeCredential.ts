@@ -1,0 +1,130 @@
+import { constants, createCipheriv, createECDH, createHmac, createPublicKey, publicEncrypt, randomBytes } from "node:crypto"
+import { Effect, Schema } from "effect"
+import { Algorithm, EccCurve } from "../structures/Algorithm.ts"
+import { ByteWriter } from "../structures/ByteWriter.ts"
+import { hashNameOf } from "../structures/Name.ts"
+import { coordinateSize, type EccPublic, paddedTo, type RsaPublic, type TpmtPublic } from "../structures/TpmtPublic.ts"
+import { kdfA, kdfE } from "./kdf.ts"
+
+/** A credential cannot be made of these values. `field` names the wrong one. */
+export class CredentialRefused extends Schema.TaggedError<CredentialRefused>()("CredentialRefused", {
+  field: Schema.String,
+  message: Schema.String
+}) {}
+
+/** What `tpm2_activatecredential` needs: both begin with their own 16-bit size. */
+export interface Credential {
+  /** TPM2B_ID_OBJECT (TPM 2.0 part 2, 12.4.3). */
+  readonly blob: Uint8Array
+  /** TPM2B_ENCRYPTED_SECRET (TPM 2.0 part 2, 11.4.3). */
+  readonly secret: Uint8Array
+}
+
+/** Bytes of the longest credential that every template carries: the size of SHA-256. */
+const MAX_CREDENTIAL = 32
+
+interface Seed {
+  readonly seed: Uint8Array
+  readonly encrypted: Uint8Array
+}
+
+/** The seed agreed with an ECC key by one-pass ECDH (TPM 2.0 part 1, C.6.1 and C.6.4). */
+const eccSeed = (key: EccPublic): Seed => {
+  const hash = hashNameOf(key.nameAlgorithm)
+  const size = coordinateSize(key.curve)
+  const x = paddedTo(size, key.x)
+  const y = paddedTo(size, key.y)
+  if (x === undefined || y === undefined) throw new RangeError("a coordinate is longer than the field of the curve")
+  const ephemeral = createECDH(key.curve === EccCurve.p384 ? "secp384r1" : "prime256v1")
+  const point = ephemeral.generateKeys()
+  const ephemeralX = point.subarray(1, 1 + size)
+  // Node gives the shared x at full length, and refuses a point that is not on the curve.
+  const z = ephemeral.computeSecret(new ByteWriter().u8(4).bytes(x).bytes(y).done())
+  return {
+    seed: kdfE(hash, z, "IDENTITY", ephemeralX, x, hash === "sha256" ? 256 : 384),
+    encrypted: new ByteWriter().sized(ephemeralX).sized(point.subarray(1 + size)).done()
+  }
+}
+
+/** A random seed under RSA-OAEP with the label IDENTITY and its NUL (TPM 2.0 part 1, B.4 and B.10.4). */
+const rsaSeed = (key: RsaPublic): Seed => {
+  const hash = hashNameOf(key.nameAlgorithm)
+  const seed = randomBytes(hash === "sha256" ? 32 : 48)
+  const exponent = key.exponent === 0 ? 65_537 : key.exponent
+  const publicKey = createPublicKey({
+    format: "jwk",
+    key: {
+      kty: "RSA",
+      n: Buffer.from(key.modulus).toString("base64url"),
+      e: Buffer.from(new ByteWriter().u32(exponent).done()).toString("base64url")
+    }
+  })
+  const encrypted = publicEncrypt(
+    { key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: hash, oaepLabel: Buffer.from("IDENTITY\0") },
+    seed
+  )
+  return { seed, encrypted }
+}
+
+/**
+ * The TPM2B_ID_OBJECT of a credential under a seed: AES-CFB with a zero IV over the sized credential, and an HMAC over
+ * that and the Name (TPM 2.0 part 1, 24.4 and 24.5). Deterministic, for known answers.
+ */
+export const protectCredential = (input: {
+  readonly hash: "sha256" | "sha384"
+  readonly keyBits: 128 | 256
+  readonly seed: Uint8Array
+  readonly akName: Uint8Array
+  readonly credential: Uint8Array
+}): Uint8Array => {
+  const { hash, keyBits, seed, akName, credential } = input
+  const none = new Uint8Array()
+  const cipherKey = kdfA(hash, seed, "STORAGE", akName, none, keyBits)
+  const cipher = createCipheriv(keyBits === 128 ? "aes-128-cfb" : "aes-256-cfb", cipherKey, new Uint8Array(16))
+  const identity = new ByteWriter()
+    .bytes(cipher.update(new ByteWriter().sized(credential).done()))
+    .bytes(cipher.final())
+    .done()
+  const hmacKey = kdfA(hash, seed, "INTEGRITY", none, none, hash === "sha256" ? 256 : 384)
+  const integrity = createHmac(hash, hmacKey).update(identity).update(akName).digest()
+  return new ByteWriter().sized(new ByteWriter().sized(integrity).bytes(identity).done()).done()
+}
+
+const keyBitsOf = (key: TpmtPublic): 128 | 256 | undefined => {
+  if (!("mode" in key.symmetric) || key.symmetric.mode !== Algorithm.cfb) return undefined
+  return key.symmetric.keyBits === 128 ? 128 : key.symmetric.keyBits === 256 ? 256 : undefined
+}
+
+const refused = (field: string, message: string): CredentialRefused => new CredentialRefused({ field, message })
+
+/**
+ * TPM2_MakeCredential without a TPM (TPM 2.0 part 3, 12.6; part 1, 24): wraps 1 to 32 bytes so that only the TPM that
+ * holds the endorsement key, and in it an object of that Name, can open them. Each call makes a new seed.
+ */
+export const makeCredential = Effect.fnUntraced(function*(input: {
+  readonly endorsementKey: TpmtPublic
+  readonly akName: Uint8Array
+  readonly credential: Uint8Array
+}): Effect.fn.Return<Credential, CredentialRefused> {
+  const { endorsementKey: key, akName, credential } = input
+  if (credential.length === 0 || credential.length > MAX_CREDENTIAL) {
+    return yield* refused("credential", `is ${credential.length} bytes long, expected 1 to ${MAX_CREDENTIAL}`)
+  }
+  if (akName.length !== 34 && akName.length !== 50) {
+    return yield* refused("akName", `is ${akName.length} bytes long, expected 34 (SHA-256) or 50 (SHA-384)`)
+  }
+  const keyBits = keyBitsOf(key)
+  if (keyBits === undefined) {
+    return yield* refused("endorsementKey.symmetric", "expected AES of 128 or 256 bits in CFB mode")
+  }
+  if (key.type === Algorithm.ecc && key.curve !== EccCurve.p256 && key.curve !== EccCurve.p384) {
+    return yield* refused("endorsementKey.curve", `curve 0x${key.curve.toString(16)} is neither P-256 nor P-384`)
+  }
+  const { seed, encrypted } = yield* Effect.try({
+    try: () => key.type === Algorithm.ecc ? eccSeed(key) : rsaSeed(key),
+    // The text of the cause stays out: it may come from a library and adds nothing to act on.
+    catch: () => refused("endorsementKey.unique", "is not a usable public key of its type")
+  })
+  const blob = protectCredential({ hash: hashNameOf(key.nameAlgorithm), keyBits, seed, akName, credential })
+  return { blob, secret: new ByteWriter().sized(encrypted).done() }
+})

@@ -1,0 +1,19 @@
+import { Schema } from "effect"
+
+/** Something was saved and no slot of it can be read any more. */
+export class KeyStoreDamaged extends Schema.TaggedError<KeyStoreDamaged>()("KeyStoreDamaged", {
+  message: Schema.String
+}) {}
+
+/** The keys do not fit into the TPM. `fits` is the number of relays that do. */
+export class KeyStoreFull extends Schema.TaggedError<KeyStoreFull>()("KeyStoreFull", {
+  relays: Schema.Int,
+  fits: Schema.Int,
+  message: Schema.String
+}) {}
+
+/** These keys cannot be saved together, or one is not a key. `relay` is the name of the first that is wrong. */
+export class UnstorableKeys extends Schema.TaggedError<UnstorableKeys>()("UnstorableKeys", {
+  relay: Schema.String,
+  message: Schema.String
+}) {}

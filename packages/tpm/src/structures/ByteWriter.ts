@@ -1,0 +1,49 @@
+/**
+ * Writes TPM canonical form: big-endian integers and size-prefixed buffers, without padding (TPM 2.0 part 1, 9.1;
+ * part 2, 4). Sizes are the caller's duty: a number out of range is a defect, not bad input, and throws a RangeError.
+ */
+export class ByteWriter {
+  readonly #parts: Array<Uint8Array> = []
+
+  #unsigned(value: number, size: number): this {
+    if (!Number.isInteger(value) || value < 0 || value >= 256 ** size) {
+      throw new RangeError(`${value} does not fit into ${size} unsigned bytes`)
+    }
+    const part = new Uint8Array(size)
+    for (let at = size - 1, rest = value; at >= 0; at -= 1, rest = Math.floor(rest / 256)) part[at] = rest % 256
+    this.#parts.push(part)
+    return this
+  }
+
+  u8(value: number): this {
+    return this.#unsigned(value, 1)
+  }
+
+  u16(value: number): this {
+    return this.#unsigned(value, 2)
+  }
+
+  u32(value: number): this {
+    return this.#unsigned(value, 4)
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#parts.push(value)
+    return this
+  }
+
+  /** A TPM2B: a 16-bit size and the bytes (TPM 2.0 part 2, 10.4). */
+  sized(value: Uint8Array): this {
+    return this.u16(value.length).bytes(value)
+  }
+
+  done(): Uint8Array {
+    const whole = new Uint8Array(this.#parts.reduce((length, part) => length + part.length, 0))
+    let at = 0
+    for (const part of this.#parts) {
+      whole.set(part, at)
+      at += part.length
+    }
+    return whole
+  }
+}

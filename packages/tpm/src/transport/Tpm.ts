@@ -1,0 +1,69 @@
+import { Context, type Effect, type Option, type Redacted } from "effect"
+import type { Credential } from "../credential/makeCredential.ts"
+import type { MalformedStructure } from "../structures/MalformedStructure.ts"
+import type { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, TpmError } from "./TpmError.ts"
+
+/** The public side of an attestation key, as it travels. */
+export interface AttestationKeyBytes {
+  /** TPM2B_PUBLIC (TPM 2.0 part 2, 12.2.5). */
+  readonly public: Uint8Array
+  /** The Name as the TPM computed it, 34 bytes. */
+  readonly name: Uint8Array
+}
+
+/** What the TPM says of an NV index (TPMS_NV_PUBLIC, TPM 2.0 part 2, 13.5). */
+export interface NvPublic {
+  readonly index: number
+  /** Bytes. */
+  readonly size: number
+  /** TPMA_NV (part 2, 13.4). */
+  readonly attributes: number
+  readonly written: boolean
+}
+
+/** Properties of the TPM (TPM_PT, TPM 2.0 part 2, 6.13). */
+export interface TpmLimits {
+  /** TPM_PT_NV_BUFFER_MAX: most bytes of one NV read or write. */
+  readonly nvBufferMax: number
+  /** TPM_PT_NV_INDEX_MAX: most bytes of one NV index. */
+  readonly nvIndexMax: number
+  readonly manufacturer: string
+  readonly inLockout: boolean
+}
+
+/**
+ * The TPM of this machine, as far as Patela uses it. Calls are made one after another. Keys are deterministic
+ * primary keys of the endorsement hierarchy: the same after every boot, and nothing is left in the TPM.
+ */
+export class Tpm extends Context.Service<Tpm, {
+  /** The endorsement key's TPM2B_PUBLIC. */
+  readonly endorsementKey: Effect.Effect<Uint8Array, TpmError>
+  readonly attestationKey: Effect.Effect<AttestationKeyBytes, TpmError>
+  /** Opens a credential (TPM 2.0 part 3, 12.5). One made for another TPM or key, or changed on its way, is TpmRefused. */
+  readonly activateCredential: (
+    credential: Credential
+  ) => Effect.Effect<Redacted.Redacted<Uint8Array>, TpmError | MalformedStructure>
+  /**
+   * Bytes of an NV index under the owner hierarchy, from `offset`; `size` undefined is all that follow. Any size: the
+   * transport splits what is over NV_BUFFER_MAX.
+   */
+  readonly nvRead: (
+    index: number,
+    offset: number,
+    size?: number
+  ) => Effect.Effect<Uint8Array, TpmError | NvIndexAbsent | NvIndexUnwritten>
+  readonly nvWrite: (
+    index: number,
+    offset: number,
+    data: Redacted.Redacted<Uint8Array>
+  ) => Effect.Effect<void, TpmError | NvIndexAbsent>
+  readonly nvDefine: (index: number, size: number) => Effect.Effect<void, TpmError | NvSpaceExhausted>
+  readonly nvUndefine: (index: number) => Effect.Effect<void, TpmError | NvIndexAbsent>
+  /** Every NV index that is defined, Patela's or not. */
+  readonly nvIndexes: Effect.Effect<ReadonlyArray<number>, TpmError>
+  readonly nvPublic: (index: number) => Effect.Effect<Option.Option<NvPublic>, TpmError>
+  readonly limits: Effect.Effect<TpmLimits, TpmError>
+  readonly persistentHandles: Effect.Effect<ReadonlyArray<number>, TpmError>
+  /** Removes a persistent object (TPM 2.0 part 3, 28.5); for machines that an older Patela left one on. */
+  readonly evictPersistent: (handle: number) => Effect.Effect<void, TpmError>
+}>()("@patela/tpm/transport/Tpm") {}

@@ -1,0 +1,137 @@
+import { Effect, FileSystem, Layer, Option, Semaphore } from "effect"
+import { ChildProcessSpawner } from "effect/process"
+import { decodeCredential } from "../credential/CredentialFile.ts"
+import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
+import { keyStation } from "./keyStation.ts"
+import { codeIs, ResponseCode } from "./classifyFailure.ts"
+import { readHandles, readLimits, readNvPublic } from "./readAnswer.ts"
+import { runTool } from "./runTool.ts"
+import { hasResourceManager, type Tcti } from "./Tcti.ts"
+import { Tpm } from "./Tpm.ts"
+import { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, type TpmError, TpmToolsUnusable } from "./TpmError.ts"
+import { workDirectory } from "./workDirectory.ts"
+
+/**
+ * The attributes of an NV index that Patela defines: the owner reads and writes it, and a wrong try does not count
+ * towards a lockout (TPMA_NV, TPM 2.0 part 2, 13.4). This is the one place to tie them to a policy.
+ */
+const NV_ATTRIBUTES = "ownerread|ownerwrite|no_da"
+
+const hex = (value: number): string => `0x${value.toString(16).padStart(8, "0")}`
+
+const absent = (index: number) =>
+  new NvIndexAbsent({ index, message: `NV index ${hex(index)} is not defined in this TPM.` })
+
+/** The TPM by the commands of tpm2-tools 5.4 and later. */
+export class Tpm2Tools {
+  /**
+   * `tcti` comes from `tctiOf`. `endorsementKey` is the template, ECC P-256 unless another is named. Nothing is run
+   * until a method is used, so the layer itself also builds where there is no TPM.
+   */
+  static readonly layer = (options: {
+    readonly tcti: Tcti
+    readonly endorsementKey?: EndorsementKeyKind
+  }): Layer.Layer<Tpm, TpmToolsUnusable, ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem> =>
+    Layer.effect(Tpm, make(options.tcti, options.endorsementKey ?? "ecc-p256"))
+}
+
+const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
+  const files = yield* FileSystem.FileSystem
+  const run = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
+  const directory = yield* Effect.mapError(workDirectory, () =>
+    new TpmToolsUnusable({
+      command: "mkdtemp",
+      message: "No temporary directory could be made: /run, /dev/shm and TMPDIR are full or not writable."
+    }))
+  const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+  const keys = keyStation({ run, files, directory, kind, resourceManager: hasResourceManager(tcti) })
+
+  const text = (command: string, args: ReadonlyArray<string>) =>
+    Effect.map(run(command, args), (bytes) => new TextDecoder().decode(bytes))
+  const handles = (capability: string) =>
+    oneAtATime(text("tpm2_getcap", [capability])).pipe(
+      Effect.flatMap((answer) => Effect.fromResult(readHandles("tpm2_getcap", answer)))
+    )
+
+  const whenAbsent = (index: number) => (error: TpmError): TpmError | NvIndexAbsent =>
+    codeIs(error, ResponseCode.handle) ? absent(index) : error
+
+  const activateCredential = Effect.fn("Tpm.activateCredential")(function*(credential) {
+    const checked = yield* Effect.fromResult(decodeCredential(credential))
+    return yield* oneAtATime(keys.activate(checked))
+  })
+
+  const nvRead = Effect.fn("Tpm.nvRead")(function*(index, offset, size) {
+    const range = ["--offset", String(offset), ...(size === undefined ? [] : ["-s", String(size)])]
+    return yield* oneAtATime(run("tpm2_nvread", ["-C", "o", ...range, hex(index)])).pipe(
+      Effect.mapError((error) =>
+        codeIs(error, ResponseCode.nvUninitialized)
+          ? new NvIndexUnwritten({ index, message: `NV index ${hex(index)} is defined and was never written.` })
+          : whenAbsent(index)(error)
+      )
+    )
+  })
+
+  const nvWrite = Effect.fn("Tpm.nvWrite")(function*(index, offset, data) {
+    yield* oneAtATime(
+      run("tpm2_nvwrite", ["-Q", "-C", "o", "-i", "-", "--offset", String(offset), hex(index)], data)
+    ).pipe(Effect.mapError(whenAbsent(index)))
+  })
+
+  const nvDefine = Effect.fn("Tpm.nvDefine")(function*(index, size) {
+    const args = ["-Q", "-C", "o", "-s", String(size), "-a", NV_ATTRIBUTES, hex(index)]
+    yield* oneAtATime(run("tpm2_nvdefine", args)).pipe(
+      Effect.mapError((error) =>
+        codeIs(error, ResponseCode.nvSpace) || codeIs(error, ResponseCode.size)
+          ? new NvSpaceExhausted({
+            index,
+            size,
+            message: `The TPM has no room for an NV index of ${size} bytes. ` +
+              "Undefine indexes that are not needed (tpm2_nvreadpublic lists them), or run fewer relays on this node."
+          })
+          : error
+      )
+    )
+  })
+
+  const nvUndefine = Effect.fn("Tpm.nvUndefine")(function*(index) {
+    yield* oneAtATime(run("tpm2_nvundefine", ["-Q", "-C", "o", hex(index)])).pipe(
+      Effect.mapError(whenAbsent(index))
+    )
+  })
+
+  const nvIndexes = handles("handles-nv-index")
+
+  const nvPublic = Effect.fn("Tpm.nvPublic")(function*(index) {
+    // Asked for an index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault.
+    const defined = yield* nvIndexes
+    if (!defined.includes(index)) return Option.none()
+    const answer = yield* oneAtATime(text("tpm2_nvreadpublic", [hex(index)]))
+    return Option.some(yield* Effect.fromResult(readNvPublic("tpm2_nvreadpublic", index, answer)))
+  })
+
+  const limits = Effect.gen(function*() {
+    const fixed = yield* text("tpm2_getcap", ["properties-fixed"])
+    const variable = yield* text("tpm2_getcap", ["properties-variable"])
+    return yield* Effect.fromResult(readLimits("tpm2_getcap", fixed, variable))
+  }).pipe(oneAtATime, Effect.withSpan("Tpm.limits"))
+
+  const evictPersistent = Effect.fn("Tpm.evictPersistent")(function*(handle) {
+    yield* oneAtATime(run("tpm2_evictcontrol", ["-Q", "-C", "o", "-c", hex(handle)]))
+  })
+
+  return Tpm.of({
+    endorsementKey: oneAtATime(keys.endorsementKey).pipe(Effect.withSpan("Tpm.endorsementKey")),
+    attestationKey: oneAtATime(keys.attestationKey).pipe(Effect.withSpan("Tpm.attestationKey")),
+    activateCredential,
+    nvRead,
+    nvWrite,
+    nvDefine,
+    nvUndefine,
+    nvIndexes,
+    nvPublic,
+    limits,
+    persistentHandles: handles("handles-persistent"),
+    evictPersistent
+  })
+})

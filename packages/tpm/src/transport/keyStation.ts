@@ -1,0 +1,132 @@
+import { Effect, type FileSystem, Redacted } from "effect"
+import { encodeCredentialFile } from "../credential/CredentialFile.ts"
+import type { Credential } from "../credential/makeCredential.ts"
+import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
+import { fromHex } from "../structures/Hex.ts"
+import { codeIs, ResponseCode } from "./classifyFailure.ts"
+import type { RunTool } from "./runTool.ts"
+import type { AttestationKeyBytes } from "./Tpm.ts"
+import { type TpmError, TpmToolsUnusable } from "./TpmError.ts"
+
+/** The names that `tpm2_createek -G` knows the templates by; its high range for P-384 is H-3. */
+const ekAlgorithm: Readonly<Record<EndorsementKeyKind, string>> = {
+  "ecc-p256": "ecc",
+  "rsa-2048": "rsa",
+  "ecc-p384": "ecc384"
+}
+
+const AK_ATTRIBUTES = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign"
+
+/** PolicyA and PolicyC with SHA-384, the branches of PolicyB (TCG EK Credential Profile, B.6). */
+const POLICY_A_SHA384 =
+  "8bbf2266537c171cb56e403c4dc1d4b64f432611dc386e6f532050c3278c930e143e8bb1133824ccb431053871c6db53"
+const POLICY_C_SHA384 =
+  "d6032ce61f2fb3c240eb3cf6a33237ef2b6a16f4293c22b455e261cffd217ad5b4947c2d73e63005eed2dc2b3593d165"
+
+/**
+ * The two keys and what they are used for. Both are primary keys, made once a process: their saved contexts are
+ * files that only this TPM can load, and only until its next reset (TPM 2.0 part 1, 30.3).
+ */
+export const keyStation = (options: {
+  readonly run: RunTool
+  readonly files: FileSystem.FileSystem
+  readonly directory: string
+  readonly kind: EndorsementKeyKind
+  readonly resourceManager: boolean
+}) => {
+  const { run, files, directory, kind, resourceManager } = options
+  const at = (name: string): string => `${directory}/${name}`
+  let endorsement: Uint8Array | undefined
+  let attestation: AttestationKeyBytes | undefined
+
+  const onDisk = <A, R>(effect: Effect.Effect<A, { readonly _tag: "PlatformError" }, R>) =>
+    Effect.mapError(effect, () =>
+      new TpmToolsUnusable({
+        command: "work directory",
+        message: `${directory} cannot be read or written: it may be full, or was removed while this process ran.`
+      }))
+
+  const flush = resourceManager ? Effect.void : Effect.asVoid(run("tpm2_flushcontext", ["-t"]))
+
+  /** A killed predecessor may have left its objects in a bare TPM: clear them and try once more. */
+  const withRoom = <A>(effect: Effect.Effect<A, TpmError>): Effect.Effect<A, TpmError> =>
+    resourceManager ? effect : Effect.catch(effect, (error) =>
+      codeIs(error, ResponseCode.objectMemory) ? Effect.andThen(flush, effect) : Effect.fail(error))
+
+  const endorsementKey: Effect.Effect<Uint8Array, TpmError> = Effect.suspend(() =>
+    endorsement === undefined ? makeEndorsementKey : Effect.succeed(endorsement)
+  )
+
+  const makeEndorsementKey = Effect.gen(function*() {
+    const args = ["-Q", "-G", ekAlgorithm[kind], "-c", at("ek.ctx"), "-u", at("ek.pub"), "-f", "tss"]
+    yield* withRoom(run("tpm2_createek", args)).pipe(Effect.ensuring(Effect.ignore(flush)))
+    endorsement = yield* onDisk(files.readFile(at("ek.pub")))
+    return endorsement
+  })
+
+  const attestationKey: Effect.Effect<AttestationKeyBytes, TpmError> = Effect.suspend(() =>
+    attestation === undefined ? makeAttestationKey : Effect.succeed(attestation)
+  )
+
+  const makeAttestationKey = Effect.gen(function*() {
+    const template = ["-G", "ecc256:ecdsa-sha256:null", "-g", "sha256", "-a", AK_ATTRIBUTES]
+    const read = ["-Q", "-c", at("ak.ctx"), "-f", "tss", "-o", at("ak.pub"), "-n", at("ak.name")]
+    yield* withRoom(run("tpm2_createprimary", ["-Q", "-C", "e", ...template, "-c", at("ak.ctx")])).pipe(
+      Effect.andThen(run("tpm2_readpublic", read)),
+      Effect.ensuring(Effect.ignore(flush))
+    )
+    attestation = {
+      public: yield* onDisk(files.readFile(at("ak.pub"))),
+      name: yield* onDisk(files.readFile(at("ak.name")))
+    }
+    return attestation
+  })
+
+  /** Fulfils the policy of the endorsement key in a session: PolicySecret, and for the high range PolicyOR after it. */
+  const fulfilPolicy = Effect.gen(function*() {
+    yield* run("tpm2_policysecret", ["-Q", "-S", at("session.ctx"), "-c", "e"])
+    if (kind !== "ecc-p384") return
+    yield* onDisk(files.writeFile(at("policy.a"), yield* policyBytes(POLICY_A_SHA384)))
+    yield* onDisk(files.writeFile(at("policy.c"), yield* policyBytes(POLICY_C_SHA384)))
+    yield* run("tpm2_policyor", ["-Q", "-S", at("session.ctx"), `sha384:${at("policy.a")},${at("policy.c")}`])
+  })
+
+  const policyBytes = (digest: string) => Effect.orDie(Effect.fromResult(fromHex(digest, "policy")))
+
+  const activateOnce = (credential: Credential) =>
+    Effect.gen(function*() {
+      yield* onDisk(files.writeFile(at("credential"), encodeCredentialFile(credential), { mode: 0o600 }))
+      const hash = kind === "ecc-p384" ? "sha384" : "sha256"
+      yield* run("tpm2_startauthsession", ["--policy-session", "-g", hash, "-S", at("session.ctx")])
+      const activation = Effect.andThen(
+        fulfilPolicy,
+        withRoom(run("tpm2_activatecredential", [
+          ...["-Q", "-c", at("ak.ctx"), "-C", at("ek.ctx"), "-i", at("credential"), "-o", at("opened")],
+          ...["-P", `session:${at("session.ctx")}`]
+        ]))
+      )
+      // A session that did its work is gone; one that did not would stay in the TPM for ever.
+      yield* Effect.onError(activation, () => Effect.ignore(run("tpm2_flushcontext", [at("session.ctx")])))
+      return Redacted.make(yield* onDisk(files.readFile(at("opened"))), { label: "credential" })
+    }).pipe(
+      Effect.ensuring(
+        Effect.all([
+          Effect.forEach(["opened", "credential", "session.ctx"], (name) => Effect.ignore(files.remove(at(name)))),
+          Effect.ignore(flush)
+        ])
+      )
+    )
+
+  const activate = Effect.fnUntraced(function*(credential: Credential) {
+    yield* endorsementKey
+    yield* attestationKey
+    return yield* Effect.tapError(activateOnce(credential), () =>
+      // A reset of the TPM makes saved contexts useless: make the keys anew the next time.
+      Effect.sync(() => {
+        endorsement = undefined
+        attestation = undefined
+      }))
+  })
+
+  return { endorsementKey, attestationKey, activate }
+}

@@ -1,0 +1,71 @@
+import { Duration, Effect, type Redacted, Redacted as RedactedValue, Stream } from "effect"
+import { ChildProcess, type ChildProcessSpawner } from "effect/process"
+import { classifyFailure } from "./classifyFailure.ts"
+import type { Tcti } from "./Tcti.ts"
+import { type TpmError, TpmTimeout, TpmToolsUnusable } from "./TpmError.ts"
+
+/** How long one command may take. A slow TPM makes an RSA key in several seconds; everything else takes milliseconds. */
+const LIMIT = Duration.seconds(10)
+
+/**
+ * Runs one command of tpm2-tools and gives what it wrote to its standard output. The address of the TPM goes in the
+ * environment, secret bytes only through standard input and output.
+ */
+export const runTool = (spawner: ChildProcessSpawner.ChildProcessSpawner["Service"], tcti: Tcti) =>
+  Effect.fnUntraced(function*(
+    command: string,
+    args: ReadonlyArray<string>,
+    input?: Redacted.Redacted<Uint8Array>
+  ): Effect.fn.Return<Uint8Array, TpmError> {
+    const ended = Effect.gen(function*() {
+      const handle = yield* spawner.spawn(
+        ChildProcess.make(command, args, {
+          env: { TPM2TOOLS_TCTI: tcti, LC_ALL: "C" },
+          extendEnv: true,
+          stdin: input === undefined ? "ignore" : Stream.make(RedactedValue.value(input)),
+          killSignal: "SIGTERM",
+          forceKillAfter: "1 second"
+        })
+      )
+      const [stdout, stderr, status] = yield* Effect.all([
+        Stream.mkUint8Array(handle.stdout),
+        Stream.mkString(Stream.decodeText(handle.stderr)),
+        // Without an exit code a signal ended it: tpm2-tools 5.4 crash on some refusals.
+        handle.exitCode.pipe(Effect.match({ onSuccess: Number, onFailure: () => "ended by a signal" }))
+      ], { concurrency: "unbounded" })
+      if (status === 0) return stdout
+      return yield* Effect.fail(
+        classifyFailure({
+          command,
+          tcti,
+          status: typeof status === "number" ? `exit code ${status}` : status,
+          stderr
+        })
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.catchTag("PlatformError", (error) =>
+        Effect.fail(
+          new TpmToolsUnusable({
+            command,
+            message: error.reason._tag === "NotFound"
+              ? `${command} is not installed. Install the Debian package tpm2-tools.`
+              : `${command} could not be run: ${error.reason._tag}.`
+          })
+        ))
+    )
+    return yield* Effect.timeoutOrElse(ended, {
+      duration: LIMIT,
+      orElse: () =>
+        Effect.fail(
+          new TpmTimeout({
+            command,
+            seconds: Duration.toSeconds(LIMIT),
+            message: `${command} did not end within ${Duration.toSeconds(LIMIT)} s and was killed. ` +
+              "Another process may hold the TPM: see who has it open (fuser /dev/tpm0), then try again."
+          })
+        )
+    })
+  })
+
+export type RunTool = ReturnType<typeof runTool>

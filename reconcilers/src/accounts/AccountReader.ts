@@ -1,0 +1,30 @@
+import { ObservationFailed } from "@patela/domain/reconciler/Kind"
+import { Context, Effect, Layer } from "effect"
+import * as fs from "node:fs/promises"
+import { causeText } from "../host/SystemError.ts"
+import { type AccountTables, parseGroups, parseUsers } from "./AccountTables.ts"
+
+/** Reads the accounts of the host. */
+export class AccountReader extends Context.Service<AccountReader, {
+  readonly read: Effect.Effect<AccountTables, ObservationFailed>
+}>()("@patela/reconcilers/accounts/AccountReader") {
+  /** From the two files; accounts of other sources, such as LDAP, have no business on a node. */
+  static readonly layerAt = (passwd: string, group: string): Layer.Layer<AccountReader> =>
+    Layer.succeed(
+      AccountReader,
+      AccountReader.of({
+        read: Effect.all({
+          users: Effect.flatMap(readText(passwd), (text) => parseUsers(passwd, text)),
+          groups: Effect.flatMap(readText(group), (text) => parseGroups(group, text))
+        }, { concurrency: "unbounded" })
+      })
+    )
+
+  static readonly layer: Layer.Layer<AccountReader> = AccountReader.layerAt("/etc/passwd", "/etc/group")
+}
+
+const readText = (path: string): Effect.Effect<string, ObservationFailed> =>
+  Effect.tryPromise({
+    try: () => fs.readFile(path, "utf8"),
+    catch: (cause) => new ObservationFailed({ kind: "accounts", message: `cannot read ${path}: ${causeText(cause)}` })
+  })

@@ -1,0 +1,78 @@
+import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
+import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
+import { userOf } from "@patela/domain/relay/RelayName"
+import { Effect } from "effect"
+import { LedgerWriter } from "../ledger/LedgerWriter.ts"
+import { AccountReader } from "./AccountReader.ts"
+import { type AccountRepair, AccountWriter } from "./AccountWriter.ts"
+import type { DesiredAccount } from "./DesiredAccount.ts"
+import type { AccountChange } from "./diffAccounts.ts"
+import type { ObservedAccount } from "./ObservedAccount.ts"
+
+/** Makes all missing accounts at once; repairs and removes one after the other, for they lock the same file. */
+export const applyAccounts = Effect.fn("accounts.apply")(function*(changes: ReadonlyArray<AccountChange>) {
+  const outcomes = new Map<ResourceAddress, Outcome>()
+  const missing: Array<{ readonly address: ResourceAddress; readonly desired: DesiredAccount }> = []
+  for (const change of changes) {
+    if (change.action === "remove") outcomes.set(change.address, yield* outcomeOf(removeAccount(change.observed)))
+    else if (change.action === "create") missing.push(change)
+    else if (change.observed.conflicts.length > 0) {
+      outcomes.set(change.address, failed(conflictMessage(change.desired, change.observed)))
+    } else if (change.observed.user === undefined || change.observed.group === undefined) missing.push(change)
+    else outcomes.set(change.address, yield* outcomeOf(repairAccount(change.desired, change.observed)))
+  }
+  for (const [address, outcome] of yield* createAccounts(missing)) outcomes.set(address, outcome)
+  return outcomes
+})
+
+const createAccounts = Effect.fn("accounts.create")(function*(
+  missing: ReadonlyArray<{ readonly address: ResourceAddress; readonly desired: DesiredAccount }>
+) {
+  if (missing.length === 0) return []
+  const ledger = yield* LedgerWriter
+  const writer = yield* AccountWriter
+  const reader = yield* AccountReader
+  const accounts = missing.map(({ desired }) => desired)
+  return yield* Effect.gen(function*() {
+    yield* ledger.own("accounts", accounts.map(({ relay }) => relay))
+    const trouble = yield* Effect.match(writer.create(accounts), {
+      onFailure: ({ message }) => message,
+      onSuccess: () => undefined
+    })
+    // systemd-sysusers takes another number where the wanted one is taken meanwhile: only a look tells.
+    const { groups, users } = yield* reader.read
+    return missing.map(({ address, desired: { id, relay } }) => {
+      const name = userOf(relay)
+      const isThere = users.some((user) => user.name === name && user.uid === id && user.gid === id) &&
+        groups.some((group) => group.name === name && group.gid === id)
+      const why = trouble ?? `systemd-sysusers did not make ${name} with UID and GID ${id}`
+      return [address, isThere ? done : failed(why)] as const
+    })
+  }).pipe(
+    Effect.catch(({ message }) => Effect.succeed(missing.map(({ address }) => [address, failed(message)] as const)))
+  )
+})
+
+const repairAccount = Effect.fn("accounts.repair")(function*(desired: DesiredAccount, { user }: ObservedAccount) {
+  const writer = yield* AccountWriter
+  const repair: AccountRepair = {
+    relay: desired.relay,
+    ...(user?.home === desired.home ? {} : { home: desired.home }),
+    ...(user?.shell === desired.shell ? {} : { shell: desired.shell })
+  }
+  yield* writer.repair(repair)
+})
+
+const removeAccount = Effect.fn("accounts.remove")(function*({ group, relay, user }: ObservedAccount) {
+  const writer = yield* AccountWriter
+  const ledger = yield* LedgerWriter
+  yield* writer.remove(relay, { user: user !== undefined, group: group !== undefined })
+  yield* ledger.disown("accounts", [relay])
+})
+
+const outcomeOf = <R>(effect: Effect.Effect<void, { readonly message: string }, R>): Effect.Effect<Outcome, never, R> =>
+  Effect.match(effect, { onFailure: ({ message }) => failed(message), onSuccess: () => done })
+
+const conflictMessage = ({ id, relay }: DesiredAccount, { conflicts }: ObservedAccount): string =>
+  `the relay needs ${userOf(relay)} with UID and GID ${id}, but ${conflicts.join("; ")}. ` +
+  `Patela changes no account that is in the way: remove it, or boot an image without it.`

@@ -1,0 +1,24 @@
+import type { RelayName } from "@patela/domain/relay/RelayName"
+
+/** Patela's directory for what is true of this boot alone; on a tmpfs, root only. */
+export const RUNTIME_DIRECTORY = "/run/patela"
+
+/** What Patela made on this boot, and may therefore remove. */
+export const OWNED_FILE = `${RUNTIME_DIRECTORY}/owned.json`
+
+/** The name servers of relays, in the format of resolv.conf(5): the value of tor's `ServerDNSResolvConfFile`. */
+export const RESOLVER_FILE = "/etc/patela/resolv.conf"
+
+/** Where Debian's `tor@.service` looks for the configuration of its instances. */
+export const INSTANCES_CONFIG = "/etc/tor/instances"
+
+/** Where Debian's instances keep state and keys. */
+export const INSTANCES_STATE = "/var/lib/tor-instances"
+
+/** What Debian gives every instance beneath its torrc, with `@@NAME@@` for the name. */
+export const INSTANCE_DEFAULTS = "/usr/share/tor/tor-service-defaults-torrc-instances"
+
+export const configDirectoryOf = (name: RelayName): string => `${INSTANCES_CONFIG}/${name}`
+export const torrcFileOf = (name: RelayName): string => `${configDirectoryOf(name)}/torrc`
+export const stateDirectoryOf = (name: RelayName): string => `${INSTANCES_STATE}/${name}`
+export const keysDirectoryOf = (name: RelayName): string => `${stateDirectoryOf(name)}/keys`

@@ -1,0 +1,142 @@
+import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
+import type { RelayName } from "@patela/domain/relay/RelayName"
+import { Context, Effect, Layer, Option, Redacted, Result } from "effect"
+import { constants } from "node:fs"
+import * as fs from "node:fs/promises"
+import { INSTANCES_STATE } from "../host/HostPaths.ts"
+import { causeText, errorCode } from "../host/SystemError.ts"
+import type { HostIdentity, KeyOwner } from "./HostIdentity.ts"
+import {
+  fingerprintsOf,
+  identityDigest,
+  identityFromKeyFiles,
+  KEY_FILE_NAMES,
+  type RelayIdentity
+} from "./RelayIdentity.ts"
+
+/** The mode of a key file. */
+export const KEY_FILE_MODE = 0o600
+
+/** No key file is longer. */
+const LIMIT = 4096
+
+const AT_ONCE = 16
+
+/** Looks at the key files of relays. Secrets leave it as `Redacted` alone. */
+export class KeyFileReader extends Context.Service<KeyFileReader, {
+  /** All at once; files of one relay that cannot be read are that relay's damage, not a failure of the look. */
+  readonly look: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<ReadonlyMap<RelayName, HostIdentity>>
+  /** The identity itself, where both files are there and whole. */
+  readonly identity: (owner: KeyOwner) => Effect.Effect<Option.Option<RelayIdentity>>
+}>()("@patela/reconcilers/identity/KeyFileReader") {
+  /** Relays' state directories are in `root`. */
+  static readonly layerAt = (root: string): Layer.Layer<KeyFileReader> =>
+    Layer.sync(KeyFileReader, () => {
+      // Deriving a public key costs milliseconds, so a watching agent does it once for a key.
+      const known = new Map<string, Fingerprints>()
+      const knownFingerprints = (identity: RelayIdentity, digest: string): Fingerprints => {
+        const fingerprints = known.get(digest) ?? fingerprintsOf(identity)
+        known.set(digest, fingerprints)
+        return fingerprints
+      }
+
+      const look = Effect.fn("KeyFileReader.look")(function*(owners: ReadonlyArray<KeyOwner>) {
+        const found = yield* Effect.forEach(
+          owners,
+          (owner) =>
+            Effect.map(contentOf(root, owner), (content) => [owner.name, judged(content, knownFingerprints)] as const),
+          { concurrency: AT_ONCE }
+        )
+        const seen = new Map(found)
+        const digests = new Set([...seen.values()].map((it) => (it.state === "present" ? it.digest : "")))
+        for (const digest of known.keys()) if (!digests.has(digest)) known.delete(digest)
+        return seen
+      })
+
+      const identity = Effect.fn("KeyFileReader.identity")(function*(owner: KeyOwner) {
+        const content = yield* contentOf(root, owner)
+        return content.state === "whole" ? Option.some(content.identity) : Option.none()
+      })
+
+      return KeyFileReader.of({ look, identity })
+    })
+
+  static readonly layer = KeyFileReader.layerAt(INSTANCES_STATE)
+}
+
+type Content =
+  | Exclude<HostIdentity, { readonly state: "present" }>
+  | { readonly state: "whole"; readonly identity: RelayIdentity; readonly untidy: ReadonlyArray<string> }
+
+const judged = (
+  content: Content,
+  fingerprintsBy: (identity: RelayIdentity, digest: string) => Fingerprints
+): HostIdentity => {
+  if (content.state !== "whole") return content
+  const digest = identityDigest(content.identity)
+  const fingerprints = fingerprintsBy(content.identity, digest)
+  return { state: "present", fingerprints, digest, untidy: content.untidy }
+}
+
+const contentOf = (root: string, owner: KeyOwner): Effect.Effect<Content> =>
+  Effect.tryPromise({ try: () => contentNow(root, owner), catch: causeText }).pipe(
+    Effect.catch((why) => Effect.succeed<Content>({ state: "damaged", why }))
+  )
+
+interface FileContent {
+  readonly bytes: Redacted.Redacted<Uint8Array>
+  readonly untidy: ReadonlyArray<string>
+}
+
+const contentNow = async (root: string, owner: KeyOwner): Promise<Content> => {
+  const state = await directoryAt(`${root}/${owner.name}`)
+  if (state === undefined) return { state: "absent" }
+  await using _state = state
+  const keys = await directoryAt(`/proc/self/fd/${state.fd}/keys`)
+  if (keys === undefined) return { state: "absent" }
+  await using _keys = keys
+  const ed25519 = await fileIn(keys, KEY_FILE_NAMES.ed25519, owner)
+  const rsa = await fileIn(keys, KEY_FILE_NAMES.rsa, owner)
+  if (ed25519 === undefined && rsa === undefined) return { state: "absent" }
+  if (ed25519 === undefined) return { state: "partial", missing: "ed25519" }
+  if (rsa === undefined) return { state: "partial", missing: "rsa" }
+  const identity = identityFromKeyFiles({ ed25519: ed25519.bytes, rsa: rsa.bytes })
+  if (Result.isFailure(identity)) return { state: "damaged", why: identity.failure.message }
+  return { state: "whole", identity: identity.success, untidy: [...ed25519.untidy, ...rsa.untidy] }
+}
+
+/**
+ * A directory belongs to the relay's user or lies in one that does, so it is entered step by step and never through a
+ * link: else a relay could have root read (and later replace) files elsewhere.
+ */
+const directoryAt = async (path: string): Promise<fs.FileHandle | undefined> => {
+  try {
+    return await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return undefined
+    throw cause
+  }
+}
+
+/** Not blocking, so that a FIFO in the file's place holds nobody up. */
+const fileIn = async (keys: fs.FileHandle, name: string, owner: KeyOwner): Promise<FileContent | undefined> => {
+  try {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+    await using file = await fs.open(`/proc/self/fd/${keys.fd}/${name}`, flags)
+    const { gid, mode, size, uid } = await file.stat().then((stat) => {
+      if (!stat.isFile()) throw new Error(`${name}: it is not a plain file`)
+      return stat
+    })
+    if (size > LIMIT) throw new Error(`${name}: it is longer than any key file`)
+    const untidy: Array<string> = []
+    if (uid !== owner.uid || gid !== owner.gid) {
+      untidy.push(`${name}: owner ${uid}:${gid} -> ${owner.uid}:${owner.gid}`)
+    }
+    const bits = mode & 0o7777
+    if (bits !== KEY_FILE_MODE) untidy.push(`${name}: mode ${bits.toString(8)} -> ${KEY_FILE_MODE.toString(8)}`)
+    return { bytes: Redacted.make<Uint8Array>(await file.readFile()), untidy }
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return undefined
+    throw cause
+  }
+}

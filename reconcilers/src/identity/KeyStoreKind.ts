@@ -1,0 +1,154 @@
+import { type Change, differences } from "@patela/domain/reconciler/Change"
+import { type KindSpec, make, ObservationFailed } from "@patela/domain/reconciler/Kind"
+import { done, failed, type Outcome, outcomesOf } from "@patela/domain/reconciler/Outcome"
+import { relayScope, type ResourceAddress } from "@patela/domain/reconciler/Resource"
+import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
+import type { RelayName } from "@patela/domain/relay/RelayName"
+import { uidOf } from "@patela/domain/relay/Slot"
+import { Effect, Option, Stream } from "effect"
+import { fingerprintLine, sameFingerprints } from "./HostIdentity.ts"
+import { digestOfStored, IdentityStoreReader, IdentityStoreWriter, type StoreTag, storeTagOf } from "./IdentityStore.ts"
+import { KeyFileReader } from "./KeyFileReader.ts"
+import { fingerprintsOf, identityDigest, type RelayIdentity } from "./RelayIdentity.ts"
+import type { DesiredIdentity } from "./Restoration.ts"
+
+const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/key-store`
+
+/** A relay's entry: the one that the host has, or another. Relays with no entry are not observed. */
+export type StoredEntry =
+  | { readonly entry: "same" }
+  | { readonly entry: "other"; readonly stored: Fingerprints; readonly host: Fingerprints }
+
+export interface DesiredEntry extends DesiredIdentity {
+  readonly tag: StoreTag
+}
+
+/**
+ * The identity of every configured relay is in the store that outlives the boot. Entries of relays that the
+ * configuration does not name are kept: a key in the TPM goes only by an explicit removal.
+ */
+export const keyStoreSpec: KindSpec<
+  DesiredEntry,
+  StoredEntry,
+  IdentityStoreReader | KeyFileReader,
+  IdentityStoreReader | IdentityStoreWriter | KeyFileReader
+> = {
+  kind: "key-store",
+
+  desired: ({ config }) => {
+    const taken = new Map<StoreTag, RelayName>()
+    return config.relays.map(({ fingerprint, name, slot }) => {
+      const tag = storeTagOf(name)
+      const other = taken.get(tag)
+      const about = { address: addressOf(name), scope: relayScope(name) }
+      if (other !== undefined) {
+        return { ...about, refused: `its name and ${other} share the store's tag ${tag}: rename one on the server` }
+      }
+      taken.set(tag, name)
+      const value = { name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, tag }
+      return { ...about, needs: [`relay/${name}/identity`], value }
+    })
+  },
+
+  observe: Effect.fn("key-store.observe")(
+    function*(desired) {
+      const files = yield* KeyFileReader
+      const store = yield* IdentityStoreReader
+      const owners = desired.map(({ value }) => value)
+      const digest = yield* store.digest
+      if (Option.isNone(digest)) return new Map<ResourceAddress, StoredEntry>()
+      const onHost = yield* Effect.forEach(
+        owners,
+        (owner) => Effect.map(files.identity(owner), (identity) => [owner.tag, identity] as const),
+        { concurrency: 16 }
+      )
+      const host = new Map(
+        onHost.flatMap(([tag, identity]) => Option.toArray(identity).map((it) => [tag, it] as const))
+      )
+      // In the steady state the store holds just what the host has, and its header says so.
+      if (host.size === owners.length && digestOfStored(host) === digest.value) {
+        return new Map(owners.map(({ name }): [ResourceAddress, StoredEntry] => [addressOf(name), { entry: "same" }]))
+      }
+      const stored = yield* store.read
+      return new Map(owners.flatMap((owner): ReadonlyArray<[ResourceAddress, StoredEntry]> => {
+        const identity = stored.get(owner.tag)
+        return identity === undefined ? [] : [[addressOf(owner.name), entryOf(identity, host.get(owner.tag))]]
+      }))
+    },
+    Effect.catchTag(
+      "IdentityStoreFailed",
+      ({ message }) => Effect.fail(new ObservationFailed({ kind: "key-store", message }))
+    )
+  ),
+
+  diff: (desired, observed) =>
+    differences({
+      desired,
+      observed,
+      compare: (_, it) =>
+        it.entry === "same"
+          ? []
+          : [`${fingerprintLine(it.stored)} -> ${fingerprintLine(it.host)} (sensitive, changed)`],
+      created: () => ["the TPM keeps the identity (sensitive)"],
+      removed: () => undefined
+    }),
+
+  apply: Effect.fn("key-store.apply")(function*(changes) {
+    const store = yield* IdentityStoreReader
+    const writer = yield* IdentityStoreWriter
+    const files = yield* KeyFileReader
+    const outcomes = new Map<ResourceAddress, Outcome>()
+    return yield* Effect.gen(function*() {
+      const entries = new Map(yield* store.read)
+      const saved: Array<Change<DesiredEntry, StoredEntry>> = []
+      for (const change of changes) {
+        if (change.action === "remove") continue
+        const identity = yield* files.identity(change.desired)
+        const refusal = refusalOf(change.desired, identity, entries.get(change.desired.tag))
+        if (refusal !== undefined || Option.isNone(identity)) {
+          outcomes.set(change.address, failed(refusal ?? missing(change.desired.name)))
+          continue
+        }
+        entries.set(change.desired.tag, identity.value)
+        saved.push(change)
+      }
+      if (saved.length > 0) yield* writer.write(entries)
+      for (const { address } of saved) outcomes.set(address, done)
+      return outcomes
+    }).pipe(
+      Effect.catchTag("IdentityStoreFailed", ({ message }) =>
+        Effect.succeed(
+          new Map([...outcomesOf(changes, failed(`the identity is not saved: ${message}`)), ...outcomes])
+        ))
+    )
+  }),
+
+  watch: Stream.never
+}
+
+const missing = (name: RelayName): string => `${name} has no key files that could be saved`
+
+/** A stored identity gives way only to the one that the server has on record: a key that is overwritten is lost. */
+const refusalOf = (
+  { name, record }: DesiredEntry,
+  identity: Option.Option<RelayIdentity>,
+  stored: RelayIdentity | undefined
+): string | undefined => {
+  if (Option.isNone(identity)) return missing(name)
+  if (stored === undefined || identityDigest(stored) === identityDigest(identity.value)) return undefined
+  const host = fingerprintsOf(identity.value)
+  if (record !== null && sameFingerprints(record, host)) return undefined
+  return `the TPM keeps ${fingerprintLine(fingerprintsOf(stored))} for ${name}, the host has ${
+    fingerprintLine(host)
+  }, ` +
+    `and the server has no record of the latter: nothing was overwritten. Move the relay's keys directory away to have ` +
+    `the TPM's identity restored.`
+}
+
+/** Where the host has no usable key files yet, the entry is what they will be restored from. */
+const entryOf = (stored: RelayIdentity, host: RelayIdentity | undefined): StoredEntry =>
+  host === undefined || identityDigest(host) === identityDigest(stored)
+    ? { entry: "same" }
+    : { entry: "other", stored: fingerprintsOf(stored), host: fingerprintsOf(host) }
+
+export const keyStoreKind = make(keyStoreSpec)

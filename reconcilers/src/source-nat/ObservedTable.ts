@@ -1,0 +1,74 @@
+import { ObservationFailed } from "@patela/domain/reconciler/Kind"
+import { Effect, Schema } from "effect"
+import { type Element, isSetName, SETS } from "./RelaySource.ts"
+
+/**
+ * The table `inet patela` with everything that differs without meaning taken out: handles, counters and the order of
+ * keys. `skeleton` has one text per chain, rule and set, `elements` what stands in the sets that Patela knows.
+ */
+export interface ObservedTable {
+  readonly skeleton: ReadonlySet<string>
+  readonly elements: ReadonlyArray<Element>
+}
+
+/** No such table. */
+export const ABSENT: ObservedTable = { skeleton: new Set(), elements: [] }
+
+const Body = Schema.Record(Schema.String, Schema.Json)
+
+/** `nft -j list table` (libnftables-json(5)): objects of one key each, which says what they are. */
+const Listing = Schema.fromJsonString(Schema.Struct({ nftables: Schema.Array(Body) }))
+
+const Named = Schema.Struct({ name: Schema.NonEmptyString, elem: Schema.optionalKey(Schema.Array(Schema.Json)) })
+const InChain = Schema.Struct({ chain: Schema.NonEmptyString, expr: Schema.Array(Schema.Json) })
+
+/** The table that `nft -j list table` wrote. An object that Patela never makes is part of the skeleton. Pure. */
+export const readTable = Effect.fn("readTable")(function*(json: string) {
+  const { nftables } = yield* Schema.decodeUnknownEffect(Listing)(json).pipe(Effect.mapError(unexpected))
+  return yield* tableOf(nftables)
+})
+
+/** The normalised table of objects in the JSON of nft, whether nft wrote them or Patela is about to. */
+export const tableOf = Effect.fn("tableOf")(function*(objects: ReadonlyArray<typeof Body.Type>) {
+  const skeleton = new Set<string>()
+  const elements: Array<Element> = []
+  const rules = new Map<string, number>()
+  for (const object of objects) {
+    for (const [kind, value] of Object.entries(object)) {
+      if (kind === "metainfo") continue
+      const { handle: _, ...body } = yield* decode(Body, value)
+      if (kind === "rule") {
+        const { chain } = yield* decode(InChain, body)
+        const index = rules.get(chain) ?? 0
+        rules.set(chain, index + 1)
+        skeleton.add(`rule ${chain} ${index}: ${canonical(body)}`)
+        continue
+      }
+      const { elem = [], name } = yield* decode(Named, body)
+      if (isSetName(name) && kind === SETS[name].object) {
+        for (const entry of elem) elements.push({ set: name, json: entry })
+        const { elem: _, ...rest } = body
+        skeleton.add(`${kind} ${name}: ${canonical(rest)}`)
+      } else skeleton.add(`${kind} ${name}: ${canonical(body)}`)
+    }
+  }
+  return { skeleton, elements } satisfies ObservedTable
+})
+
+/** One text for one meaning: keys in order, counters without what they have counted. */
+export const canonical = (json: Schema.Json): string =>
+  JSON.stringify(json, (key, value: unknown) => {
+    if (key === "counter") return null
+    return Schema.is(Body)(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => one < other ? -1 : 1))
+      : value
+  })
+
+const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, value: unknown) =>
+  Schema.decodeUnknownEffect(schema)(value).pipe(Effect.mapError(unexpected))
+
+const unexpected = (error: Schema.SchemaError) =>
+  new ObservationFailed({
+    kind: "source-nat",
+    message: `nft -j list table inet patela wrote something unexpected: ${error.message}`
+  })

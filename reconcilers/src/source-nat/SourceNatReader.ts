@@ -1,0 +1,30 @@
+import { ObservationFailed } from "@patela/domain/reconciler/Kind"
+import { Context, Effect, Layer } from "effect"
+import { HostCommand } from "../host/HostCommand.ts"
+import { ABSENT, type ObservedTable, readTable } from "./ObservedTable.ts"
+import { FAMILY, TABLE } from "./Skeleton.ts"
+
+/** Reads the table `inet patela` in one look; changes nothing. */
+export class SourceNatReader extends Context.Service<SourceNatReader, {
+  readonly table: Effect.Effect<ObservedTable, ObservationFailed>
+}>()("@patela/reconcilers/source-nat/SourceNatReader") {
+  static readonly layer: Layer.Layer<SourceNatReader, never, HostCommand> = Layer.effect(
+    SourceNatReader,
+    Effect.gen(function*() {
+      const host = yield* HostCommand
+      const table = host.attempt("nft", ["-j", "list", "table", FAMILY, TABLE]).pipe(
+        Effect.mapError(({ message }) => unreadable(message)),
+        Effect.flatMap(({ exitCode, stderr, stdout }) => {
+          if (exitCode === 0) return readTable(stdout)
+          // ENOENT is how nft says that the table is not there.
+          if (stderr.includes("No such file or directory")) return Effect.succeed(ABSENT)
+          return Effect.fail(unreadable(`nft ended with code ${exitCode}: ${stderr.trim()}`))
+        }),
+        Effect.withSpan("SourceNatReader.table")
+      )
+      return SourceNatReader.of({ table })
+    })
+  )
+}
+
+const unreadable = (message: string) => new ObservationFailed({ kind: "source-nat", message })

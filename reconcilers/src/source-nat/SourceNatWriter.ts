@@ -1,0 +1,58 @@
+import { Context, Effect, Layer, type Schema } from "effect"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { HostCommand } from "../host/HostCommand.ts"
+import type { ObservedTable } from "./ObservedTable.ts"
+import { SourceNatReader } from "./SourceNatReader.ts"
+
+/** The commands of one transaction, in the JSON of nft (libnftables-json(5)), given the table as it is. */
+export type Edit = (now: ObservedTable) => ReadonlyArray<Schema.Json>
+
+/**
+ * Changes the table `inet patela` by transactions: all of one or nothing of it. The value is why the kernel refused,
+ * or undefined. An edit sees the table as it is at that moment, so what a plan saw earlier does not matter.
+ */
+export class SourceNatWriter extends Context.Service<SourceNatWriter, {
+  readonly commit: (edit: Edit) => Effect.Effect<string | undefined>
+  /** Has the kernel check a transaction and then drop it (`nft --check`). */
+  readonly check: (edit: Edit) => Effect.Effect<string | undefined>
+}>()("@patela/reconcilers/source-nat/SourceNatWriter") {
+  static readonly layer: Layer.Layer<SourceNatWriter, never, HostCommand> = Layer.effect(
+    SourceNatWriter,
+    Effect.gen(function*() {
+      const host = yield* HostCommand
+      const reader = yield* SourceNatReader
+
+      const transact = (flags: ReadonlyArray<string>) =>
+        Effect.fnUntraced(
+          function*(edit: Edit) {
+            const now = yield* reader.table
+            const path = yield* batchFile(JSON.stringify({ nftables: edit(now) }))
+            yield* host.run("nft", [...flags, "-j", "-f", path])
+            return undefined
+          },
+          Effect.scoped,
+          Effect.catch(({ message }) => Effect.succeed<string | undefined>(message))
+        )
+
+      return SourceNatWriter.of({ commit: transact([]), check: transact(["--check"]) })
+    })
+  ).pipe(Layer.provide(SourceNatReader.layer))
+}
+
+/** A file for nft to read, which cannot open the socket that Node gives a child for standard input. 0600 in a 0700. */
+const batchFile = (content: string) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({ try: () => mkdtemp(join(tmpdir(), "patela-nft-")), catch: unwritten }),
+    (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
+  ).pipe(
+    Effect.map((directory) => join(directory, "batch.json")),
+    Effect.tap((path) =>
+      Effect.tryPromise({ try: () => writeFile(path, content, { mode: 0o600, flag: "wx" }), catch: unwritten })
+    )
+  )
+
+const unwritten = (cause: unknown) => ({
+  message: `the batch for nft cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`
+})

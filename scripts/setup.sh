@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# Makes this machine ready for Patela, and does nothing when it already is.
+#
+#   scripts/setup.sh             Debian packages, npm packages, and the Debian root that the test nodes boot (needs root)
+#   scripts/setup.sh pure        npm packages only: enough for the pure tests, needs no root
+#   scripts/setup.sh root-path   prints where the cached Debian root is, or would be
+#
+# DEBIAN_MIRROR picks another mirror (http://deb.debian.org/debian).
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=/var/cache/patela
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# What the host tests and the demo run on this machine, beyond what Debian always has.
+machine_packages=(
+  ca-certificates debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl swtpm systemd-container tor
+  tpm2-tools util-linux zstd
+)
+# Raise it when make_root changes in a way that the package list does not show.
+recipe=1
+
+say() { printf 'setup: %s\n' "$*"; }
+complain() { printf 'setup: %s\n' "$*" >&2; }
+
+root_path() {
+  local digest
+  digest=$({ echo "recipe $recipe"; sort -u "$here/scripts/debian-root.packages"; } | sha256sum)
+  echo "$cache/root-${digest:0:12}"
+}
+
+missing_packages() {
+  local installed
+  installed=$(dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' 2>/dev/null || true)
+  local name
+  for name in "${machine_packages[@]}"; do
+    grep -qx "$name installed" <<<"$installed" || echo "$name"
+  done
+}
+
+is_debian_12() {
+  [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ]) &&
+    [ "$(uname -m)" = x86_64 ]
+}
+
+npm_is_current() {
+  local done=$here/node_modules/.package-lock.json
+  [ -e "$done" ] && ! [ "$here/package-lock.json" -nt "$done" ]
+}
+
+npm_packages() {
+  npm_is_current && return
+  if ! command -v npm >/dev/null; then
+    complain "npm is missing: install Node 18 or newer with npm, then run this again"
+    exit 1
+  fi
+  say "installing the npm packages (about 20 s)"
+  # npm warns that Node is too old until the pinned Node is installed; a failure prints everything.
+  local log
+  log=$(mktemp)
+  if ! (cd "$here" && npm ci --no-audit --no-fund >"$log" 2>&1); then
+    cat "$log" >&2
+    rm -f "$log"
+    complain "npm ci failed: see above"
+    exit 1
+  fi
+  rm -f "$log"
+  touch "$here/node_modules/.package-lock.json"
+}
+
+debian_packages() {
+  local missing
+  missing=$(missing_packages | tr '\n' ' ')
+  [ -z "$missing" ] && return
+  say "installing Debian packages: $missing"
+  export DEBIAN_FRONTEND=noninteractive
+  # On a machine with a running systemd, apt would start the tor of the machine itself: nobody asked for that.
+  local guard=/usr/sbin/policy-rc.d
+  if [ -d /run/systemd/system ] && ! [ -e "$guard" ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$guard"
+    chmod 755 "$guard"
+  fi
+  local log
+  log=$(mktemp)
+  # shellcheck disable=SC2086 # a list of names
+  if ! { apt-get update && apt-get install --yes --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    rm -f "$log"
+    complain "apt-get failed: see above"
+    exit 1
+  fi
+  rm -f "$log"
+}
+
+make_root() {
+  local target
+  target=$(root_path)
+  [ -d "$target" ] && return
+  mkdir -p "$cache"
+  # Two set-ups at once: the second one waits and finds the work done.
+  exec 9>"$cache/lock"
+  flock 9
+  [ -d "$target" ] && return
+  rm -rf "$cache"/making-*
+  local making=$cache/making-$$
+  say "making the Debian root of the test nodes in $target (about a minute)"
+  local include
+  include=$(sort -u "$here/scripts/debian-root.packages" | paste -sd,)
+  local log=$cache/debootstrap.log
+  if ! debootstrap --variant=minbase --include="$include" bookworm "$making" "$mirror" 2>&1 </dev/null |
+    tee "$log" | progress; then
+    tail -n 20 "$log" >&2
+    rm -rf "$making"
+    complain "debootstrap failed: the whole output is in $log"
+    exit 1
+  fi
+  blank "$making"
+  mv -T "$making" "$target"
+  flock --unlock 9
+}
+
+# One line for each stage of debootstrap, not one for each package.
+progress() {
+  local line stage='' now
+  while IFS= read -r line; do
+    now=
+    case $line in
+      *Retrieving*) now='fetching packages' ;;
+      *"Extracting "*) now='extracting the base' ;;
+      *"Unpacking "*) now='unpacking' ;;
+      *"Configuring "*) now='configuring' ;;
+    esac
+    [ -n "$now" ] && [ "$now" != "$stage" ] && say "  $now" && stage=$now
+  done
+  return 0
+}
+
+# What makes a Debian root a diskless image: no identity, no name, no password, nothing of this machine, and no
+# daemon that a node would not run by itself.
+blank() {
+  local root=$1 unit
+  : >"$root/etc/machine-id"
+  rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname"
+  : >"$root/etc/resolv.conf"
+  chroot "$root" usermod --password '*' root
+  for unit in tor.service tor@default.service systemd-networkd.service systemd-networkd.socket systemd-resolved.service \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
+    ln -sf /dev/null "$root/etc/systemd/system/$unit"
+  done
+  rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/*.log "$root"/var/log/apt
+  # Debian's own default instance leaves keys behind if it ever ran: they would be the same on every node.
+  find "$root/var/lib/tor" -mindepth 1 -delete 2>/dev/null || true
+}
+
+case ${1:-all} in
+  root-path)
+    root_path
+    ;;
+  pure)
+    npm_packages
+    ;;
+  all)
+    if ! is_debian_12; then
+      system=$( (. /etc/os-release 2>/dev/null && echo "${PRETTY_NAME:-unknown}") || uname -s)
+      complain "this needs Debian 12 on x86_64; here is: $system, $(uname -m)"
+      complain "for the pure tests alone: scripts/setup.sh pure"
+      exit 1
+    fi
+    if [ "$(id -u)" != 0 ]; then
+      complain "this needs root (network namespaces, containers); you are $(id -un)"
+      missing=$(missing_packages | tr '\n' ' ')
+      [ -z "$missing" ] || complain "missing Debian packages: $missing"
+      [ -d "$(root_path)" ] || complain "missing the Debian root of the test nodes: $(root_path)"
+      npm_is_current || complain "missing or old npm packages: $here/node_modules"
+      complain "run it as root, or for the pure tests alone: scripts/setup.sh pure"
+      exit 1
+    fi
+    debian_packages
+    npm_packages
+    make_root
+    ;;
+  *)
+    complain "unknown mode \"$1\": say nothing, \"pure\" or \"root-path\""
+    exit 2
+    ;;
+esac

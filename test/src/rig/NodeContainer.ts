@@ -1,0 +1,243 @@
+import { Clock, Effect, Exit, Option, Ref, Schema, Scope } from "effect"
+import { readFileSync, readlinkSync } from "node:fs"
+import { BackgroundProcess } from "./BackgroundProcess.ts"
+import { Cgroup } from "./Cgroup.ts"
+import { type Argv, CommandFailed, type CommandFault, type CommandOptions, type CommandResult, run } from "./Command.ts"
+import type { CommandNotStarted } from "./Command.ts"
+import { type DeadlinePassed, found, instead, type Look, waitFor } from "./Deadline.ts"
+import { uniqueName } from "./RunName.ts"
+
+/** A command was sent to a node that has no power. */
+export class NodeIsOff extends Schema.TaggedError<NodeIsOff>()("NodeIsOff", { node: Schema.String }) {
+  override get message() {
+    return `The node ${this.node} is off, so nothing runs on it. Boot it first.`
+  }
+}
+
+/** Something of this machine that the node sees at a path of its own. */
+export interface Bind {
+  readonly source: string
+  readonly target: string
+  readonly writable?: boolean
+}
+
+export interface NodeCommandOptions extends CommandOptions {
+  /** The numeric user (and group) that the program runs as; root unless told. */
+  readonly user?: number
+}
+
+/** A cable that is plugged in at every boot, as soon as the node's network namespace exists; `leader` is its PID 1 here. */
+export type PlugIn = (leader: number) => Effect.Effect<void, CommandFault | CommandFailed, Scope.Scope>
+
+export interface NodeContainerOptions {
+  /** The Debian root, from DebianRoot.find. */
+  readonly root: string
+  readonly hostname?: string
+  readonly binds?: ReadonlyArray<Bind>
+  readonly plugIn?: PlugIn
+}
+
+export type BootFault = CommandFault | CommandFailed | CommandNotStarted | DeadlinePassed
+
+/** A diskless machine: a Debian root booted by its own systemd as PID 1. Every boot is a blank one. */
+export interface NodeContainer {
+  /** Powers it on and waits until systemd says running or degraded. Nothing happens when it is on. Returns milliseconds. */
+  readonly boot: Effect.Effect<number, BootFault>
+  /** Pulls the plug: every process dies at once, with no chance to write, and the file system is gone. */
+  readonly powerOff: Effect.Effect<void>
+  /** Runs a program on it, with nothing in its environment but PATH, HOME, LANG and what is given. */
+  readonly exec: (
+    argv: Argv,
+    options?: NodeCommandOptions
+  ) => Effect.Effect<CommandResult, CommandFault | NodeIsOff>
+  /** Runs a program on it that must end with status zero, and gives its output. */
+  readonly execOk: (
+    argv: Argv,
+    options?: NodeCommandOptions
+  ) => Effect.Effect<string, CommandFault | CommandFailed | NodeIsOff>
+  /** Starts a program on it that runs for as long as the scope and the node's power. */
+  readonly start: (
+    argv: Argv,
+    options?: NodeCommandOptions
+  ) => Effect.Effect<BackgroundProcess, CommandNotStarted | NodeIsOff, Scope.Scope>
+  /** PID 1 of the node, as this machine numbers it. */
+  readonly leader: Effect.Effect<number, NodeIsOff>
+}
+
+const baseEnvironment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  LANG: "C.UTF-8"
+}
+
+const childrenOf = (pid: number): ReadonlyArray<number> => {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+const namespaceOf = (pid: number | "self", kind: "net" | "pid"): string | undefined => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${kind}`)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * PID 1 of the container: unshare's child is systemd-nspawn, and its child the leader. For a moment that child is a
+ * helper that still has this machine's network; a cable plugged into that would end up in the machine's own namespace.
+ */
+const findLeader = (unshare: number): number | undefined =>
+  childrenOf(unshare).flatMap((nspawn) =>
+    childrenOf(nspawn).filter((pid) => {
+      const net = namespaceOf(pid, "net")
+      const tree = namespaceOf(pid, "pid")
+      return net !== undefined && net !== namespaceOf("self", "net") &&
+        tree !== undefined && tree !== namespaceOf(nspawn, "pid")
+    })
+  )[0]
+
+const bindFlag = ({ source, target, writable = false }: Bind) => `--bind${writable ? "" : "-ro"}=${source}:${target}`
+
+export const NodeContainer = {
+  /** A node that is off; it is powered off for good when the scope closes. */
+  make: Effect.fnUntraced(function*({ root, hostname = "node", binds = [], plugIn }: NodeContainerOptions) {
+    const scope = yield* Effect.scope
+    const power = yield* Ref.make(Option.none<{ readonly leader: number; readonly on: Scope.Closeable }>())
+
+    const leader = Ref.get(power).pipe(Effect.flatMap(Option.match({
+      onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
+      onSome: ({ leader }) => Effect.succeed(leader)
+    })))
+
+    /** nsenter enters every namespace; setpriv lets the program die with nsenter, which waits for it out here. */
+    const onNode = (pid: number, argv: Argv, user: number | undefined): Argv => [
+      "nsenter",
+      "--target",
+      String(pid),
+      "--all",
+      "--",
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      ...(user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, "--clear-groups"]),
+      "--",
+      ...argv
+    ]
+
+    const within = (options: NodeCommandOptions): CommandOptions => ({
+      ...options,
+      env: { ...baseEnvironment, ...options.env }
+    })
+
+    const execAt = (pid: number, argv: Argv, options: NodeCommandOptions = {}) =>
+      run(onNode(pid, argv, options.user), within(options))
+
+    const powerOff = Ref.getAndSet(power, Option.none()).pipe(
+      Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: ({ on }) => Scope.close(on, Exit.void) }))
+    )
+
+    const start = Effect.fnUntraced(function*(on: Scope.Closeable) {
+      const machine = uniqueName("node")
+      const group = yield* Cgroup.make("node")
+      // The process and mount namespaces around systemd-nspawn make one kill enough: when unshare dies, so does nspawn,
+      // which is PID 1 in there, and with it the kernel ends everything inside. systemd-nspawn killed alone leaves its
+      // container running.
+      const nspawn = yield* BackgroundProcess.start(group.enter([
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child=SIGKILL",
+        "--mount-proc",
+        "--",
+        // A read-only root takes a shared lock, so that two nodes can boot from it; what the node writes goes to memory.
+        "systemd-nspawn",
+        `--directory=${root}`,
+        "--read-only",
+        "--volatile=overlay",
+        "--boot",
+        "--private-network",
+        "--register=no",
+        "--keep-unit",
+        "--console=pipe",
+        "--link-journal=no",
+        "--resolv-conf=off",
+        "--timezone=off",
+        `--machine=${machine}`,
+        `--hostname=${hostname}`,
+        ...binds.map(bindFlag)
+      ]))
+      const pid = yield* waitFor(
+        "the node's first process",
+        Effect.gen(function*() {
+          const leader = findLeader(nspawn.pid)
+          if (leader !== undefined) return found(leader)
+          return instead((yield* nspawn.lines).slice(-5).join("\n"))
+        }),
+        { every: "2 millis" }
+      )
+      // systemd-nspawn, seeing its leader dead, unmounts and tidies; it is killed with unshare if it takes too long.
+      yield* Effect.addFinalizer(() =>
+        Effect.flatMap(nspawn.ended, (ended) =>
+          Effect.sync(() => {
+            // Once systemd-nspawn has ended, the number may belong to another process.
+            if (Option.isNone(ended)) process.kill(pid, "SIGKILL")
+          })).pipe(
+            Effect.andThen(waitFor(
+              "systemd-nspawn to end",
+              Effect.map(nspawn.ended, (ended): Look<void> =>
+                Option.isSome(ended) ? found(undefined) : instead("it runs on")),
+              { within: "2 seconds", every: "5 millis" }
+            )),
+            Effect.ignoreCause
+          )
+      )
+      if (plugIn !== undefined) yield* plugIn(pid)
+      yield* Ref.set(power, Option.some({ leader: pid, on }))
+      yield* waitFor(
+        `systemd of the node ${hostname} to be running`,
+        Effect.gen(function*() {
+          const { stdout, stderr } = yield* execAt(pid, ["systemctl", "is-system-running"])
+          const state = stdout.trim()
+          if (state === "running" || state === "degraded") return found(state)
+          return instead(`${state} ${stderr} ${(yield* nspawn.lines).slice(-5).join("\n")}`)
+        }),
+        { within: "30 seconds", every: "10 millis" }
+      )
+    })
+
+    const boot = Effect.gen(function*() {
+      if (Option.isSome(yield* Ref.get(power))) return 0
+      const began = yield* Clock.currentTimeMillis
+      const on = yield* Scope.fork(scope)
+      yield* start(on).pipe(
+        Scope.provide(on),
+        Effect.onError((cause) =>
+          Ref.set(power, Option.none()).pipe(Effect.andThen(Scope.close(on, Exit.failCause(cause))))
+        )
+      )
+      return (yield* Clock.currentTimeMillis) - began
+    })
+
+    const exec: NodeContainer["exec"] = (argv, options) => Effect.flatMap(leader, (pid) => execAt(pid, argv, options))
+
+    const node: NodeContainer = {
+      boot,
+      powerOff,
+      leader,
+      exec,
+      execOk: Effect.fnUntraced(function*(argv: Argv, options?: NodeCommandOptions) {
+        const result = yield* exec(argv, options)
+        if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
+        return result.stdout
+      }),
+      start: (argv, options = {}) =>
+        Effect.flatMap(leader, (pid) => BackgroundProcess.start(onNode(pid, argv, options.user), within(options)))
+    }
+    return node
+  })
+}

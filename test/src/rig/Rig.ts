@@ -1,0 +1,58 @@
+import { Effect } from "effect"
+import { DebianRoot } from "./DebianRoot.ts"
+import { FarSide } from "./FarSide.ts"
+import { sweepLeftovers } from "./Leftovers.ts"
+import { type Bind, type BootFault, NodeContainer } from "./NodeContainer.ts"
+import { ServerSide } from "./ServerSide.ts"
+import { nodeSocketFolder, Swtpm } from "./Swtpm.ts"
+
+/** A whole machine room: the management network, the internet, and one diskless node with a TPM between them. */
+export interface Rig {
+  readonly server: ServerSide
+  readonly far: FarSide
+  readonly tpm: Swtpm
+  readonly node: NodeContainer
+  /** Gives TPM and node power; returns the milliseconds until systemd was running. */
+  readonly boot: Effect.Effect<number, BootFault>
+  /** Cuts the power of node and TPM. What the TPM keeps is all that is left. */
+  readonly powerOff: Effect.Effect<void>
+}
+
+export interface RigOptions {
+  readonly hostname?: string
+  /** What the node sees of this machine, besides its TPM's sockets. */
+  readonly binds?: ReadonlyArray<Bind>
+  /** TCP ports on which both sides watch for connections. */
+  readonly observedPorts?: ReadonlyArray<number>
+  /** "down", unless told: as an unconfigured link of a real machine is. */
+  readonly relayLink?: "up" | "down"
+}
+
+export const Rig = {
+  /** Everything but power: call `boot`. Needs root, scripts/setup.sh and the live clock. */
+  make: Effect.fnUntraced(function*(options: RigOptions = {}) {
+    yield* sweepLeftovers
+    const ports = options.observedPorts ?? [80, 443, 9001]
+    const { root, server, far, tpm } = yield* Effect.all({
+      root: DebianRoot.find(),
+      server: ServerSide.make(ports),
+      far: FarSide.make({ ports, relayLink: options.relayLink ?? "down" }),
+      tpm: Swtpm.make()
+    }, { concurrency: "unbounded" })
+    const node = yield* NodeContainer.make({
+      root,
+      hostname: options.hostname ?? "node",
+      binds: [{ source: tpm.socketFolder, target: nodeSocketFolder, writable: true }, ...options.binds ?? []],
+      plugIn: (leader) => Effect.andThen(server.plugIn(leader), far.plugIn(leader))
+    })
+    const rig: Rig = {
+      server,
+      far,
+      tpm,
+      node,
+      boot: Effect.andThen(tpm.powerOn, node.boot),
+      powerOff: Effect.andThen(node.powerOff, tpm.powerOff)
+    }
+    return rig
+  })
+}

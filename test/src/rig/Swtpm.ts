@@ -1,0 +1,74 @@
+import { Effect, Exit, Option, Ref, Scope } from "effect"
+import { existsSync, mkdirSync, rmSync } from "node:fs"
+import { BackgroundProcess } from "./BackgroundProcess.ts"
+import type { CommandNotStarted } from "./Command.ts"
+import { type DeadlinePassed, found, instead, waitFor } from "./Deadline.ts"
+import { TemporaryDirectory } from "./TemporaryDirectory.ts"
+
+/** A software TPM whose state outlives its process, as a real one's outlives the power. */
+export interface Swtpm {
+  /** The folder of its sockets: put it into a container as `nodeSocketFolder`. */
+  readonly socketFolder: string
+  /** TPM2TOOLS_TCTI on this machine. */
+  readonly tcti: string
+  /** Cuts its power: transient objects, sessions and loaded keys are lost, NV and seeds stay. */
+  readonly powerOff: Effect.Effect<void>
+  /** Gives it power: TPM2_Startup(CLEAR), as a boot does (TPM 2.0 part 1, 12.2). Nothing happens when it has power. */
+  readonly powerOn: Effect.Effect<void, CommandNotStarted | DeadlinePassed>
+}
+
+/** Where a node finds the sockets, and its TPM2TOOLS_TCTI. */
+export const nodeSocketFolder = "/run/swtpm"
+export const nodeTcti = `swtpm:path=${nodeSocketFolder}/tpm.sock`
+
+export const Swtpm = {
+  make: Effect.fnUntraced(function*() {
+    const folder = yield* TemporaryDirectory.make("tpm")
+    const state = `${folder}/state`
+    const socketFolder = `${folder}/sockets`
+    const socket = `${socketFolder}/tpm.sock`
+    yield* Effect.sync(() => {
+      for (const path of [state, socketFolder]) mkdirSync(path, { mode: 0o700 })
+    })
+    const power = yield* Ref.make(Option.none<Scope.Closeable>())
+    const scope = yield* Effect.scope
+
+    const powerOff = Ref.getAndSet(power, Option.none()).pipe(
+      Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: (on) => Scope.close(on, Exit.void) }))
+    )
+
+    const powerOn = Effect.gen(function*() {
+      if (Option.isSome(yield* Ref.get(power))) return
+      const on = yield* Scope.fork(scope)
+      yield* Ref.set(power, Option.some(on))
+      yield* Effect.sync(() => {
+        for (const path of [socket, `${socket}.ctrl`]) rmSync(path, { force: true })
+      })
+      const process = yield* BackgroundProcess.start([
+        "swtpm",
+        "socket",
+        "--tpm2",
+        "--tpmstate",
+        `dir=${state}`,
+        "--server",
+        `type=unixio,path=${socket}`,
+        "--ctrl",
+        `type=unixio,path=${socket}.ctrl`,
+        "--flags",
+        "not-need-init,startup-clear"
+      ]).pipe(Scope.provide(on))
+      yield* waitFor(
+        "the TPM's sockets",
+        Effect.map(process.lines, (lines) =>
+          existsSync(socket) && existsSync(`${socket}.ctrl`)
+            ? found(undefined)
+            : instead(lines.join("\n"))),
+        { every: "5 millis" }
+      )
+    })
+
+    yield* powerOn
+    const tpm: Swtpm = { socketFolder, tcti: `swtpm:path=${socket}`, powerOff, powerOn }
+    return tpm
+  })
+}
