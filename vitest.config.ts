@@ -1,25 +1,26 @@
 import { defineConfig } from "vitest/config"
 
-/** Two tiers. `host` needs root and real systemd, tor, nft and swtpm; `pure` needs Node alone and takes seconds. */
+/**
+ * Three tiers. `pure` needs Node alone and takes seconds. `host` needs root: it makes namespaces and boots nodes.
+ * `inside` runs as root in a throw-away node, where it may change accounts, units and addresses: `npm test` boots one.
+ */
+const real = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 }
+
 export default defineConfig({
+  // A node has the repository read-only.
+  cacheDir: "/tmp/patela-vitest",
   test: {
     projects: [
       {
         test: {
           name: "pure",
           include: ["packages/*/test/**/*.test.ts", "reconcilers/test/**/*.test.ts", "test/pure/**/*.test.ts"],
-          exclude: ["**/host/**"]
+          exclude: ["**/host/**", "**/inside/**"],
+          testTimeout: 60_000
         }
       },
-      {
-        test: {
-          name: "host",
-          include: ["**/test/host/**/*.test.ts"],
-          fileParallelism: false,
-          testTimeout: 180_000,
-          hookTimeout: 180_000
-        }
-      }
+      { test: { ...real, name: "host", include: ["**/test/host/**/*.test.ts"] } },
+      { test: { ...real, name: "inside", include: ["**/test/inside/**/*.test.ts"] } }
     ]
   }
 })

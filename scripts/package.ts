@@ -1,6 +1,6 @@
 import { Console, Effect, Schema } from "effect"
 import { build } from "esbuild"
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 /** esbuild could not make the bundle. */
@@ -17,7 +17,8 @@ here=$(dirname "$(readlink -f "$0")")
 exec "$here/node" "$here/patela-agent.mjs" "$@"
 `
 
-const README = `Patela's agent, for an image. Copy this folder to /opt/patela and the files in units/ to /etc/systemd/system,
+const README =
+  `Patela's agent, for an image. Copy this folder to /opt/patela and the files in units/ to /etc/systemd/system,
 enable patela-agent.service and patela-agent-watch.service, and write /etc/patela/agent.env (0600):
 
 PATELA_SERVER=https://HOST:8020
@@ -66,7 +67,7 @@ const require = patelaCreateRequire(import.meta.url)`
   return { bundleBytes: statSync(`${target}/patela-agent.mjs`).size }
 })
 
-if (process.argv[1] !== undefined && readFileSync(process.argv[1]).equals(readFileSync(fileURLToPath(import.meta.url)))) {
+if (import.meta.main) {
   const { bundleBytes } = await Effect.runPromise(packageAgent(packageFolder))
   Effect.runSync(Console.log(`${packageFolder}: the agent, ${Math.round(bundleBytes / 1024)} KiB, and its Node`))
 }

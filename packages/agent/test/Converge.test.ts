@@ -1,7 +1,7 @@
+import { assert, describe, it } from "@effect/vitest"
 import { converge } from "@patela/agent/converge/Converge"
 import { plan } from "@patela/agent/converge/Plan"
 import { troubleOf, verdictOf } from "@patela/agent/converge/Verdict"
-import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema } from "effect"
 import { type MemoryHost, memoryHost, memoryInput, memoryKind } from "./MemoryKinds.ts"
 
@@ -35,48 +35,60 @@ const closure = (name: string, kind: string): ReadonlyArray<string> => [
 ]
 
 describe("converge", () => {
-  it.effect.prop("leaves nothing to do, and a second pass writes nothing", [Values, Values], ([first, second]) =>
-    Effect.gen(function*() {
-      const host = memoryHost()
-      const kinds = kindsOf(host)
-      yield* converge(kinds, inputOf(first))
-      const result = yield* converge(kinds, inputOf(second))
-      assert.deepStrictEqual(result.remaining, [])
-      assert.strictEqual(verdictOf(result, inputOf(second).config.relays.map(({ name }) => name)), "converged")
-      assert.deepStrictEqual((yield* plan(kinds, inputOf(second))).changes, [])
-      const writes = host.writes.length
-      yield* converge(kinds, inputOf(second))
-      assert.strictEqual(host.writes.length, writes)
-    }))
+  it.effect.prop(
+    "leaves nothing to do, and a second pass writes nothing",
+    [Values, Values],
+    ([first, second]) =>
+      Effect.gen(function*() {
+        const host = memoryHost()
+        const kinds = kindsOf(host)
+        yield* converge(kinds, inputOf(first))
+        const result = yield* converge(kinds, inputOf(second))
+        assert.deepStrictEqual(result.remaining, [])
+        assert.strictEqual(verdictOf(result, inputOf(second).config.relays.map(({ name }) => name)), "converged")
+        assert.deepStrictEqual((yield* plan(kinds, inputOf(second))).changes, [])
+        const writes = host.writes.length
+        yield* converge(kinds, inputOf(second))
+        assert.strictEqual(host.writes.length, writes)
+      })
+  )
 
-  it.effect.prop("a failure blocks what needs it and nothing else", [Values, Places], ([values, places]) =>
-    Effect.gen(function*() {
-      const host = memoryHost()
-      for (const { kind, name } of places) host.broken.add(`relay/${name}/${kind}`)
-      const input = inputOf(values)
-      const result = yield* converge(kindsOf(host), input)
-      for (const { name } of input.config.relays) {
-        for (const kind of KINDS) {
-          const possible = !closure(name, kind).some((address) => host.broken.has(address))
-          assert.strictEqual(host.state.has(`relay/${name}/${kind}`), possible, `${name} ${kind}`)
+  it.effect.prop(
+    "a failure blocks what needs it and nothing else",
+    [Values, Places],
+    ([values, places]) =>
+      Effect.gen(function*() {
+        const host = memoryHost()
+        for (const { kind, name } of places) host.broken.add(`relay/${name}/${kind}`)
+        const input = inputOf(values)
+        const result = yield* converge(kindsOf(host), input)
+        for (const { name } of input.config.relays) {
+          for (const kind of KINDS) {
+            const possible = !closure(name, kind).some((address) => host.broken.has(address))
+            assert.strictEqual(host.state.has(`relay/${name}/${kind}`), possible, `${name} ${kind}`)
+          }
+          const whole = KINDS.every((kind) => host.state.has(`relay/${name}/${kind}`))
+          assert.strictEqual(troubleOf(result, name) === undefined, whole)
         }
-        const whole = KINDS.every((kind) => host.state.has(`relay/${name}/${kind}`))
-        assert.strictEqual(troubleOf(result, name) === undefined, whole)
-      }
-    }))
+      })
+  )
 
-  it.effect.prop("killed after any write, the next pass converges", [Values, Values, Lives], ([first, second, lives]) =>
-    Effect.gen(function*() {
-      const host = memoryHost()
-      const kinds = kindsOf(host)
-      yield* converge(kinds, inputOf(first))
-      host.lives = lives
-      const exit = yield* Effect.exit(converge(kinds, inputOf(second)))
-      host.lives = Number.POSITIVE_INFINITY
-      const result = yield* converge(kinds, inputOf(second))
-      assert.deepStrictEqual(result.remaining, [], Exit.isFailure(exit) ? "after a kill" : "without one")
-      assert.deepStrictEqual(result.failures, [])
-    }))
+  it.effect.prop(
+    "killed after any write, the next pass converges",
+    [Values, Values, Lives],
+    ([first, second, lives]) =>
+      Effect.gen(function*() {
+        const host = memoryHost()
+        const kinds = kindsOf(host)
+        yield* converge(kinds, inputOf(first))
+        host.lives = lives
+        const exit = yield* Effect.exit(converge(kinds, inputOf(second)))
+        host.lives = Number.POSITIVE_INFINITY
+        const result = yield* converge(kinds, inputOf(second))
+        assert.deepStrictEqual(result.remaining, [], Exit.isFailure(exit) ? "after a kill" : "without one")
+        assert.deepStrictEqual(result.failures, [])
+      })
+  )
 
   it.effect("creates in the order of needs and removes in reverse", () =>
     Effect.gen(function*() {
@@ -98,7 +110,10 @@ describe("converge", () => {
       assert.deepStrictEqual([...host.state.keys()].filter((address) => address.includes("raschera")), [])
       assert.strictEqual([...host.state.keys()].filter((address) => address.includes("robiola")).length, KINDS.length)
       assert.deepStrictEqual(result.blocked.map(({ by }) => by), Array(3).fill("relay/robiola/unit"))
-      assert.strictEqual(verdictOf(result, memoryInput([["toma", "a"]]).config.relays.map(({ name }) => name)), "partly")
+      assert.strictEqual(
+        verdictOf(result, memoryInput([["toma", "a"]]).config.relays.map(({ name }) => name)),
+        "partly"
+      )
     }))
 
   it.effect("prunes nothing on an empty configuration, and says so", () =>

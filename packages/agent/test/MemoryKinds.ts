@@ -1,11 +1,11 @@
+import { Ipv4 } from "@patela/domain/net/Ipv4"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { type DesiredInput, type Kind, make } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress, Scope } from "@patela/domain/reconciler/Resource"
-import { Ipv4 } from "@patela/domain/net/Ipv4"
+import { relayScope } from "@patela/domain/reconciler/Resource"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot } from "@patela/domain/relay/Slot"
-import { relayScope } from "@patela/domain/reconciler/Resource"
 import { Effect, Stream } from "effect"
 
 /** A host in memory: what is there, what cannot be written, and every write in order. */
@@ -47,8 +47,7 @@ export const memoryKind = (host: MemoryHost, name: string, needs: ReadonlyArray<
         created: (wanted) => [wanted],
         removed: (_there, address) => ({ scope: scopeOf(address), lines: [] })
       }),
-    apply: (changes) =>
-      Effect.sync(() => new Map(changes.map((change) => [change.address, write(host, change)]))),
+    apply: (changes) => Effect.sync(() => new Map(changes.map((change) => [change.address, write(host, change)]))),
     watch: Stream.never
   })
 }

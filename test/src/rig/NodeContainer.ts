@@ -14,6 +14,18 @@ export class NodeIsOff extends Schema.TaggedError<NodeIsOff>()("NodeIsOff", { no
   }
 }
 
+/** The container ended while it booted; `console` is what it wrote last. */
+export class NodeDidNotBoot extends Schema.TaggedError<NodeDidNotBoot>()("NodeDidNotBoot", {
+  node: Schema.String,
+  exitCode: Schema.Int,
+  console: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    const said = this.console.length === 0 ? "It wrote nothing." : `It wrote:\n${this.console.join("\n")}`
+    return `The node ${this.node} ended with status ${this.exitCode} while it booted. ${said}`
+  }
+}
+
 /** Something of this machine that the node sees at a path of its own. */
 export interface Bind {
   readonly source: string
@@ -35,9 +47,11 @@ export interface NodeContainerOptions {
   readonly hostname?: string
   readonly binds?: ReadonlyArray<Bind>
   readonly plugIn?: PlugIn
+  /** What a boot loader would put on the kernel's command line for systemd, such as `systemd.wants=NAME.service`. */
+  readonly bootArguments?: ReadonlyArray<string>
 }
 
-export type BootFault = CommandFault | CommandFailed | CommandNotStarted | DeadlinePassed
+export type BootFault = CommandFault | CommandFailed | CommandNotStarted | DeadlinePassed | NodeDidNotBoot
 
 /** A diskless machine: a Debian root booted by its own systemd as PID 1. Every boot is a blank one. */
 export interface NodeContainer {
@@ -104,140 +118,162 @@ const bindFlag = ({ source, target, writable = false }: Bind) => `--bind${writab
 
 export const NodeContainer = {
   /** A node that is off; it is powered off for good when the scope closes. */
-  make: Effect.fnUntraced(function*({ root, hostname = "node", binds = [], plugIn }: NodeContainerOptions) {
-    const scope = yield* Effect.scope
-    const power = yield* Ref.make(Option.none<{ readonly leader: number; readonly on: Scope.Closeable }>())
+  make: Effect.fnUntraced(
+    function*({ root, hostname = "node", binds = [], plugIn, bootArguments = [] }: NodeContainerOptions) {
+      const scope = yield* Effect.scope
+      const power = yield* Ref.make(Option.none<{ readonly leader: number; readonly on: Scope.Closeable }>())
 
-    const leader = Ref.get(power).pipe(Effect.flatMap(Option.match({
-      onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
-      onSome: ({ leader }) => Effect.succeed(leader)
-    })))
+      const leader = Ref.get(power).pipe(Effect.flatMap(Option.match({
+        onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
+        onSome: ({ leader }) => Effect.succeed(leader)
+      })))
 
-    /** nsenter enters every namespace; setpriv lets the program die with nsenter, which waits for it out here. */
-    const onNode = (pid: number, argv: Argv, user: number | undefined): Argv => [
-      "nsenter",
-      "--target",
-      String(pid),
-      "--all",
-      "--",
-      "setpriv",
-      "--pdeathsig",
-      "KILL",
-      ...(user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, "--clear-groups"]),
-      "--",
-      ...argv
-    ]
-
-    const within = (options: NodeCommandOptions): CommandOptions => ({
-      ...options,
-      env: { ...baseEnvironment, ...options.env }
-    })
-
-    const execAt = (pid: number, argv: Argv, options: NodeCommandOptions = {}) =>
-      run(onNode(pid, argv, options.user), within(options))
-
-    const powerOff = Ref.getAndSet(power, Option.none()).pipe(
-      Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: ({ on }) => Scope.close(on, Exit.void) }))
-    )
-
-    const start = Effect.fnUntraced(function*(on: Scope.Closeable) {
-      const machine = uniqueName("node")
-      const group = yield* Cgroup.make("node")
-      // The process and mount namespaces around systemd-nspawn make one kill enough: when unshare dies, so does nspawn,
-      // which is PID 1 in there, and with it the kernel ends everything inside. systemd-nspawn killed alone leaves its
-      // container running.
-      const nspawn = yield* BackgroundProcess.start(group.enter([
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child=SIGKILL",
-        "--mount-proc",
+      /** nsenter enters every namespace; setpriv lets the program die with nsenter, which waits for it out here. */
+      const onNode = (pid: number, argv: Argv, user: number | undefined): Argv => [
+        "nsenter",
+        "--target",
+        String(pid),
+        "--all",
         "--",
-        // A read-only root takes a shared lock, so that two nodes can boot from it; what the node writes goes to memory.
-        "systemd-nspawn",
-        `--directory=${root}`,
-        "--read-only",
-        "--volatile=overlay",
-        "--boot",
-        "--private-network",
-        "--register=no",
-        "--keep-unit",
-        "--console=pipe",
-        "--link-journal=no",
-        "--resolv-conf=off",
-        "--timezone=off",
-        `--machine=${machine}`,
-        `--hostname=${hostname}`,
-        ...binds.map(bindFlag)
-      ]))
-      const pid = yield* waitFor(
-        "the node's first process",
-        Effect.gen(function*() {
-          const leader = findLeader(nspawn.pid)
-          if (leader !== undefined) return found(leader)
-          return instead((yield* nspawn.lines).slice(-5).join("\n"))
-        }),
-        { every: "2 millis" }
-      )
-      // systemd-nspawn, seeing its leader dead, unmounts and tidies; it is killed with unshare if it takes too long.
-      yield* Effect.addFinalizer(() =>
-        Effect.flatMap(nspawn.ended, (ended) =>
-          Effect.sync(() => {
-            // Once systemd-nspawn has ended, the number may belong to another process.
-            if (Option.isNone(ended)) process.kill(pid, "SIGKILL")
-          })).pipe(
-            Effect.andThen(waitFor(
-              "systemd-nspawn to end",
-              Effect.map(nspawn.ended, (ended): Look<void> =>
-                Option.isSome(ended) ? found(undefined) : instead("it runs on")),
-              { within: "2 seconds", every: "5 millis" }
-            )),
-            Effect.ignoreCause
-          )
-      )
-      if (plugIn !== undefined) yield* plugIn(pid)
-      yield* Ref.set(power, Option.some({ leader: pid, on }))
-      yield* waitFor(
-        `systemd of the node ${hostname} to be running`,
-        Effect.gen(function*() {
-          const { stdout, stderr } = yield* execAt(pid, ["systemctl", "is-system-running"])
-          const state = stdout.trim()
-          if (state === "running" || state === "degraded") return found(state)
-          return instead(`${state} ${stderr} ${(yield* nspawn.lines).slice(-5).join("\n")}`)
-        }),
-        { within: "30 seconds", every: "10 millis" }
-      )
-    })
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        ...(user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, "--clear-groups"]),
+        "--",
+        ...argv
+      ]
 
-    const boot = Effect.gen(function*() {
-      if (Option.isSome(yield* Ref.get(power))) return 0
-      const began = yield* Clock.currentTimeMillis
-      const on = yield* Scope.fork(scope)
-      yield* start(on).pipe(
-        Scope.provide(on),
-        Effect.onError((cause) =>
-          Ref.set(power, Option.none()).pipe(Effect.andThen(Scope.close(on, Exit.failCause(cause))))
+      const within = (options: NodeCommandOptions): CommandOptions => ({
+        ...options,
+        env: { ...baseEnvironment, ...options.env }
+      })
+
+      const execAt = (pid: number, argv: Argv, options: NodeCommandOptions = {}) =>
+        run(onNode(pid, argv, options.user), within(options))
+
+      const powerOff = Ref.getAndSet(power, Option.none()).pipe(
+        Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: ({ on }) => Scope.close(on, Exit.void) }))
+      )
+
+      const start = Effect.fnUntraced(function*(on: Scope.Closeable) {
+        const machine = uniqueName("node")
+        const group = yield* Cgroup.make("node")
+        // The process and mount namespaces around systemd-nspawn make one kill enough: when unshare dies, so does nspawn,
+        // which is PID 1 in there, and with it the kernel ends everything inside. systemd-nspawn killed alone leaves its
+        // container running.
+        const nspawn = yield* BackgroundProcess.start(group.enter([
+          "unshare",
+          "--mount",
+          "--pid",
+          "--fork",
+          "--kill-child=SIGKILL",
+          "--mount-proc",
+          "--",
+          // A read-only root takes a shared lock, so that two nodes can boot from it; what the node writes goes to memory.
+          "systemd-nspawn",
+          `--directory=${root}`,
+          "--read-only",
+          "--volatile=overlay",
+          "--boot",
+          "--private-network",
+          "--register=no",
+          "--keep-unit",
+          "--console=pipe",
+          "--link-journal=no",
+          "--resolv-conf=off",
+          "--timezone=off",
+          `--machine=${machine}`,
+          `--hostname=${hostname}`,
+          ...binds.map(bindFlag),
+          // For a container systemd reads its own arguments where it would read /proc/cmdline (kernel-command-line(7)).
+          ...bootArguments
+        ]))
+        const failIfEnded = Effect.gen(function*() {
+          const ended = yield* nspawn.ended
+          if (Option.isNone(ended)) return
+          return yield* new NodeDidNotBoot({
+            node: hostname,
+            exitCode: ended.value,
+            console: (yield* nspawn.lines).slice(-20)
+          })
+        })
+        const pid = yield* waitFor(
+          "the node's first process",
+          Effect.gen(function*() {
+            yield* failIfEnded
+            const leader = findLeader(nspawn.pid)
+            return leader === undefined ? instead((yield* nspawn.lines).slice(-5).join("\n")) : found(leader)
+          }),
+          { every: "2 millis" }
         )
-      )
-      return (yield* Clock.currentTimeMillis) - began
-    })
+        // systemd-nspawn, seeing its leader dead, unmounts and tidies; it is killed with unshare if it takes too long.
+        yield* Effect.addFinalizer(() =>
+          Effect.flatMap(nspawn.ended, (ended) =>
+            Effect.sync(() => {
+              // Once systemd-nspawn has ended, the number may belong to another process.
+              if (Option.isNone(ended)) process.kill(pid, "SIGKILL")
+            })).pipe(
+              Effect.andThen(waitFor(
+                "systemd-nspawn to end",
+                Effect.map(nspawn.ended, (ended): Look<void> =>
+                  Option.isSome(ended) ? found(undefined) : instead("it runs on")),
+                { within: "2 seconds", every: "5 millis" }
+              )),
+              Effect.ignoreCause
+            )
+        )
+        if (plugIn !== undefined) {
+          // A container that ends at once fails here first: say why it ended, not that its process is gone.
+          const ending = waitFor(
+            "systemd-nspawn to end",
+            Effect.as(failIfEnded, instead("it runs")),
+            { within: "200 millis" }
+          ).pipe(Effect.catchTag("DeadlinePassed", () => Effect.void))
+          yield* plugIn(pid).pipe(Effect.tapError(() => ending))
+        }
+        yield* Ref.set(power, Option.some({ leader: pid, on }))
+        yield* waitFor(
+          `systemd of the node ${hostname} to be running`,
+          Effect.gen(function*() {
+            yield* failIfEnded
+            const { stdout, stderr } = yield* execAt(pid, ["systemctl", "is-system-running"])
+            const state = stdout.trim()
+            if (state === "running" || state === "degraded") return found(state)
+            return instead(`${state} ${stderr} ${(yield* nspawn.lines).slice(-5).join("\n")}`)
+          }),
+          { within: "30 seconds", every: "10 millis" }
+        )
+      })
 
-    const exec: NodeContainer["exec"] = (argv, options) => Effect.flatMap(leader, (pid) => execAt(pid, argv, options))
+      const boot = Effect.gen(function*() {
+        if (Option.isSome(yield* Ref.get(power))) return 0
+        const began = yield* Clock.currentTimeMillis
+        const on = yield* Scope.fork(scope)
+        yield* start(on).pipe(
+          Scope.provide(on),
+          Effect.onError((cause) =>
+            Ref.set(power, Option.none()).pipe(Effect.andThen(Scope.close(on, Exit.failCause(cause))))
+          )
+        )
+        return (yield* Clock.currentTimeMillis) - began
+      })
 
-    const node: NodeContainer = {
-      boot,
-      powerOff,
-      leader,
-      exec,
-      execOk: Effect.fnUntraced(function*(argv: Argv, options?: NodeCommandOptions) {
-        const result = yield* exec(argv, options)
-        if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
-        return result.stdout
-      }),
-      start: (argv, options = {}) =>
-        Effect.flatMap(leader, (pid) => BackgroundProcess.start(onNode(pid, argv, options.user), within(options)))
+      const exec: NodeContainer["exec"] = (argv, options) => Effect.flatMap(leader, (pid) => execAt(pid, argv, options))
+
+      const node: NodeContainer = {
+        boot,
+        powerOff,
+        leader,
+        exec,
+        execOk: Effect.fnUntraced(function*(argv: Argv, options?: NodeCommandOptions) {
+          const result = yield* exec(argv, options)
+          if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
+          return result.stdout
+        }),
+        start: (argv, options = {}) =>
+          Effect.flatMap(leader, (pid) => BackgroundProcess.start(onNode(pid, argv, options.user), within(options)))
+      }
+      return node
     }
-    return node
-  })
+  )
 }

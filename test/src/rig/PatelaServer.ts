@@ -44,7 +44,7 @@ export interface PatelaServerOptions {
   /** Where it runs: a namespace that has the address 192.0.2.1. */
   readonly namespace: Namespace
   readonly authority: CertificateAuthority
-  /** The key that signs tokens: 32 bytes in hex; a random one unless told. */
+  /** The key that signs tokens: `ed25519-private/` and 64 hex digits; a random one unless told. */
   readonly biscuitKey?: Redacted.Redacted
   /** Environment on top of the rig's, for other pools or limits. */
   readonly env?: Readonly<Record<string, string>>
@@ -58,7 +58,7 @@ export const PatelaServer = {
     const scope = yield* Effect.scope
     const folder = yield* TemporaryDirectory.make("patela")
     yield* Effect.sync(() => mkdirSync(`${folder}/home`, { mode: 0o700 }))
-    const biscuitKey = options.biscuitKey ?? Redacted.make(randomBytes(32).toString("hex"))
+    const biscuitKey = options.biscuitKey ?? Redacted.make(`ed25519-private/${randomBytes(32).toString("hex")}`)
     const env = {
       PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: `${folder}/home`,

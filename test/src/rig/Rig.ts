@@ -26,6 +26,7 @@ export interface RigOptions {
   readonly observedPorts?: ReadonlyArray<number>
   /** "down", unless told: as an unconfigured link of a real machine is. */
   readonly relayLink?: "up" | "down"
+  readonly bootArguments?: ReadonlyArray<string>
 }
 
 export const Rig = {
@@ -43,6 +44,7 @@ export const Rig = {
       root,
       hostname: options.hostname ?? "node",
       binds: [{ source: tpm.socketFolder, target: nodeSocketFolder, writable: true }, ...options.binds ?? []],
+      bootArguments: options.bootArguments ?? [],
       plugIn: (leader) => Effect.andThen(server.plugIn(leader), far.plugIn(leader))
     })
     const rig: Rig = {

@@ -19,7 +19,9 @@ const server = Flag.String("server").pipe(
 )
 
 const caCertificate = Flag.String("ca-cert").pipe(
-  Flag.withDescription("PEM file of the CA that signed the server's certificate (or PATELA_CA_CERT); else the system's"),
+  Flag.withDescription(
+    "PEM file of the CA that signed the server's certificate (or PATELA_CA_CERT); else the system's"
+  ),
   Flag.withFallbackConfig(Config.String("PATELA_CA_CERT")),
   Flag.withMetavar("FILE"),
   Flag.optional,
@@ -40,12 +42,16 @@ const skipNet = Flag.Boolean("skip-net").pipe(
 )
 
 const skipRestore = Flag.Boolean("skip-restore").pipe(
-  Flag.withDescription("Do not restore identity keys from the TPM; relays that the server knows stay down without them"),
+  Flag.withDescription(
+    "Do not restore identity keys from the TPM; relays that the server knows stay down without them"
+  ),
   Flag.withDefault(false)
 )
 
 const relayInterface = Flag.String("relay-interface").pipe(
-  Flag.withDescription("The link that relays use; else the first e* link with no IPv4 address (or PATELA_RELAY_INTERFACE)"),
+  Flag.withDescription(
+    "The link that relays use; else the first e* link with no IPv4 address (or PATELA_RELAY_INTERFACE)"
+  ),
   Flag.withFallbackConfig(Config.String("PATELA_RELAY_INTERFACE")),
   Flag.withMetavar("LINK"),
   Flag.optional,

@@ -23,7 +23,9 @@ const List = Command.make(
     if (options.json) return yield* Console.log(yield* Schema.encodeEffect(LinksDocument)({ version: 1, links }))
     const width = Math.max(...links.map(({ name }) => name.length))
     for (const { ipv4, name, relay } of links) {
-      yield* Console.log(`${name.padEnd(width)}  ${ipv4.join(" ") || "-"}${relay ? "  <- relays would use this one" : ""}`)
+      yield* Console.log(
+        `${name.padEnd(width)}  ${ipv4.join(" ") || "-"}${relay ? "  <- relays would use this one" : ""}`
+      )
     }
     if (!choice.found) yield* Console.log(choice.why)
   })

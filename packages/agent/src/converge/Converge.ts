@@ -66,7 +66,9 @@ const remove = Effect.fnUntraced(function*<Write>(kindPlan: KindPlan<Write>, pro
   })
   for (const { action, address, scope } of kindPlan.changes) {
     const by = stuck.get(scope)
-    if (action === "remove" && scope !== "node" && by !== undefined) progress.blocked.set(address, { address, scope, by })
+    if (action === "remove" && scope !== "node" && by !== undefined) {
+      progress.blocked.set(address, { address, scope, by })
+    }
   }
   yield* carryOut(kindPlan, admitted, progress)
 })
@@ -111,7 +113,9 @@ const carryOut = Effect.fnUntraced(function*<Write>(
       progress.made.push(change)
       continue
     }
-    const message = outcome === undefined ? `${kindPlan.kind} said nothing of it: a defect, please report` : outcome.message
+    const message = outcome === undefined
+      ? `${kindPlan.kind} said nothing of it: a defect, please report`
+      : outcome.message
     progress.failures.set(change.address, { address: change.address, scope: change.scope, message })
   }
 })

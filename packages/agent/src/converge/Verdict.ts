@@ -1,5 +1,5 @@
-import type { RelayName } from "@patela/domain/relay/RelayName"
 import { relayScope, type Scope } from "@patela/domain/reconciler/Resource"
+import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { Convergence } from "./Converge.ts"
 
 /** How a pass ended for the node as a whole. `partly`: some relays are as configured, and something is not. */

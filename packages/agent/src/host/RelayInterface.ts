@@ -1,6 +1,6 @@
-import type { RelayInterface } from "@patela/domain/node/HostFacts"
 import type { AddressRange } from "@patela/domain/net/AddressRange"
 import { rangeHolds } from "@patela/domain/net/AddressRange"
+import type { RelayInterface } from "@patela/domain/node/HostFacts"
 
 /** A link of the host with its IPv4 addresses. */
 export interface LinkView {
@@ -22,7 +22,10 @@ export const chooseRelayInterface = (
   if (named !== undefined) {
     const link = links.find(({ name }) => name === named)
     if (link === undefined) {
-      return { found: false, why: `there is no link ${named}; the host has ${links.map(({ name }) => name).join(", ")}` }
+      return {
+        found: false,
+        why: `there is no link ${named}; the host has ${links.map(({ name }) => name).join(", ")}`
+      }
     }
     const address = foreign(link)
     return address === undefined

@@ -83,9 +83,7 @@ const listen = <Read, Write>(
     kinds,
     (kind) =>
       kind.watch.pipe(
-        Stream.runForEach((signal) =>
-          signal === "look again" ? Queue.offer(wanted.look, undefined) : wantFull(wanted)
-        ),
+        Stream.runForEach((signal) => signal === "look again" ? Queue.offer(wanted.look, undefined) : wantFull(wanted)),
         Effect.tapError((error) => Effect.logWarning(`${kind.kind}: ${error.message}; watching again`)),
         Effect.ensuring(wantFull(wanted)),
         Effect.retry(Schedule.spaced(REOPEN)),

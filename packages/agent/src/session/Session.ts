@@ -1,5 +1,5 @@
-import type { TokenRefused } from "@patela/domain/api/Problems"
 import type { NodeReport } from "@patela/domain/api/PrivateApi"
+import type { TokenRefused } from "@patela/domain/api/Problems"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { Tpm } from "@patela/tpm/transport/Tpm"

@@ -34,7 +34,11 @@ const problemsOfText = (text: string): ReadonlyArray<SyntaxProblem> => {
   }
   const problems: Array<SyntaxProblem> = []
   if (text.startsWith("\ufeff")) {
-    problems.push({ line: 1, column: 1, message: "the text begins with a byte-order mark; save it as UTF-8 without one" })
+    problems.push({
+      line: 1,
+      column: 1,
+      message: "the text begins with a byte-order mark; save it as UTF-8 without one"
+    })
   }
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const unsafe = unsafeCharacterIn(line)

@@ -15,7 +15,7 @@ export const unescapeQuoted = (text: string, from: number): Unescaped => {
   let cursor = from + 1
   for (;;) {
     const end = plainRunEnd(text, cursor)
-    bytes.push(...new TextEncoder().encode(text.slice(cursor, end)))
+    for (const byte of new TextEncoder().encode(text.slice(cursor, end))) bytes.push(byte)
     cursor = end
     const character = text[cursor]
     if (character === undefined || character === "\n") {
@@ -32,13 +32,10 @@ export const unescapeQuoted = (text: string, from: number): Unescaped => {
   }
 }
 
-const MOST_AT_ONCE = 8192
-
 const plainRunEnd = (text: string, from: number): number => {
   let cursor = from
-  while (cursor < text.length && cursor - from < MOST_AT_ONCE && !/["\\\n]/.test(text.charAt(cursor))) cursor++
-  // A pair of surrogates must not be cut in two: each half alone is encoded as U+FFFD.
-  return cursor - from === MOST_AT_ONCE && /[\ud800-\udbff]/.test(text.charAt(cursor - 1)) ? cursor - 1 : cursor
+  while (cursor < text.length && !/["\\\n]/.test(text.charAt(cursor))) cursor++
+  return cursor
 }
 
 const escapeAt = (text: string, at: number): { readonly byte: number; readonly length: number } | undefined => {

@@ -1,6 +1,6 @@
 import type { AddressRange } from "@patela/domain/net/AddressRange"
 import { Ipv4, ipv4FromNumber, ipv4ToNumber } from "@patela/domain/net/Ipv4"
-import { Ipv6, ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
+import { type Ipv6, ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { Result, Schema } from "effect"
 
 /** The addresses from `first` to the end of its network; `prefix` is the network's length in bits. */

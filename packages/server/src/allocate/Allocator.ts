@@ -7,7 +7,7 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { Relays } from "../relays/Relays.ts"
 import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
-import { allocate, PoolExhausted } from "./allocate.ts"
+import { allocate, type PoolExhausted } from "./allocate.ts"
 import { Pools } from "./Pools.ts"
 import { relayCount } from "./relayCount.ts"
 
@@ -39,7 +39,9 @@ export class Allocator extends Context.Service<Allocator, {
         new Set<string>(
           Option.match(network, {
             onNone: () => [],
-            onSome: ({ gateway_v4, gateway_v6, dns }) => [gateway_v4, ...gateway_v6 === null ? [] : [gateway_v6], ...dns]
+            onSome: (
+              { gateway_v4, gateway_v6, dns }
+            ) => [gateway_v4, ...gateway_v6 === null ? [] : [gateway_v6], ...dns]
           })
         ))
 

@@ -1,6 +1,6 @@
 import type { Ipv4 } from "@patela/domain/net/Ipv4"
 import type { Ipv6 } from "@patela/domain/net/Ipv6"
-import { Config, Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { Config, Context, Effect, Layer, Option, type Result, Schema } from "effect"
 import { type Pool, type PoolRefused, poolV4, poolV6 } from "./AddressPool.ts"
 import { DEFAULT_MEMORY_BOUND } from "./relayCount.ts"
 

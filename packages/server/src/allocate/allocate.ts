@@ -1,6 +1,6 @@
 import type { Ipv4 } from "@patela/domain/net/Ipv4"
 import type { Ipv6 } from "@patela/domain/net/Ipv6"
-import { SLOTS, Slot } from "@patela/domain/relay/Slot"
+import { Slot, SLOTS } from "@patela/domain/relay/Slot"
 import { Result, Schema } from "effect"
 import type { NewRelay } from "../relays/Relays.ts"
 import type { Pool } from "./AddressPool.ts"

@@ -63,4 +63,3 @@ const LIST = `
 `
 
 export const cheeses: ReadonlyArray<RelayName> = LIST.trim().split(/\s+/).map((name) => RelayName.make(name))
-

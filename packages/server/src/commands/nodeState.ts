@@ -1,6 +1,6 @@
+import type { NodeId } from "@patela/domain/node/NodeId"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import type { NodeId } from "@patela/domain/node/NodeId"
 import { Administration } from "../nodes/Administration.ts"
 import { administrator } from "./administrator.ts"
 import { nodeIdArgument } from "./nodeIdArgument.ts"

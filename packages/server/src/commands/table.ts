@@ -7,7 +7,8 @@ export const table = (headings: ReadonlyArray<string>, rows: ReadonlyArray<Reado
     rows.reduce((widest, row) => Math.max(widest, width(row[column] ?? "")), heading.length)
   )
   const line = (cells: ReadonlyArray<string>) =>
-    cells.map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell)))).join("  ").trimEnd()
+    cells.map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell)))).join("  ")
+      .trimEnd()
   return [headings, ...rows].map(line).join("\n")
 }
 

@@ -16,7 +16,9 @@ export class NodeUnknown extends Schema.TaggedError<NodeUnknown>()("NodeUnknown"
 }
 
 /** The value does not fit the setting. */
-export class SettingRefused extends Schema.TaggedError<SettingRefused>()("SettingRefused", { message: Schema.String }) {}
+export class SettingRefused
+  extends Schema.TaggedError<SettingRefused>()("SettingRefused", { message: Schema.String })
+{}
 
 /** What people decide about nodes. Each change and its entry in the audit log are one transaction. */
 export class Administration extends Context.Service<Administration, {

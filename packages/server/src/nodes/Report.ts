@@ -22,34 +22,38 @@ export class Report extends Context.Service<Report, {
       const relays = yield* Relays
       const audit = yield* Audit
 
-      const take = Effect.fn("Report.take")(function*(node: NodeId, report: NodeReport) {
-        yield* nodes.saveReport(node, report.tor_version)
-        const own = new Map((yield* relays.ofNode(node)).map((relay) => [relay.name, relay]))
-        for (const { name, fingerprint, blocked } of report.relays) {
-          const relay = own.get(name)
-          if (relay === undefined) {
-            yield* Effect.logWarning(`node ${node} reported on ${name}, which is not one of its relays`)
-            continue
+      const take = Effect.fn("Report.take")(
+        function*(node: NodeId, report: NodeReport) {
+          yield* nodes.saveReport(node, report.tor_version)
+          const own = new Map((yield* relays.ofNode(node)).map((relay) => [relay.name, relay]))
+          for (const { name, fingerprint, blocked } of report.relays) {
+            const relay = own.get(name)
+            if (relay === undefined) {
+              yield* Effect.logWarning(`node ${node} reported on ${name}, which is not one of its relays`)
+              continue
+            }
+            if (relay.blocked !== blocked) yield* relays.saveBlocked(name, blocked)
+            const recorded = fingerprintsOf(relay)
+            const verdict = judgeFingerprint(recorded, fingerprint)
+            if (verdict === "nothing to do" || fingerprint === null) continue
+            // The same alarm again is not a change.
+            if (relay.alarm_rsa === fingerprint.rsa && relay.alarm_ed25519 === fingerprint.ed25519) continue
+            if (verdict === "record") yield* relays.recordFingerprints(name, fingerprint)
+            else {
+              yield* relays.raiseAlarm(name, fingerprint)
+              yield* Effect.logWarning(`node ${node} reports other identity keys for ${name} than those on record`)
+            }
+            yield* audit.record({
+              who: `node ${node}`,
+              what: verdict === "record" ? `relay ${name}: fingerprints recorded` : `relay ${name}: fingerprint alarm`,
+              before: recorded === null ? null : JSON.stringify(recorded),
+              after: JSON.stringify(fingerprint)
+            })
           }
-          if (relay.blocked !== blocked) yield* relays.saveBlocked(name, blocked)
-          const recorded = fingerprintsOf(relay)
-          const verdict = judgeFingerprint(recorded, fingerprint)
-          if (verdict === "nothing to do" || fingerprint === null) continue
-          // The same alarm again is not a change.
-          if (relay.alarm_rsa === fingerprint.rsa && relay.alarm_ed25519 === fingerprint.ed25519) continue
-          if (verdict === "record") yield* relays.recordFingerprints(name, fingerprint)
-          else {
-            yield* relays.raiseAlarm(name, fingerprint)
-            yield* Effect.logWarning(`node ${node} reports other identity keys for ${name} than those on record`)
-          }
-          yield* audit.record({
-            who: `node ${node}`,
-            what: verdict === "record" ? `relay ${name}: fingerprints recorded` : `relay ${name}: fingerprint alarm`,
-            before: recorded === null ? null : JSON.stringify(recorded),
-            after: JSON.stringify(fingerprint)
-          })
-        }
-      }, sql.withTransaction, asStoreFailed("store a report"))
+        },
+        sql.withTransaction,
+        asStoreFailed("store a report")
+      )
 
       return Report.of({ take })
     })

@@ -17,7 +17,9 @@ const fromSetting = Effect.fnUntraced(function*(setting: Redacted.Redacted<strin
   const fs = yield* FileSystem.FileSystem
   const text = yield* fs.readFileString(path).pipe(
     Effect.mapError(({ reason }) =>
-      new TokenKeyRefused({ message: `PATELA_BISCUIT_KEY names the file ${path}, which cannot be read: ${reason._tag}` })
+      new TokenKeyRefused({
+        message: `PATELA_BISCUIT_KEY names the file ${path}, which cannot be read: ${reason._tag}`
+      })
     )
   )
   return text.trim()

@@ -58,7 +58,8 @@ export class Tokens extends Context.Service<Tokens, {
 
       const claimsOf = (token: string, nowMillis: number): unknown => {
         using parsed = biscuit.Biscuit.fromBase64(token, publicKey)
-        using builder = new biscuit.AuthorizerBuilder()
+        // Building consumes the builder: freeing it as well would corrupt the module's memory.
+        const builder = new biscuit.AuthorizerBuilder()
         builder.addCode(`time(${seconds(nowMillis)}); allow if node($node), epoch($epoch);`)
         using authorizer = builder.buildAuthenticated(parsed)
         authorizer.authorizeWithLimits(LIMITS)

@@ -16,16 +16,20 @@ export class NetworkAdministration extends Context.Service<NetworkAdministration
       const settings = yield* Settings
       const audit = yield* Audit
       return NetworkAdministration.of({
-        set: Effect.fn("NetworkAdministration.set")(function*(who: string, network: NetworkSettings) {
-          const before = Option.getOrNull(yield* settings.network)
-          yield* settings.saveNetwork(network)
-          yield* audit.record({
-            who,
-            what: "network set",
-            before: before === null ? null : JSON.stringify(before),
-            after: JSON.stringify(network)
-          })
-        }, sql.withTransaction, asStoreFailed("set the network"))
+        set: Effect.fn("NetworkAdministration.set")(
+          function*(who: string, network: NetworkSettings) {
+            const before = Option.getOrNull(yield* settings.network)
+            yield* settings.saveNetwork(network)
+            yield* audit.record({
+              who,
+              what: "network set",
+              before: before === null ? null : JSON.stringify(before),
+              after: JSON.stringify(network)
+            })
+          },
+          sql.withTransaction,
+          asStoreFailed("set the network")
+        )
       })
     })
   )

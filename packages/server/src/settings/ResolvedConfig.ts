@@ -29,6 +29,7 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
 
       const relaysOf = Effect.fn("ResolvedConfig.relaysOf")(function*(node: NodeRow) {
         const global = Option.getOrElse(yield* settings.torrc, () => "")
+        const testNetwork = Option.exists(yield* settings.network, (network) => network.test_network)
         return (yield* relays.ofNode(node.id)).map((relay): ResolvedRelay => ({
           name: relay.name,
           slot: relay.slot,
@@ -36,7 +37,7 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
           ip_v6: relay.ip_v6,
           or_port: relay.or_port,
           dir_port: relay.dir_port,
-          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }),
+          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, testNetwork),
           fingerprint: fingerprintsOf(relay)
         }))
       })

@@ -1,12 +1,12 @@
-import { parseTorrc } from "@patela/domain/torrc/parse"
-import type { TorrcNote } from "@patela/domain/torrc/Torrc"
-import type { TorrcSyntaxError } from "@patela/domain/torrc/TorrcSyntaxError"
 import type { NodeId } from "@patela/domain/node/NodeId"
 import type { RelayName } from "@patela/domain/relay/RelayName"
+import { checkLayerText } from "@patela/domain/torrc/checkLayer"
+import type { TorrcNote } from "@patela/domain/torrc/Torrc"
+import type { TorrcSyntaxError } from "@patela/domain/torrc/TorrcSyntaxError"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
-import { Administration, NodeUnknown } from "../nodes/Administration.ts"
+import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Relays } from "../relays/Relays.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -23,7 +23,16 @@ export const scopeText = (scope: TorrcScope): string =>
   scope.of === "default" ? "default" : scope.of === "node" ? `node ${scope.id}` : `relay ${scope.name}`
 
 /** The torrc sets options that a configuration must not: all of them are named by line. */
-export class TorrcRefused extends Schema.TaggedError<TorrcRefused>()("TorrcRefused", { message: Schema.String }) {}
+export class TorrcRefused extends Schema.TaggedError<TorrcRefused>()("TorrcRefused", { message: Schema.String }) {
+  static of(refusals: ReadonlyArray<TorrcNote>): TorrcRefused {
+    const lines = refusals.map(({ line, message }) => `line ${line}: ${message}`)
+    return new TorrcRefused({
+      message: `The torrc is refused and nothing of it is stored. Take these lines out and import it again:\n${
+        lines.join("\n")
+      }`
+    })
+  }
+}
 
 /** There is no relay of this name. */
 export class RelayUnknown extends Schema.TaggedError<RelayUnknown>()("RelayUnknown", { message: Schema.String }) {}
@@ -60,6 +69,8 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
         })
       })
 
+      const testNetwork = Effect.map(settings.network, Option.exists((network) => network.test_network))
+
       const global = Effect.map(settings.torrc, Option.getOrElse(() => ""))
 
       const textsOf = Effect.fnUntraced(function*(scope: TorrcScope) {
@@ -82,7 +93,10 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
 
       const importLayer = Effect.fn("TorrcLayers.import")(function*(who: string, scope: TorrcScope, text: string) {
         const before = yield* textsOf(scope)
-        const { warnings } = yield* Effect.fromResult(parseTorrc(text))
+        const { warnings, refusals } = yield* Effect.fromResult(
+          checkLayerText(text, { testNetwork: yield* testNetwork })
+        )
+        if (refusals.length > 0) return yield* TorrcRefused.of(refusals)
         yield* sql.withTransaction(Effect.andThen(
           save(scope, text),
           audit.record({ who, what: `torrc of ${scopeText(scope)} imported`, before: before.own, after: text })
@@ -96,7 +110,7 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
           return (yield* textsOf(scope)).own
         }),
         resolved: Effect.fn("TorrcLayers.resolved")(function*(scope: TorrcScope) {
-          return resolveTorrc(yield* textsOf(scope))
+          return resolveTorrc(yield* textsOf(scope), yield* testNetwork)
         })
       })
     })

@@ -1,5 +1,5 @@
+import { checkLayerText } from "@patela/domain/torrc/checkLayer"
 import { mergeTorrcs } from "@patela/domain/torrc/merge"
-import { parseTorrc } from "@patela/domain/torrc/parse"
 import { renderTorrc } from "@patela/domain/torrc/render"
 import type { Torrc } from "@patela/domain/torrc/Torrc"
 import { Result } from "effect"
@@ -11,9 +11,13 @@ export interface TorrcLayers {
   readonly relay: string
 }
 
-/** The text of a layer that was checked when it was imported; nothing of one that no longer reads is used. */
-const linesOf = (text: string): Torrc => Result.getOrElse(Result.map(parseTorrc(text), ({ lines }) => lines), () => [])
+/**
+ * What may be used of a layer. It was checked when it was imported, and is again, for the test network may have been
+ * turned off since, and the rules of this version may be stricter than those of the one that took it.
+ */
+const acceptedOf = (text: string, testNetwork: boolean): Torrc =>
+  Result.getOrElse(Result.map(checkLayerText(text, { testNetwork }), ({ accepted }) => accepted), () => [])
 
-/** What the layers mean together, in canonical form. */
-export const resolveTorrc = ({ global, node, relay }: TorrcLayers): string =>
-  renderTorrc(mergeTorrcs([global, node, relay].map(linesOf)))
+/** What the layers mean together, in canonical form, without what Patela manages or refuses. */
+export const resolveTorrc = ({ global, node, relay }: TorrcLayers, testNetwork: boolean): string =>
+  renderTorrc(mergeTorrcs([global, node, relay].map((text) => acceptedOf(text, testNetwork))))

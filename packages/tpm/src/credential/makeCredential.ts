@@ -1,5 +1,13 @@
-import { constants, createCipheriv, createECDH, createHmac, createPublicKey, publicEncrypt, randomBytes } from "node:crypto"
 import { Effect, Schema } from "effect"
+import {
+  constants,
+  createCipheriv,
+  createECDH,
+  createHmac,
+  createPublicKey,
+  publicEncrypt,
+  randomBytes
+} from "node:crypto"
 import { Algorithm, EccCurve } from "../structures/Algorithm.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { hashNameOf } from "../structures/Name.ts"

@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Option, Redacted, Result, Semaphore } from "eff
 import { toHex } from "../structures/Hex.ts"
 import { Tpm, type TpmLimits } from "../transport/Tpm.ts"
 import type { NvIndexAbsent, NvIndexUnwritten, TpmError } from "../transport/TpmError.ts"
-import { KeyStoreDamaged, KeyStoreFull, UnstorableKeys } from "./KeyStoreError.ts"
+import { KeyStoreDamaged, KeyStoreFull, type UnstorableKeys } from "./KeyStoreError.ts"
 import { payloadOf, type RelaySecret, secretsIn, tagOf } from "./payload.ts"
 import { currentOf, type Header, HEADER_BYTES, nextSequence, readHeader, readSlot, type SlotName } from "./slot.ts"
 import { relaysThatFit, writePlan, type WriteStep } from "./writePlan.ts"
@@ -106,22 +106,26 @@ const make = Effect.gen(function*() {
 
   const absentMeanwhile = (error: NvIndexAbsent) => Effect.fail(damaged(`while writing, ${error.message}`))
 
-  const carryOut = (index: number, relays: number, fits: number) =>
-  (step: WriteStep): Effect.Effect<void, KeyStoreError | KeyStoreFull> => {
-    switch (step.step) {
-      case "undefine":
-        return Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)
-      case "define":
-        return Effect.catchTag(tpm.nvDefine(index, step.size), "NvSpaceExhausted", (error) =>
-          Effect.fail(full(relays, fits, error.message)))
-      case "write":
-        return Effect.catchTag(
-          tpm.nvWrite(index, step.offset, Redacted.make(step.data, { label: "key store" })),
-          "NvIndexAbsent",
-          absentMeanwhile
-        )
+  const carryOut =
+    (index: number, relays: number, fits: number) =>
+    (step: WriteStep): Effect.Effect<void, KeyStoreError | KeyStoreFull> => {
+      switch (step.step) {
+        case "undefine":
+          return Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)
+        case "define":
+          return Effect.catchTag(
+            tpm.nvDefine(index, step.size),
+            "NvSpaceExhausted",
+            (error) => Effect.fail(full(relays, fits, error.message))
+          )
+        case "write":
+          return Effect.catchTag(
+            tpm.nvWrite(index, step.offset, Redacted.make(step.data, { label: "key store" })),
+            "NvIndexAbsent",
+            absentMeanwhile
+          )
+      }
     }
-  }
 
   const compare = Effect.fnUntraced(function*(index: number, steps: ReadonlyArray<WriteStep>, part: string) {
     for (const step of steps) {
@@ -161,11 +165,13 @@ const make = Effect.gen(function*() {
     return "written"
   })
 
-  const erase = Effect.forEach([slotIndex.a, slotIndex.b], (index) =>
-    Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)).pipe(
-      Effect.asVoid,
-      Effect.withSpan("KeyStore.erase")
-    )
+  const erase = Effect.forEach(
+    [slotIndex.a, slotIndex.b],
+    (index) => Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)
+  ).pipe(
+    Effect.asVoid,
+    Effect.withSpan("KeyStore.erase")
+  )
 
   return KeyStore.of({
     header,

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto"
 import { Redacted, Result } from "effect"
+import { createHash } from "node:crypto"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { toHex } from "../structures/Hex.ts"
 import { UnstorableKeys } from "./KeyStoreError.ts"

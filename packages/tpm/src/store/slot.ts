@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto"
 import { Result } from "effect"
+import { createHash } from "node:crypto"
 import { readWhole } from "../structures/ByteReader.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { toHex } from "../structures/Hex.ts"
@@ -101,6 +101,7 @@ export const currentOf = <Content>(a: Slot<Content>, b: Slot<Content>): Current<
 
 /** The sequence for the next write: above every header, also those whose payload is lost. */
 export const nextSequence = (a: Slot<unknown>, b: Slot<unknown>): number =>
-  1 + Math.max(...[a, b].map((slot) =>
+  1 +
+  Math.max(...[a, b].map((slot) =>
     slot.state === "valid" ? slot.header.sequence : slot.state === "damaged" ? slot.sequence : 0
   ))

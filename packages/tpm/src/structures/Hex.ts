@@ -29,5 +29,7 @@ export const fromHex = (text: string, field: string): Result.Result<Uint8Array, 
       })
     )
   }
-  return Result.succeed(Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(at * 2, at * 2 + 2), 16)))
+  return Result.succeed(
+    Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(at * 2, at * 2 + 2), 16))
+  )
 }

@@ -159,8 +159,7 @@ export const decodeTpm2bPublic = (bytes: Uint8Array): Result.Result<TpmtPublic, 
   readWhole(bytes, "TPM2B_PUBLIC", (reader) => reader.nested("TPMT_PUBLIC", MAX_PUBLIC, readPublic))
 
 /** The bytes of a TPM2B_PUBLIC. */
-export const encodeTpm2bPublic = (area: TpmtPublic): Uint8Array =>
-  new ByteWriter().sized(encodeTpmtPublic(area)).done()
+export const encodeTpm2bPublic = (area: TpmtPublic): Uint8Array => new ByteWriter().sized(encodeTpmtPublic(area)).done()
 
 /** A TPM2B_PUBLIC in hexadecimal digits: how a public area travels between agent and server. */
 export const decodePublicHex = (text: string): Result.Result<TpmtPublic, MalformedStructure> =>

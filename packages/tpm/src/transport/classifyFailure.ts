@@ -87,7 +87,8 @@ export const classifyFailure = (
   if (denied.test(stderr) && absence.test(stderr)) {
     return new TpmToolsUnusable({
       command,
-      message: `${command}: this user may not open ${tcti}. Run as root or as a member of the group that owns the device.`
+      message:
+        `${command}: this user may not open ${tcti}. Run as root or as a member of the group that owns the device.`
     })
   }
   if (absence.test(stderr)) {

@@ -50,8 +50,11 @@ export const keyStation = (options: {
 
   /** A killed predecessor may have left its objects in a bare TPM: clear them and try once more. */
   const withRoom = <A>(effect: Effect.Effect<A, TpmError>): Effect.Effect<A, TpmError> =>
-    resourceManager ? effect : Effect.catch(effect, (error) =>
-      codeIs(error, ResponseCode.objectMemory) ? Effect.andThen(flush, effect) : Effect.fail(error))
+    resourceManager ? effect : effect.pipe(
+      Effect.catch((error) =>
+        codeIs(error, ResponseCode.objectMemory) ? Effect.andThen(flush, effect) : Effect.fail(error)
+      )
+    )
 
   const endorsementKey: Effect.Effect<Uint8Array, TpmError> = Effect.suspend(() =>
     endorsement === undefined ? makeEndorsementKey : Effect.succeed(endorsement)
@@ -98,12 +101,11 @@ export const keyStation = (options: {
       yield* onDisk(files.writeFile(at("credential"), encodeCredentialFile(credential), { mode: 0o600 }))
       const hash = kind === "ecc-p384" ? "sha384" : "sha256"
       yield* run("tpm2_startauthsession", ["--policy-session", "-g", hash, "-S", at("session.ctx")])
+      const keys = ["-Q", "-c", at("ak.ctx"), "-C", at("ek.ctx")]
+      const data = ["-i", at("credential"), "-o", at("opened")]
       const activation = Effect.andThen(
         fulfilPolicy,
-        withRoom(run("tpm2_activatecredential", [
-          ...["-Q", "-c", at("ak.ctx"), "-C", at("ek.ctx"), "-i", at("credential"), "-o", at("opened")],
-          ...["-P", `session:${at("session.ctx")}`]
-        ]))
+        withRoom(run("tpm2_activatecredential", [...keys, ...data, "-P", `session:${at("session.ctx")}`]))
       )
       // A session that did its work is gone; one that did not would stay in the TPM for ever.
       yield* Effect.onError(activation, () => Effect.ignore(run("tpm2_flushcontext", [at("session.ctx")])))

@@ -22,7 +22,9 @@ export const readHandles = (
 
 /** The number after a key, on the key's own line or on the next one that says `raw:` or `value:`. */
 const numberAfter = (text: string, key: string): number | undefined => {
-  const found = new RegExp(`(?:^|\\n)\\s*${key}:\\s*(?:\\n\\s*(?:raw|friendly:[^\\n]*\\n\\s*value):\\s*)?(0x[0-9a-fA-F]{1,8}|\\d{1,10})\\b`)
+  const found = new RegExp(
+    `(?:^|\\n)\\s*${key}:\\s*(?:\\n\\s*(?:raw|friendly:[^\\n]*\\n\\s*value):\\s*)?(0x[0-9a-fA-F]{1,8}|\\d{1,10})\\b`
+  )
     .exec(text)?.[1]
   return found === undefined ? undefined : Number(found)
 }
@@ -52,7 +54,9 @@ export const readLimits = (
   const nvIndexMax = numberAfter(fixed, "TPM2_PT_NV_INDEX_MAX")
   const manufacturer = numberAfter(fixed, "TPM2_PT_MANUFACTURER")
   const lockout = numberAfter(variable, "inLockout")
-  if (nvBufferMax === undefined || nvBufferMax === 0) return Result.fail(unreadable(command, "no TPM2_PT_NV_BUFFER_MAX"))
+  if (nvBufferMax === undefined || nvBufferMax === 0) {
+    return Result.fail(unreadable(command, "no TPM2_PT_NV_BUFFER_MAX"))
+  }
   if (nvIndexMax === undefined) return Result.fail(unreadable(command, "no TPM2_PT_NV_INDEX_MAX"))
   if (manufacturer === undefined) return Result.fail(unreadable(command, "no TPM2_PT_MANUFACTURER"))
   if (lockout === undefined) return Result.fail(unreadable(command, "no inLockout"))

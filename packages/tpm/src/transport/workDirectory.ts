@@ -24,5 +24,5 @@ export const workDirectory: Effect.Effect<string, PlatformError.PlatformError, F
     const made = (directory?: string) =>
       files.makeTempDirectoryScoped({ prefix: "patela-tpm-", ...(directory === undefined ? {} : { directory }) })
     const attempts = CANDIDATES.filter((candidate) => inMemory.has(candidate)).map(made)
-    return yield* attempts.reduceRight((otherwise, attempt) => Effect.catch(attempt, () => otherwise), made())
+    return yield* attempts.reduceRight((otherwise, attempt) => attempt.pipe(Effect.catch(() => otherwise)), made())
   })

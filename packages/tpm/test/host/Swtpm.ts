@@ -24,13 +24,24 @@ export const swtpm = Effect.fn("swtpm")(function*(
   const socket = `${directory}/s`
   const handle = yield* spawner.spawn(
     ChildProcess.make("swtpm", [
-      ...["socket", "--tpm2", "--server", `type=unixio,path=${socket}`, "--ctrl", `type=unixio,path=${socket}.ctrl`],
-      ...["--tpmstate", `dir=${stateDirectory}`, "--flags", "not-need-init,startup-clear"],
-      ...["--log", `file=${directory}/log`]
+      "socket",
+      "--tpm2",
+      "--server",
+      `type=unixio,path=${socket}`,
+      "--ctrl",
+      `type=unixio,path=${socket}.ctrl`,
+      "--tpmstate",
+      `dir=${stateDirectory}`,
+      "--flags",
+      "not-need-init,startup-clear",
+      "--log",
+      `file=${directory}/log`
     ], { stdin: "ignore", stdout: "ignore", stderr: "ignore", killSignal: "SIGTERM", forceKillAfter: "2 seconds" })
   )
-  const appears = Effect.flatMap(files.exists(`${socket}.ctrl`), (there) =>
-    there ? Effect.void : Effect.fail(new SwtpmNotReady("swtpm made no socket within 10 s")))
+  const appears = Effect.flatMap(
+    files.exists(`${socket}.ctrl`),
+    (there) => there ? Effect.void : Effect.fail(new SwtpmNotReady("swtpm made no socket within 10 s"))
+  )
   // The sockets are made in the order server, control; a client may connect once both are there.
   yield* Effect.retry(appears, { schedule: Schedule.spaced(Duration.millis(10)), times: 1000 })
   return { tcti: TctiSchema.make(`swtpm:path=${socket}`), pid: Number(handle.pid) }

@@ -61,7 +61,9 @@ describe("a real TPM by tpm2-tools", () => {
         assert.strictEqual(error._tag, "TpmRefused")
         assert.include(error.message, "made for another TPM or key")
       }
-      const cut = yield* Effect.flip(tpm.activateCredential({ ...made.credential, blob: made.credential.blob.slice(1) }))
+      const cut = yield* Effect.flip(
+        tpm.activateCredential({ ...made.credential, blob: made.credential.blob.slice(1) })
+      )
       assert.strictEqual(cut._tag, "MalformedStructure")
       const opened = yield* tpm.activateCredential(made.credential)
       assert.strictEqual(toHex(Redacted.value(opened)), toHex(made.key))
@@ -131,10 +133,23 @@ describe("a real TPM by tpm2-tools", () => {
     Effect.gen(function*() {
       const socket = Result.getOrThrow(tctiOf("swtpm:path=/nonexistent/socket"))
       const missing = Result.getOrThrow(tctiOf("/dev/tpm-that-is-not-there"))
-      for (const tcti of [socket, missing, ...((yield* (yield* FileSystem.FileSystem).exists("/dev/tpmrm0")) ? [] : [defaultTcti])]) {
+      for (
+        const tcti of [
+          socket,
+          missing,
+          ...((yield* (yield* FileSystem.FileSystem).exists("/dev/tpmrm0")) ? [] : [defaultTcti])
+        ]
+      ) {
         yield* Effect.gen(function*() {
           const tpm = yield* Tpm
-          for (const use of [tpm.endorsementKey, tpm.nvRead(INDEX, 0), tpm.limits, tpm.nvWrite(INDEX, 0, Redacted.make(new Uint8Array(1000)))]) {
+          for (
+            const use of [
+              tpm.endorsementKey,
+              tpm.nvRead(INDEX, 0),
+              tpm.limits,
+              tpm.nvWrite(INDEX, 0, Redacted.make(new Uint8Array(1000)))
+            ]
+          ) {
             const error = yield* Effect.flip<unknown, { readonly _tag: string; readonly message: string }, never>(use)
             assert.strictEqual(error._tag, "TpmAbsent")
             assert.include(error.message, "--tpm2")

@@ -1,0 +1,87 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { ConfigProvider, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { SqlClient } from "effect/sql"
+import { Pools } from "../../src/allocate/Pools.ts"
+import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
+import { routes } from "../../src/http/HttpsServer.ts"
+import { sessionServices } from "../../src/http/serve.ts"
+import { WaitingBound } from "../../src/nodes/WaitingBound.ts"
+import { newTokenKey, TokenKey } from "../../src/session/TokenKey.ts"
+import { layerAt } from "../../src/store/Store.ts"
+import { temporaryDirectory } from "./temporaryDirectory.ts"
+
+export interface Answer {
+  readonly status: number
+  readonly body: unknown
+  readonly text: string
+}
+
+/** One request: a body that is a string goes out as it is, anything else as JSON. */
+export interface Ask {
+  readonly path: string
+  readonly body?: unknown
+  readonly token?: string
+}
+
+const TABLES = ["nodes", "relays", "settings", "audit"]
+
+/** The whole API over a real SQLite file, called without a socket so that TestClock is its clock. */
+export class TestApi extends Context.Service<TestApi, {
+  readonly ask: (ask: Ask) => Effect.Effect<Answer>
+  /** How many rows each table has, and the last seen times left out: what a refused request must not change. */
+  readonly rows: Effect.Effect<string>
+}>()("@patela/server/test/TestApi") {}
+
+const make = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const app = yield* HttpRouter.toHttpEffect(routes)
+  const ask = Effect.fnUntraced(function*({ path, body, token }: Ask) {
+    const headers = {
+      "content-type": "application/json",
+      ...token === undefined ? {} : { authorization: `Bearer ${token}` }
+    }
+    const request = new Request(`http://server${path}`, {
+      headers,
+      ...body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) }
+    })
+    const response = yield* app.pipe(
+      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
+      Effect.scoped,
+      Effect.orDie
+    )
+    const text = yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
+    const parsed = text === ""
+      ? null
+      : yield* Effect.orDie(Schema.decodeEffect(Schema.fromJsonString(Schema.Unknown))(text))
+    return { status: response.status, body: parsed, text }
+  })
+  const rows = Effect.forEach(
+    TABLES,
+    (table) => Effect.map(sql`SELECT * FROM ${sql(table)}`, (found) => found.map((row) => ({ ...row, last_seen: "" })))
+  ).pipe(Effect.map((all) => JSON.stringify(all)), Effect.orDie)
+  return TestApi.of({ ask, rows })
+})
+
+/** Settings as an operator's environment would give them. */
+export const environment = (variables: Readonly<Record<string, string>>) =>
+  ConfigProvider.layer(ConfigProvider.fromUnknown(variables))
+
+export const poolVariables = { PATELA_FIRST_V4: "192.0.2.10", PATELA_PREFIX_V4: "24" }
+
+/** Everything that the routes need, with the repositories left visible to the test. */
+export const testApi = (variables: Readonly<Record<string, string>> = poolVariables) => {
+  const store = Layer.unwrap(Effect.map(temporaryDirectory, (folder) => layerAt(`${folder}/patela.db`)))
+  const key = Layer.effect(
+    TokenKey,
+    Effect.map(newTokenKey, (made) => TokenKey.of({ private: Redacted.make(Redacted.value(made)) }))
+  )
+  const settings = Layer.mergeAll(Pools.layer, WaitingBound.layer).pipe(Layer.provide(environment(variables)))
+  return Layer.effect(TestApi, make).pipe(
+    Layer.provideMerge(sessionServices),
+    Layer.provideMerge(Layer.mergeAll(settings, key)),
+    Layer.provideMerge(StoreServicesNoDatabase),
+    Layer.provideMerge(store),
+    Layer.provideMerge(NodeHttpServer.layerHttpServices)
+  )
+}

@@ -1,0 +1,69 @@
+import { Effect } from "effect"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** Compiled code is shared by the commands of a test run, as it is between those of an operator. */
+const CACHE = mkdtempSync(join(tmpdir(), "patela-commands-"))
+process.once("exit", () => rmSync(CACHE, { recursive: true, force: true }))
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export type Variables = Readonly<Record<string, string>>
+
+// Only what is named: nothing of the machine's own settings reaches the command.
+const environmentOf = (variables: Variables) => ({ PATH: process.env["PATH"], XDG_CACHE_HOME: CACHE, ...variables })
+
+/** Runs `patela` as an operator does, in a process of its own, to its end. */
+export const patela = (variables: Variables, args: ReadonlyArray<string>, stdin = "") =>
+  Effect.callback<Ran>((resume) => {
+    const child = execFile(
+      process.execPath,
+      [MAIN, ...args],
+      { env: environmentOf(variables) },
+      (error, stdout, stderr) =>
+        resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
+    )
+    child.stdin?.end(stdin)
+  })
+
+export interface RunningServer {
+  readonly port: number
+  /** Sends SIGTERM and answers with the exit code. */
+  readonly stop: Effect.Effect<number | null>
+}
+
+/** Starts `patela run` on a free port and waits for its line; killed with the scope. */
+export const runServer = (variables: Variables, args: ReadonlyArray<string>) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly child: ChildProcess; readonly port: number }, Error>((resume) => {
+      const child = spawn(process.execPath, [MAIN, "run", "--host", "127.0.0.1", "--port", "0", ...args], {
+        env: environmentOf(variables)
+      })
+      let said = ""
+      child.stdout.on("data", (chunk) => {
+        said += String(chunk)
+        const port = /listens on https:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1]
+        if (port !== undefined) resume(Effect.succeed({ child, port: Number(port) }))
+      })
+      child.stderr.on("data", (chunk) => {
+        said += String(chunk)
+      })
+      child.on("exit", (code) => resume(Effect.fail(new Error(`patela run ended with ${code}: ${said}`))))
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  ).pipe(Effect.map(({ child, port }): RunningServer => ({
+    port,
+    stop: Effect.callback((resume) => {
+      child.on("exit", (code) => resume(Effect.succeed(code)))
+      child.kill("SIGTERM")
+    })
+  })))

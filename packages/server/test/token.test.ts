@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import { NodeId } from "@patela/domain/node/NodeId"
+import { Effect, Layer, Redacted, Schema } from "effect"
+import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
+import { Tokens } from "../src/session/Tokens.ts"
+
+const Claims = Schema.Struct({
+  node: NodeId,
+  epoch: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 })))
+})
+const Damage = Schema.Struct({
+  at: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 290 }))),
+  letter: Schema.Literals(["A", "b", "0", "-", "_", "", "=", "AA"])
+})
+
+const tokens = Tokens.layer.pipe(
+  Layer.provide(Layer.effect(TokenKey, Effect.map(newTokenKey, (key) => TokenKey.of({ private: key }))))
+)
+
+describe("tokens", () => {
+  it.effect.prop("say what was put into them", [Claims], ([claims]) =>
+    Effect.gen(function*() {
+      const { mint, verify } = yield* Tokens
+      assert.deepStrictEqual(yield* verify(yield* mint(claims)), claims)
+    }).pipe(Effect.provide(tokens)))
+
+  it.effect.prop(
+    "that were altered anywhere are refused, and the next good one is not",
+    [Damage],
+    ([{ at, letter }]) =>
+      Effect.gen(function*() {
+        const { mint, verify } = yield* Tokens
+        const claims = { node: NodeId.make(1), epoch: 1 }
+        const good = Redacted.value(yield* mint(claims))
+        const bad = good.slice(0, at) + letter + good.slice(at + 1)
+        // Padding may be left away or added without changing a byte.
+        if (Buffer.from(bad, "base64url").equals(Buffer.from(good, "base64url"))) return
+        const refusal = yield* Effect.flip(verify(Redacted.make(bad)))
+        assert.notInclude(refusal.message, bad)
+        assert.deepStrictEqual(yield* verify(Redacted.make(good)), claims)
+      }).pipe(Effect.provide(tokens))
+  )
+})

@@ -1,0 +1,112 @@
+import type { Change } from "@patela/domain/reconciler/Change"
+import type { ObservationFailed } from "@patela/domain/reconciler/Kind"
+import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
+import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
+import type { RelayName } from "@patela/domain/relay/RelayName"
+import { Effect } from "effect"
+import { availableParallelism } from "node:os"
+import { type CommandFailed, HostCommand } from "../host/HostCommand.ts"
+import { torrcFileOf } from "../host/HostPaths.ts"
+import type { FileNotWritten } from "../host/ReplaceFile.ts"
+import { InstanceReader } from "./InstanceReader.ts"
+import { SystemdWriter, type UnitJobFailed } from "./SystemdWriter.ts"
+import { UnitLedgerWriter } from "./UnitLedger.ts"
+import { type ObservedUnit, type UnitStep, unitStepOf } from "./UnitStep.ts"
+
+export interface DesiredUnit {
+  readonly name: RelayName
+  readonly unit: string
+}
+
+export type UnitWriters = HostCommand | InstanceReader | SystemdWriter | UnitLedgerWriter
+
+type UnitChange = Change<DesiredUnit, ObservedUnit>
+type Outcomes = ReadonlyArray<readonly [ResourceAddress, Outcome]>
+
+/** Starting is mostly key checks and reading: twice as many as there are processors keeps them busy. */
+const STARTS_AT_ONCE = availableParallelism() * 2
+
+const STOPS_AT_ONCE = 16
+
+/** Stops and starts go together; what a running relay has to suffer, reload or restart, comes to one at a time. */
+export const applyUnits = Effect.fn("units.apply")(function*(changes: ReadonlyArray<UnitChange>) {
+  const gentle: Array<UnitChange> = []
+  const starts: Array<UnitChange> = []
+  const stops: Array<UnitChange> = []
+  for (const change of changes) {
+    const step = stepOf(change)
+    if (change.action === "remove") stops.push(change)
+    else (step === "start" ? starts : gentle).push(change)
+  }
+  const stopped = yield* Effect.forEach(stops, applyOne, { concurrency: STOPS_AT_ONCE })
+  const started = yield* Effect.forEach(starts, applyOne, { concurrency: STARTS_AT_ONCE })
+  const changed = yield* Effect.forEach(gentle, applyOne)
+  const outcomes: Outcomes = [...stopped, ...started, ...changed]
+  return new Map(outcomes)
+})
+
+const stepOf = (change: UnitChange): UnitStep => (change.action === "update" ? unitStepOf(change.observed) : "start")
+
+const applyOne = Effect.fnUntraced(
+  function*(change: UnitChange) {
+    if (change.action === "remove") yield* stop(change.observed)
+    else yield* advance(change.desired, stepOf(change))
+    return done
+  },
+  Effect.catch((
+    error: CommandFailed | FileNotWritten | ObservationFailed | UnitJobFailed
+  ): Effect.Effect<Outcome> => Effect.succeed(failed(error.message))),
+  (effect, { address }) => Effect.map(effect, (outcome) => [address, outcome] as const)
+)
+
+const stop = Effect.fnUntraced(function*({ name, unit }: ObservedUnit) {
+  const systemd = yield* SystemdWriter
+  const ledger = yield* UnitLedgerWriter
+  yield* systemd.stop(unit)
+  yield* ledger.forget(name)
+})
+
+/**
+ * The torrc is read anew just before the unit reads it: what the ledger says must not be newer than what tor has. While
+ * a unit starts the ledger is silent of it, so an agent that is killed here finds it started after its torrc was written
+ * and adopts it, with no second restart.
+ */
+const advance = Effect.fnUntraced(function*({ name, unit }: DesiredUnit, step: UnitStep) {
+  const systemd = yield* SystemdWriter
+  const ledger = yield* UnitLedgerWriter
+  const torrc = (yield* (yield* InstanceReader).read([name])).get(name)?.content
+  switch (step) {
+    case "none":
+      return
+    case "start":
+      yield* ledger.forget(name)
+      yield* systemd.start(unit)
+      break
+    case "reload":
+      yield* verify(name)
+      yield* systemd.reload(unit)
+      break
+    case "restart":
+      yield* verify(name)
+      yield* ledger.forget(name)
+      yield* systemd.restart(unit)
+      break
+    case "adopt":
+      break
+  }
+  if (torrc !== undefined) yield* ledger.loaded(name, torrc)
+})
+
+/** A torrc that tor refuses must not reach a running relay: a reload would end it. */
+const verify = Effect.fnUntraced(function*(name: RelayName) {
+  const command = yield* HostCommand
+  const defaults = `/run/tor-instances/${name}.defaults`
+  yield* command.run("tor", [
+    "--defaults-torrc",
+    defaults,
+    "-f",
+    torrcFileOf(name),
+    "--verify-config",
+    "--hush"
+  ])
+})

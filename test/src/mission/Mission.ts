@@ -1,0 +1,136 @@
+import { Effect, Schema } from "effect"
+import { chmodSync, existsSync, writeFileSync } from "node:fs"
+import { packageAgent } from "../../../scripts/package.ts"
+import { management, relayNetwork } from "../rig/Addresses.ts"
+import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
+import { CommandFailed, type CommandResult } from "../rig/Command.ts"
+import { found, instead, waitFor } from "../rig/Deadline.ts"
+import type { NodeContainer } from "../rig/NodeContainer.ts"
+import { PatelaServer } from "../rig/PatelaServer.ts"
+import { repositoryRoot } from "../rig/Repository.ts"
+import { Rig } from "../rig/Rig.ts"
+import { nodeTcti } from "../rig/Swtpm.ts"
+import { TemporaryDirectory } from "../rig/TemporaryDirectory.ts"
+
+/** What every relay of the mission has; short shut-down, since nobody uses these relays. */
+export const DEFAULT_TORRC = [
+  "ContactInfo \"Patela demo <nobody@example.org>\"",
+  "ExitPolicy reject *:*",
+  "ShutdownWaitLength 2",
+  ""
+].join("\n")
+
+/** A server that is set up, and a node with the agent in its image that nobody has enabled yet. */
+export interface Mission {
+  readonly rig: Rig
+  readonly node: NodeContainer
+  readonly server: PatelaServer
+  /** Runs `patela ARGUMENTS`; anything but success is a failure. */
+  readonly patela: (...args: ReadonlyArray<string>) => Effect.Effect<string, MissionFault>
+  /** Runs `patela-agent ARGUMENTS` on the node, with the unit's environment. */
+  readonly agent: (...args: ReadonlyArray<string>) => Effect.Effect<CommandResult, MissionFault>
+  /** Waits until the boot unit's own run of the agent is over; gives systemd's word for it: success or not. */
+  readonly agentUnitDone: Effect.Effect<string, MissionFault>
+  /** What the boot unit's agent wrote. */
+  readonly agentJournal: Effect.Effect<string, MissionFault>
+}
+
+export class MissionFault extends Schema.TaggedError<MissionFault>()("MissionFault", { message: Schema.String }) {}
+
+const fault = Effect.mapError((error: { readonly message: string }) => new MissionFault({ message: error.message }))
+
+export interface MissionOptions {
+  /** Whether the node runs the agent's unit by itself at boot, as an image does; else the test runs the agent. */
+  readonly agentAtBoot: boolean
+  readonly serverEnvironment?: Readonly<Record<string, string>>
+}
+
+/** One packaged agent for all missions of this process. */
+let packaged: string | undefined
+const agentFolder = Effect.suspend(() => {
+  const folder = `${repositoryRoot}/dist/patela-agent`
+  if (packaged !== undefined && existsSync(folder)) return Effect.succeed(packaged)
+  return packageAgent(folder).pipe(Effect.map(() => packaged = folder))
+})
+
+export const Mission = {
+  /** The server runs when this returns; the node is off. */
+  make: Effect.fnUntraced(function*(options: MissionOptions) {
+    const agentHome = yield* agentFolder
+    const authority = yield* CertificateAuthority.make({ addresses: [management.serverV4] })
+    const folder = yield* TemporaryDirectory.make("mission")
+    const environment = {
+      PATELA_SERVER: `https://${management.serverV4}:8020`,
+      PATELA_CA_CERT: "/etc/patela/ca.pem",
+      TPM2TOOLS_TCTI: nodeTcti
+    }
+    yield* Effect.sync(() => {
+      writeFileSync(
+        `${folder}/agent.env`,
+        Object.entries(environment).map(([key, value]) => `${key}=${value}\n`).join("")
+      )
+      chmodSync(`${folder}/agent.env`, 0o600)
+      writeFileSync(`${folder}/torrc`, DEFAULT_TORRC)
+    })
+    const units = ["patela-agent.service", "patela-agent-watch.service"]
+    const rig = yield* Rig.make({
+      hostname: "cantina",
+      bootArguments: options.agentAtBoot ? ["systemd.wants=patela-agent.service"] : [],
+      binds: [
+        { source: agentHome, target: "/opt/patela" },
+        { source: `${folder}/agent.env`, target: "/etc/patela/agent.env" },
+        { source: authority.caCertificate, target: "/etc/patela/ca.pem" },
+        ...units.map((unit) => ({ source: `${agentHome}/units/${unit}`, target: `/etc/systemd/system/${unit}` }))
+      ]
+    })
+    const server = yield* PatelaServer.make({
+      namespace: rig.server.namespace,
+      authority,
+      ...(options.serverEnvironment === undefined ? {} : { env: options.serverEnvironment })
+    })
+    const { node } = rig
+
+    const patela = (...args: ReadonlyArray<string>) =>
+      server.cli(args).pipe(
+        Effect.flatMap((result) =>
+          result.exitCode === 0
+            ? Effect.succeed(result.stdout)
+            : Effect.fail(new CommandFailed({ argv: ["patela", ...args], ...result }))
+        ),
+        fault
+      )
+
+    const agent = (...args: ReadonlyArray<string>) =>
+      node.exec(["/opt/patela/patela-agent", ...args], { env: environment, within: "3 minutes" }).pipe(fault)
+
+    const agentUnitDone = waitFor(
+      "the agent's unit to finish",
+      Effect.gen(function*() {
+        const text = yield* node.execOk(["systemctl", "show", "--property=ActiveState,Result", "patela-agent.service"])
+        const state = new Map(text.split("\n").map((line) => [line.split("=")[0], line.split("=")[1]]))
+        const active = state.get("ActiveState")
+        return active === "active" || active === "failed" ? found(state.get("Result") ?? "") : instead(text)
+      }),
+      { within: "120 seconds", every: "50 millis" }
+    ).pipe(fault)
+
+    const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
+      fault
+    )
+
+    yield* patela("torrc", "import", `${folder}/torrc`, "default")
+    yield* patela(
+      "network",
+      "set",
+      "--gateway-v4",
+      relayNetwork.gatewayV4,
+      "--gateway-v6",
+      relayNetwork.gatewayV6,
+      "--dns",
+      relayNetwork.gatewayV4
+    )
+    yield* server.start
+    const mission: Mission = { rig, node, server, patela, agent, agentUnitDone, agentJournal }
+    return mission
+  })
+}

@@ -1,0 +1,87 @@
+import { UID_BASE } from "@patela/domain/relay/Slot"
+import { Effect } from "effect"
+import { beyond, management } from "../rig/Addresses.ts"
+import type { Mission } from "./Mission.ts"
+import { MissionFault } from "./Mission.ts"
+import type { RelayOnRecord } from "./RelayOnRecord.ts"
+
+/** What the node itself shows of one relay; nothing here is Patela's word. */
+export interface RelaySeen {
+  readonly name: string
+  /** systemd's ActiveState of tor@NAME. */
+  readonly unit: string
+  /** As tor wrote them in its data directory. */
+  readonly rsa: string
+  readonly ed25519: string
+  /** Sources that a listener beyond the gateways saw of connections by the relay's UID. */
+  readonly sourceV4: string
+  readonly sourceV6: string
+}
+
+const fault = Effect.mapError((error: { readonly message: string }) => new MissionFault({ message: error.message }))
+
+/** Port that both sides of the rig watch. */
+const PORT = 443
+
+/** Opens a connection and closes it at once. */
+const CONNECT = `const net = require("node:net")
+const socket = net.connect({ host: process.argv[1], port: Number(process.argv[2]), localPort: Number(process.argv[3]) })
+socket.setTimeout(5000, () => { console.error("no answer"); process.exit(1) })
+socket.on("error", (error) => { console.error(error.message); process.exit(1) })
+socket.on("connect", () => process.exit(0))`
+
+/**
+ * Connects from the node as a user to a place beyond every gateway and says which source was seen there, and on which
+ * side. Local ports are counted up, so that a sighting is known to be of this very connection.
+ */
+const probe = Effect.fnUntraced(function*(mission: Mission, user: number, host: string) {
+  const before = {
+    far: (yield* mission.rig.far.observer.seen).length,
+    server: (yield* mission.rig.server.observer.seen).length
+  }
+  yield* mission.node.execOk(["/opt/patela/node", "--eval", CONNECT, host, String(PORT), "0"], { user })
+  const ofThis = (side: "far" | "server") =>
+    Effect.map(
+      mission.rig[side].observer.seen,
+      (all) => all.slice(before[side]).find((each) => each.localAddress === host)
+    )
+  for (let tries = 0; tries < 100; tries++) {
+    const far = yield* ofThis("far")
+    if (far !== undefined) return { side: "far" as const, source: far.remoteAddress }
+    const server = yield* ofThis("server")
+    if (server !== undefined) return { side: "server" as const, source: server.remoteAddress }
+    yield* Effect.sleep("20 millis")
+  }
+  return yield* new MissionFault({ message: `nobody saw the connection of uid ${user} to ${host}` })
+}, fault)
+
+/** Looks at one relay on the node and from the far side. */
+export const seeRelay = Effect.fnUntraced(function*(mission: Mission, relay: RelayOnRecord) {
+  const { node } = mission
+  const state = `/var/lib/tor-instances/${relay.name}`
+  const unit = yield* node.exec(["systemctl", "is-active", `tor@${relay.name}.service`])
+  const [rsa = "", ed25519 = ""] = (yield* node.execOk(["cat", `${state}/fingerprint`, `${state}/fingerprint-ed25519`]))
+    .trim().split("\n").map((line) => line.split(" ")[1] ?? "")
+  const v4 = yield* probe(mission, UID_BASE + relay.slot, beyond.v4)
+  const v6 = yield* probe(mission, UID_BASE + relay.slot, beyond.v6)
+  const text = ({ side, source }: typeof v4) => side === "far" ? source : `${source} by the management link`
+  return {
+    name: relay.name,
+    unit: unit.stdout.trim(),
+    rsa,
+    ed25519,
+    sourceV4: text(v4),
+    sourceV6: text(v6)
+  } satisfies RelaySeen
+}, fault)
+
+/** Which way root's own connections leave, IPv4 and IPv6. */
+export const seeRoot = Effect.fnUntraced(function*(mission: Mission) {
+  return [yield* probe(mission, 0, beyond.v4), yield* probe(mission, 0, beyond.v6)]
+})
+
+/** What `seeRoot` gives where root keeps the management path. */
+export const managementPath = [
+  { side: "server", source: management.nodeV4 },
+  { side: "server", source: management.nodeV6 }
+]
