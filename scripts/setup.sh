@@ -54,11 +54,11 @@ npm_packages() {
     exit 1
   fi
   say "installing the npm packages (about 20 s)"
-  # npm warns that Node is too old until the pinned Node is installed; a failure prints everything.
+  # npm warns that Node is too old until the pinned Node is installed: only its errors are shown.
   local log
   log=$(mktemp)
   if ! (cd "$here" && npm ci --no-audit --no-fund >"$log" 2>&1); then
-    cat "$log" >&2
+    { grep -v '^npm warn' "$log" || true; } | head -n 60 >&2
     rm -f "$log"
     complain "npm ci failed: see above"
     exit 1

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
-import { Effect, Layer, Redacted, Schema } from "effect"
+import { Arbitrary, Effect, Layer, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Audit } from "../src/audit/Audit.ts"
 import { Administration } from "../src/nodes/Administration.ts"
@@ -191,6 +191,22 @@ describe("bad input changes nothing and names the field", () => {
         assert.strictEqual(yield* rows, before)
       }).pipe(Effect.provide(testApi())))
   }
+
+  it.effect("whatever JSON comes, to any path, is a 4xx and no crash", () =>
+    Effect.gen(function*() {
+      const { ask, rows } = yield* TestApi
+      const { token } = yield* authenticate(yield* enabledNode)
+      yield* ask({ path: "/private/config/node", token })
+      const before = yield* rows
+      const bodies = yield* Arbitrary.sampleEffect(Arbitrary.schema(Schema.Json), { count: 100 })
+      for (const path of ["/public/auth", "/private/specs", "/private/report"]) {
+        for (const body of bodies) {
+          const answer = yield* ask({ path, body: JSON.stringify(body), token })
+          assert.strictEqual(answer.status, 400, `${path} ${JSON.stringify(body)}`)
+        }
+      }
+      assert.strictEqual(yield* rows, before)
+    }).pipe(Effect.provide(testApi())))
 
   it.effect("hardware that cannot be", () =>
     Effect.gen(function*() {

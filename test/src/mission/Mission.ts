@@ -29,6 +29,8 @@ export interface Mission {
   readonly patela: (...args: ReadonlyArray<string>) => Effect.Effect<string, MissionFault>
   /** Runs `patela-agent ARGUMENTS` on the node, with the unit's environment. */
   readonly agent: (...args: ReadonlyArray<string>) => Effect.Effect<CommandResult, MissionFault>
+  /** The environment of the agent's unit. */
+  readonly environment: Readonly<Record<string, string>>
   /** Waits until the boot unit's own run of the agent is over; gives systemd's word for it: success or not. */
   readonly agentUnitDone: Effect.Effect<string, MissionFault>
   /** What the boot unit's agent wrote. */
@@ -130,7 +132,7 @@ export const Mission = {
       relayNetwork.gatewayV4
     )
     yield* server.start
-    const mission: Mission = { rig, node, server, patela, agent, agentUnitDone, agentJournal }
+    const mission: Mission = { environment, rig, node, server, patela, agent, agentUnitDone, agentJournal }
     return mission
   })
 }

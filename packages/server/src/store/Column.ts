@@ -11,10 +11,7 @@ export const Whole = Schema.Union([Schema.Int, Schema.String]).pipe(
 /** A yes or no, kept as 1 or 0 so that both databases hold the same. */
 export const Flag = Schema.BooleanFromBit
 
-/** The form of every time in the database: UTC, ISO 8601 with milliseconds, which also sorts as text. */
-export const Instant = Schema.String
-
-/** Now, in the form that the database keeps. */
+/** Now, as the database keeps every time: UTC, ISO 8601 with milliseconds, which also sorts as text. */
 export const now: Effect.Effect<string> = Effect.clockWith((clock) =>
   Effect.map(clock.currentTimeMillis, (millis) => new Date(millis).toISOString())
 )

@@ -1,13 +1,6 @@
 import { Effect } from "effect"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-
-/** Compiled code is shared by the commands of a test run, as it is between those of an operator. */
-const CACHE = mkdtempSync(join(tmpdir(), "patela-commands-"))
-process.once("exit", () => rmSync(CACHE, { recursive: true, force: true }))
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
@@ -20,7 +13,7 @@ export interface Ran {
 export type Variables = Readonly<Record<string, string>>
 
 // Only what is named: nothing of the machine's own settings reaches the command.
-const environmentOf = (variables: Variables) => ({ PATH: process.env["PATH"], XDG_CACHE_HOME: CACHE, ...variables })
+const environmentOf = (variables: Variables) => ({ PATH: process.env["PATH"], ...variables })
 
 /** Runs `patela` as an operator does, in a process of its own, to its end. */
 export const patela = (variables: Variables, args: ReadonlyArray<string>, stdin = "") =>
