@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Arbitrary, Effect, Layer, Redacted, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Audit } from "../src/audit/Audit.ts"
 import { Administration } from "../src/nodes/Administration.ts"
@@ -138,6 +139,9 @@ describe("a token", () => {
       const administration = yield* Administration
       yield* administration.setEnabled("test", node1, false)
       assert.strictEqual((yield* ask({ path: "/private/specs", body: specs, token })).status, 401)
+      const current = yield* (yield* Tokens).mint({ node: node1, epoch: (yield* administration.node(node1)).epoch })
+      const disabled = yield* ask({ path: "/private/specs", body: specs, token: Redacted.value(current) })
+      assert.include(disabled.text, "not enabled", "also a token of this very epoch")
       yield* administration.setEnabled("test", node1, true)
       const again = yield* ask({ path: "/private/specs", body: specs, token })
       assert.strictEqual(again.status, 401)
@@ -250,6 +254,26 @@ describe("a pool that is full", () => {
       const small = { ...specs, n_cpus: 2 }
       assert.deepStrictEqual((yield* ask({ path: "/private/specs", body: small, token })).body, { relays: 2 })
     }).pipe(Effect.provide(testApi({ PATELA_FIRST_V4: "192.0.2.9", PATELA_PREFIX_V4: "30" }))))
+})
+
+describe("a database that fails half-way", () => {
+  it.effect("keeps nothing of the step, and the answer says nothing of the inside", () =>
+    Effect.gen(function*() {
+      const { ask, rows } = yield* TestApi
+      const sql = yield* SqlClient.SqlClient
+      const { token } = yield* authenticate(yield* enabledNode)
+      yield* ask({ path: "/private/config/node", token })
+      yield* sql`CREATE TRIGGER half BEFORE INSERT ON relays WHEN NEW.slot = 2
+        BEGIN SELECT RAISE(ABORT, 'disk on fire'); END`
+      const before = yield* rows
+      const answer = yield* ask({ path: "/private/specs", body: specs, token })
+      assert.strictEqual(answer.status, 500)
+      assert.include(answer.text, "its log says why")
+      assert.notInclude(answer.text, "fire")
+      assert.strictEqual(yield* rows, before)
+      yield* sql`DROP TRIGGER half`
+      assert.deepStrictEqual((yield* ask({ path: "/private/specs", body: specs, token })).body, { relays: 3 })
+    }).pipe(Effect.provide(testApi())))
 })
 
 describe("the waiting list", () => {

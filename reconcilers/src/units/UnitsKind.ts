@@ -51,7 +51,8 @@ export const unitsSpec: KindSpec<DesiredUnit, ObservedUnit, UnitReaders, UnitWri
           const it: ObservedUnit = { name, unit: unit.unit, active, sub, torrc: torrcs.get(name), loaded, startedAt }
           return [addressOf(name), it] as const
         }), { concurrency: 16 })
-      return new Map(observed)
+      // Debian's generator has systemd list every instance that has a torrc, also where nobody ever started it.
+      return new Map(observed.filter(([, { active, loaded }]) => active !== "inactive" || loaded !== undefined))
     },
     Effect.catchTag("BusFailed", ({ message }) => Effect.fail(new ObservationFailed({ kind: "units", message })))
   ),

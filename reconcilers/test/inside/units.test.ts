@@ -92,6 +92,8 @@ describe("units on systemd", () => {
     Effect.gen(function*() {
       run("ip", "link", "set", "lo", "up")
       forget()
+      for (const name of ["brie", "toma", "broken", "alien"]) run("systemctl", "stop", `tor@${name}`)
+      run("systemctl", "reset-failed")
       instance("brie", 9101)
       instance("toma", 9102)
       instance("broken", 9103, "Bogus 1")

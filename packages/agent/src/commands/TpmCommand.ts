@@ -2,7 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Console, Effect, Layer, Option, Schema } from "effect"
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import { createHash } from "node:crypto"
 import { tpmLayer } from "../NodeLayer.ts"
 import { json, tpm } from "./AgentFlags.ts"
@@ -87,8 +87,32 @@ const CleanPersistent = Command.make(
   Command.withExamples([{ command: "patela-agent tpm clean-persistent --tpm2 /dev/tpmrm0" }])
 )
 
+/** Keys were to be erased without the word for it. */
+class NotConfirmed extends Schema.TaggedError<NotConfirmed>()("NotConfirmed", { message: Schema.String }) {}
+
+const EraseKeys = Command.make(
+  "erase-keys",
+  {
+    tpm,
+    yes: Flag.Boolean("yes").pipe(Flag.withDescription("The keys may go: nothing else has them"), Flag.withDefault(false))
+  },
+  Effect.fn("tpm erase-keys")(function*(options) {
+    if (!options.yes) {
+      return yield* new NotConfirmed({
+        message: "erasing removes the identity keys of every relay of this node, and nothing else has them: " +
+          "say --yes if they may go"
+      })
+    }
+    yield* Effect.flatMap(KeyStore, (store) => store.erase).pipe(Effect.provide(services(options.tpm)))
+    yield* Console.log("the key store is empty")
+  })
+).pipe(
+  Command.withDescription("Remove the identity keys from the TPM for good, such as after damage"),
+  Command.withExamples([{ command: "patela-agent tpm erase-keys --yes" }])
+)
+
 /** `patela-agent tpm`. */
 export const TpmCommand = Command.make("tpm").pipe(
   Command.withDescription("Look after the TPM"),
-  Command.withSubcommands([Status, CleanPersistent])
+  Command.withSubcommands([Status, CleanPersistent, EraseKeys])
 )

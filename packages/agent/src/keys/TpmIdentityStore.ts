@@ -30,7 +30,7 @@ export class TpmIdentityStore {
     Effect.map(KeyStore, (store) =>
       IdentityStoreWriter.of({
         write: (entries) =>
-          store.write([...entries].map(([tag, secret]) => ({ tag, secret }))).pipe(
+          store.write(entries).pipe(
             Effect.mapError(refusal),
             Effect.asVoid
           )

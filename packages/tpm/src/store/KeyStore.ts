@@ -3,7 +3,7 @@ import { toHex } from "../structures/Hex.ts"
 import { Tpm, type TpmLimits } from "../transport/Tpm.ts"
 import type { NvIndexAbsent, NvIndexUnwritten, TpmError } from "../transport/TpmError.ts"
 import { KeyStoreDamaged, KeyStoreFull, type UnstorableKeys } from "./KeyStoreError.ts"
-import { payloadOf, type RelaySecret, secretsIn, tagOf } from "./payload.ts"
+import { payloadOf, type RelaySecrets, secretsIn } from "./payload.ts"
 import { currentOf, type Header, HEADER_BYTES, nextSequence, readHeader, readSlot, type SlotName } from "./slot.ts"
 import { relaysThatFit, writePlan, type WriteStep } from "./writePlan.ts"
 
@@ -15,17 +15,16 @@ export const slotIndex: Readonly<Record<SlotName, number>> = { a: 0x0180_0820, b
 
 export type KeyStoreError = TpmError | KeyStoreDamaged
 
-/** What was read. Names are kept only as tags, so a relay is looked up and never listed. */
+/** What was read. */
 export interface StoredKeys {
   readonly sequence: number
   readonly count: number
   readonly digest: string
-  /** The 192 secret bytes of a relay. */
-  readonly secretOf: (relay: string) => Option.Option<Redacted.Redacted<Uint8Array>>
+  readonly secrets: RelaySecrets
 }
 
 /** The digest that the header carries once these keys are saved, to know without a payload whether to save. */
-export const digestOf = (entries: ReadonlyArray<RelaySecret>): Result.Result<string, UnstorableKeys> =>
+export const digestOf = (entries: RelaySecrets): Result.Result<string, UnstorableKeys> =>
   Result.map(payloadOf(entries), ({ digest }) => digest)
 
 /**
@@ -38,7 +37,7 @@ export class KeyStore extends Context.Service<KeyStore, {
   readonly read: Effect.Effect<Option.Option<StoredKeys>, KeyStoreError>
   /** Replaces everything that is saved. Damage is not written over: see `erase`. */
   readonly write: (
-    entries: ReadonlyArray<RelaySecret>
+    entries: RelaySecrets
   ) => Effect.Effect<"written" | "unchanged", KeyStoreError | KeyStoreFull | UnstorableKeys>
   /** Removes both slots, and with them every key. Only on an operator's explicit word. */
   readonly erase: Effect.Effect<void, TpmError>
@@ -86,9 +85,7 @@ const make = Effect.gen(function*() {
     if (current.state === "damaged") return yield* damaged(current.reason)
     if (current.state === "none") return Option.none()
     const { sequence, count, digest } = current.header
-    const secrets = secretsIn(current.payload)
-    const secretOf = (relay: string) => Option.fromUndefinedOr(secrets.get(tagOf(relay)))
-    return Option.some({ sequence, count, digest, secretOf })
+    return Option.some({ sequence, count, digest, secrets: secretsIn(current.payload) })
   }).pipe(Effect.withSpan("KeyStore.read"))
 
   let known: TpmLimits | undefined
@@ -137,7 +134,7 @@ const make = Effect.gen(function*() {
     }
   })
 
-  const write = Effect.fn("KeyStore.write")(function*(entries: ReadonlyArray<RelaySecret>) {
+  const write = Effect.fn("KeyStore.write")(function*(entries: RelaySecrets) {
     const payload = yield* Effect.fromResult(payloadOf(entries))
     const { nvBufferMax, nvIndexMax } = yield* limits
     const fits = relaysThatFit(nvIndexMax)

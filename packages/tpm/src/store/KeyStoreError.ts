@@ -14,6 +14,6 @@ export class KeyStoreFull extends Schema.TaggedError<KeyStoreFull>()("KeyStoreFu
 
 /** These keys cannot be saved together, or one is not a key. `relay` is the name of the first that is wrong. */
 export class UnstorableKeys extends Schema.TaggedError<UnstorableKeys>()("UnstorableKeys", {
-  relay: Schema.String,
+  tag: Schema.String,
   message: Schema.String
 }) {}
