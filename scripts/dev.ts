@@ -1,7 +1,7 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import { randomBytes } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { BackgroundProcess } from "../test/src/rig/BackgroundProcess.ts"
 import { CertificateAuthority } from "../test/src/rig/CertificateAuthority.ts"
 import { runOk } from "../test/src/rig/Command.ts"
@@ -18,7 +18,7 @@ const main = Effect.gen(function*() {
   const keyFile = `${folder}/biscuit.key`
   yield* Effect.sync(() => {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    if (!existsSync(keyFile)) writeFileSync(keyFile, randomBytes(32).toString("hex"), { mode: 0o600 })
+    if (!existsSync(keyFile)) writeFileSync(keyFile, `ed25519-private/${randomBytes(32).toString("hex")}\n`, { mode: 0o600 })
   })
   const authority = yield* CertificateAuthority.make({ addresses: ["127.0.0.1"], names: ["localhost"] })
   const tpm = yield* Swtpm.make()
@@ -28,7 +28,7 @@ const main = Effect.gen(function*() {
     DATABASE_URL: `sqlite:${folder}/patela.db`,
     PATELA_SERVER_CERT: authority.serverCertificate,
     PATELA_SERVER_KEY: authority.serverKey,
-    PATELA_BISCUIT_KEY: readFileSync(keyFile, "utf8"),
+    PATELA_BISCUIT_KEY: `file:${keyFile}`,
     PATELA_FIRST_V4: "198.51.100.10",
     PATELA_PREFIX_V4: "24",
     PATELA_FIRST_V6: "2001:db8:8020::10",

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { AccountReader } from "@patela/reconcilers/accounts/AccountReader"
 import { AccountWriter } from "@patela/reconcilers/accounts/AccountWriter"
 import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"

@@ -3,8 +3,8 @@ import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
 import { Effect } from "effect"
 import { configDirectoryOf, stateDirectoryOf } from "../host/HostPaths.ts"
 import { LedgerWriter } from "../ledger/LedgerWriter.ts"
-import type { DesiredDirectories } from "./DesiredDirectories.ts"
-import { type DirectoriesChange, entryOf, obstacleIn } from "./diffDirectories.ts"
+import type { DirectorySpec } from "./DesiredDirectories.ts"
+import { type DirectoriesChange, obstacleIn, wrongIn } from "./diffDirectories.ts"
 import { DirectoryWriter } from "./DirectoryWriter.ts"
 import type { ObservedDirectories } from "./ObservedDirectories.ts"
 
@@ -18,11 +18,11 @@ export const applyDirectories = Effect.fn("directories.apply")(function*(changes
       return obstacle === undefined ? [] : [[change.address, obstacle] as const]
     })
   )
-  const toMake = changes.flatMap((change) => {
-    if (change.action === "remove" || obstacles.has(change.address)) return []
-    // What of an instance is all there already was made by another, even if a shared directory is to be repaired.
-    return change.action === "create" || !ownIsThere(change.desired, change.observed) ? [change.desired.relay] : []
-  })
+  const toMake = changes.flatMap((change) =>
+    change.action !== "remove" && !obstacles.has(change.address) && wrongOf(change).some(({ own }) => own)
+      ? [change.desired.relay]
+      : []
+  )
   const unlisted = yield* Effect.match(ledger.own("instances", toMake), {
     onFailure: ({ message }) => message,
     onSuccess: () => undefined
@@ -37,20 +37,20 @@ export const applyDirectories = Effect.fn("directories.apply")(function*(changes
   return outcomes
 })
 
-const ownIsThere = ({ directories }: DesiredDirectories, seen: ObservedDirectories): boolean =>
-  directories.every(({ own, path }) => !own || entryOf(seen, path).type === "directory")
+type Making = Exclude<DirectoriesChange, { readonly action: "remove" }>
+
+const wrongOf = (change: Making): ReadonlyArray<DirectorySpec> =>
+  change.action === "create" ? change.desired.directories : wrongIn(change.desired, change.observed)
 
 const whatBecame = { onFailure: ({ message }: { readonly message: string }) => failed(message), onSuccess: () => done }
 
 const applyOne = (change: DirectoriesChange) =>
   change.action === "remove" ? removeDirectories(change.observed) : makeDirectories(change)
 
-const makeDirectories = Effect.fn("directories.make")(
-  function*(change: Exclude<DirectoriesChange, { action: "remove" }>) {
-    const writer = yield* DirectoryWriter
-    for (const directory of change.desired.directories) yield* writer.ensure(directory)
-  }
-)
+const makeDirectories = Effect.fn("directories.make")(function*(change: Making) {
+  const writer = yield* DirectoryWriter
+  for (const directory of wrongOf(change)) yield* writer.ensure(directory)
+})
 
 /**
  * Removes an instance with its keys. That is safe because they are kept in the TPM: the relay comes back with the same

@@ -56,17 +56,25 @@ const rightsOf = ({ gid, mode, uid }: Rights): string => `${mode.toString(8).pad
 
 const textOf = (directory: DirectorySpec): string => `${directory.path} ${rightsOf(directory)}`
 
+/** The directories that are missing or not as they should be. */
+export const wrongIn = (
+  { directories }: DesiredDirectories,
+  seen: ObservedDirectories
+): ReadonlyArray<DirectorySpec> =>
+  directories.filter((directory) => differenceOf(directory, entryOf(seen, directory.path)).length > 0)
+
 /**
  * Why these directories are not Patela's to change, or undefined. Something of the relay's that Patela did not make
  * is somebody's instance; what is no directory is somebody's too, even inside an instance of Patela's.
  */
-export const obstacleIn = ({ directories }: DesiredDirectories, seen: ObservedDirectories): string | undefined => {
-  for (const { path } of directories) {
+export const obstacleIn = (desired: DesiredDirectories, seen: ObservedDirectories): string | undefined => {
+  const wrong = wrongIn(desired, seen)
+  for (const { path } of wrong) {
     const { type } = entryOf(seen, path)
     if (type === "link" || type === "file") return `${path} is a ${type} and not a directory; move it out of the way`
   }
-  if (seen.owned) return undefined
-  const foreign = directories.find(({ own, path }) => own && entryOf(seen, path).type === "directory")
+  if (seen.owned || !wrong.some(({ own }) => own)) return undefined
+  const foreign = desired.directories.find(({ own, path }) => own && entryOf(seen, path).type === "directory")
   if (foreign === undefined) return undefined
   return `${foreign.path} was there before Patela, with other rights or without the rest of the instance, ` +
     `so it may be somebody else's and was left alone; remove it, or boot an image without it`

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Ipv4 } from "@patela/domain/net/Ipv4"
 import type { DesiredInput } from "@patela/domain/reconciler/Kind"

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Console, Effect, Layer, Option, Schema } from "effect"

@@ -1,4 +1,4 @@
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Authorization } from "@patela/domain/api/Authorization"
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
 import { Context, Effect, Layer, Redacted, Ref, Schema } from "effect"

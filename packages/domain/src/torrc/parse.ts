@@ -1,5 +1,5 @@
 import { Result } from "effect"
-import { findOption, suggestOption } from "./OptionTable.ts"
+import { findOption, optionNamed, suggestOption } from "./OptionTable.ts"
 import type { FoundOption } from "./OptionTable.ts"
 import { readEntry } from "./readEntry.ts"
 import type { LineMode, Torrc, TorrcLine, TorrcNote } from "./Torrc.ts"
@@ -131,7 +131,7 @@ const repeatedScalars = (lines: Torrc): ReadonlyArray<TorrcNote> => {
   const notes: Array<TorrcNote> = []
   for (const { option, line } of lines) {
     const before = last.get(option)
-    if (before !== undefined && findOption(option)?.option.repeats === false) {
+    if (before !== undefined && optionNamed(option)?.repeats === false) {
       notes.push({ line, message: `${option} was set on line ${before} already; this later line wins` })
     }
     last.set(option, line)

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { findOption, OPTION_TABLE, optionNamed, suggestOption } from "../../src/torrc/OptionTable.ts"
 
@@ -19,10 +19,10 @@ describe("OptionTable", () => {
   it("knows which options repeat", () => {
     const repeats = (name: string) => optionNamed(name)?.repeats
     for (const name of ["ExitPolicy", "Log", "ORPort", "FamilyId", "MyFamily", "Address", "EntryNodes"]) {
-      expect(repeats(name), name).toBe(true)
+      assert.strictEqual(repeats(name), true, name)
     }
     for (const name of ["Nickname", "ContactInfo", "FirewallPorts", "BandwidthRate"]) {
-      expect(repeats(name), name).toBe(false)
+      assert.strictEqual(repeats(name), false, name)
     }
   })
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { ALLOWED_OPTIONS } from "../../src/torrc/allowed.ts"
 import { checkLayer, checkLayerText } from "../../src/torrc/checkLayer.ts"
@@ -20,9 +20,9 @@ const outcome = (text: string, testNetwork = false): "accepted" | "managed" | "r
 
 describe("the lists", () => {
   it("judge every option of tor exactly once, and no option that tor has not", () => {
-    for (const { name } of OPTION_TABLE) expect(listsOf(name), name).toHaveLength(1)
+    for (const { name } of OPTION_TABLE) assert.lengthOf(listsOf(name), 1, name)
     for (const list of [ALLOWED_OPTIONS, MANAGED_OPTIONS, REFUSED_OPTIONS, TEST_NETWORK_OPTIONS, VALUE_RULES]) {
-      for (const name of list.keys()) expect(optionNamed(name), name).toBeDefined()
+      for (const name of list.keys()) assert.isDefined(optionNamed(name), name)
     }
   })
 
@@ -30,7 +30,7 @@ describe("the lists", () => {
     for (const { name, kind } of OPTION_TABLE) {
       if (kind !== "Filename" && !/^__|Port$|Proxy|Control|Plugin|Cookie|Socket$|GroupReadable/.test(name)) continue
       for (const testNetwork of [false, true]) {
-        expect(checkLayer([settingOf(name, "9999", 1)], { testNetwork }).accepted, name).toEqual([])
+        assert.deepEqual(checkLayer([settingOf(name, "9999", 1)], { testNetwork }).accepted, [], name)
       }
     }
   })
@@ -125,7 +125,7 @@ SafeLogging relay
     "TestingTorNetwork 1",
     "HTTPSProxy 192.0.2.1:80",
     "V3BandwidthsFile /etc/shadow",
-    "ResolvConf /etc/shadow\nContr 9051"
+    "ControlP 9051"
   ])("refuses %s", (text) => {
     expect(outcome(text)).toBe("refused")
   })

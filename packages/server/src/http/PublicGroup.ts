@@ -38,9 +38,9 @@ export const PublicGroup = HttpApiBuilder.group(
       const sealed = yield* sealToken({ token, request: payload, endorsementKey, akName }).pipe(
         Effect.mapError(({ field, message }) => new IdentityRefused({ detail: `ek_public, ${field}: ${message}` }))
       )
-      return node.authenticated_at === null
-        ? { ...sealed, first: true } as const
-        : { ...sealed, first: false } as const
+      const first = node.authenticated_at === null
+      yield* Effect.logInfo(`node ${node.id} is given a credential: ${first ? "201, its first" : "200"}`)
+      return first ? { ...sealed, first: true } as const : { ...sealed, first: false } as const
     })
 
     return handlers.handle("auth", auth)
