@@ -1,11 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Ipv4 } from "@patela/domain/net/Ipv4"
+import type { DesiredInput } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot, uidOf } from "@patela/domain/relay/Slot"
-import { Effect, Option, Redacted, Result, Schema } from "effect"
+import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { createHash, createPrivateKey, generateKeyPairSync } from "node:crypto"
 import { publicPointOf } from "../src/identity/Edwards25519.ts"
 import type { HostIdentity } from "../src/identity/HostIdentity.ts"
-import { decodeStored, digestOfStored, encodeStored, storeTagOf } from "../src/identity/IdentityStore.ts"
+import {
+  decodeStored,
+  digestOfStored,
+  encodeStored,
+  IdentityStoreFailed,
+  IdentityStoreReader,
+  IdentityStoreWriter,
+  type StoredIdentities,
+  storeTagOf
+} from "../src/identity/IdentityStore.ts"
+import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
+import { keyStoreKind } from "../src/identity/KeyStoreKind.ts"
 import {
   fingerprintsOf,
   identityFromBytes,
@@ -59,7 +72,7 @@ describe("the public point of a scalar", () => {
         const x = generatePublic(key)
         assert.deepEqual(Buffer.from(publicPointOf(expanded(seed).subarray(0, 32))), x)
       }),
-    { arbitrary: { numRuns: 25 } }
+    { arbitrary: { runs: 25 } }
   )
 
   const generatePublic = (key: ReturnType<typeof createPrivateKey>): Buffer =>
@@ -185,6 +198,102 @@ describe("how a relay comes by its identity", () => {
         }
         if (decision.step === "write") assert.isNotNumber(host)
         if (decision.step === "rewrite") assert.isTrue(record === null || record === host)
+      })
+  )
+})
+
+const NAMES = ["brie", "toma", "fontina"].map((name) => RelayName.make(name))
+const Relay = Schema.Struct({ host: Schema.NullOr(Pick), stored: Schema.NullOr(Pick), record: Schema.NullOr(Pick) })
+const Relays = Schema.Tuple([Relay, Relay, Relay])
+const STRANGER = storeTagOf(RelayName.make("gone"))
+const V4 = Ipv4.make("192.0.2.1")
+
+/** A node whose store also keeps the key of a relay that is no longer configured; `full` refuses every write. */
+const simulate = (relays: typeof Relays.Type, full = false) => {
+  const hosts = new Map(NAMES.map((name, index) => [name, relays[index]?.host ?? null] as const))
+  const before = new Map(NAMES.flatMap((name, index) => {
+    const stored = relays[index]?.stored ?? null
+    return stored === null ? [] : [[storeTagOf(name), identityAt(stored)] as const]
+  }))
+  let entries: StoredIdentities = before.set(STRANGER, identityAt(3))
+  let writes = 0
+  const layer = Layer.mergeAll(
+    Layer.succeed(IdentityStoreReader, {
+      read: Effect.sync(() => entries),
+      digest: Effect.sync(() => Option.some(digestOfStored(entries)))
+    }),
+    Layer.succeed(IdentityStoreWriter, {
+      write: (next) =>
+        full
+          ? Effect.fail(new IdentityStoreFailed({ reason: "full", message: "the TPM has no room" }))
+          : Effect.sync(() => {
+            entries = next
+            writes++
+          })
+    }),
+    Layer.succeed(KeyFileReader, {
+      look: () => Effect.succeed(new Map()),
+      identity: ({ name }) => Effect.sync(() => Option.map(Option.fromNullOr(hosts.get(name) ?? null), identityAt))
+    })
+  )
+  const input: DesiredInput = {
+    configIsNew: false,
+    facts: { cpus: 2, memory: 2 ** 32, relayInterface: { found: true, name: "ens0" } },
+    config: {
+      geoip: false,
+      test_network: false,
+      network: { gateway_v4: V4, gateway_v6: null, prefix_v4: 24, prefix_v6: null, dns: [], pools: [] },
+      relays: NAMES.map((name, index) => {
+        const record = relays[index]?.record ?? null
+        const fingerprint = record === null ? null : fingerprintsOf(identityAt(record))
+        const fixed = { ip_v4: V4, ip_v6: null, or_port: 9001, dir_port: null, torrc: "" }
+        return { name, slot: Slot.make(index), fingerprint, ...fixed }
+      })
+    }
+  }
+  const pass = Effect.flatMap(keyStoreKind.plan(input), (plan) => plan.apply(() => true)).pipe(Effect.provide(layer))
+  const left = Effect.map(keyStoreKind.plan(input), ({ changes }) => changes.map(({ address }) => address)).pipe(
+    Effect.provide(layer)
+  )
+  return { pass, left, stored: () => entries, writes: () => writes }
+}
+
+describe("the key store, by the laws of every kind", () => {
+  it.effect.prop(
+    "one write saves what may be saved, and the rest fails alone",
+    [Relays],
+    ([relays]) =>
+      Effect.gen(function*() {
+        const { left, pass, stored, writes } = simulate(relays)
+        const outcomes = yield* pass
+        const failed = [...outcomes].filter(([, outcome]) => !outcome.done).map(([address]) => address)
+        assert.deepEqual([...(yield* left)].sort(), failed.sort())
+        assert.isAtMost(writes(), 1)
+        const saved = writes()
+        yield* pass
+        assert.strictEqual(writes(), saved)
+        assert.strictEqual(stored().get(STRANGER), identityAt(3))
+        NAMES.forEach((name, index) => {
+          const relay = relays[index]
+          const kept = stored().get(storeTagOf(name))
+          if (relay === undefined) return
+          const { host, record, stored: before } = relay
+          // A key is overwritten only by the one that the server has on record.
+          const right = host !== null && (before === null || record === host) ? host : before
+          assert.strictEqual(kept, right === null ? undefined : identityAt(right))
+        })
+      })
+  )
+
+  it.effect.prop(
+    "a store that is full fails with its own words and loses nothing",
+    [Relays],
+    ([relays]) =>
+      Effect.gen(function*() {
+        const { pass, stored } = simulate(relays, true)
+        const before = digestOfStored(stored())
+        for (const outcome of (yield* pass).values()) assert.isFalse(outcome.done)
+        assert.strictEqual(digestOfStored(stored()), before)
       })
   )
 })

@@ -32,7 +32,6 @@ const textOf = (index: number): string => TORRCS[index] ?? ""
 interface Simulated {
   active: string
   startedAt: number
-  running: number
   readonly torrc: InstanceTorrc
   readonly broken: boolean
 }
@@ -47,7 +46,6 @@ const simulate = (states: typeof States.Type) => {
       active,
       broken,
       startedAt,
-      running: startedAt > 2 ? torrc : state.loaded ?? 0,
       torrc: { content: loadedFrom(textOf(torrc)), changedAt: 2, managed }
     }]]
   }))

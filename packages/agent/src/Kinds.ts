@@ -7,11 +7,11 @@ import { Resolver } from "@patela/reconcilers/resolver/Resolver"
 import { Routing } from "@patela/reconcilers/routing/Routing"
 import { SourceNat } from "@patela/reconcilers/source-nat/SourceNat"
 import { TorrcFiles } from "@patela/reconcilers/torrc/TorrcFiles"
-import { Units } from "@patela/reconcilers/units/Units"
+import { unitsKind } from "@patela/reconcilers/units/UnitsKind"
 
 const beforeNetwork = [Accounts, Directories, identityKind, Resolver, TorrcFiles] as const
 const network = [Addresses, Routing, SourceNat] as const
-const afterNetwork = [Units, keyStoreKind] as const
+const afterNetwork = [unitsKind, keyStoreKind] as const
 
 /**
  * Every kind, in the order in which things are made; they are removed in the reverse. Without the network kinds,

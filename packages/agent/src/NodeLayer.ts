@@ -21,8 +21,11 @@ import { SourceNatReader } from "@patela/reconcilers/source-nat/SourceNatReader"
 import { SourceNatWriter } from "@patela/reconcilers/source-nat/SourceNatWriter"
 import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
 import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
+import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
+import { SystemBus } from "@patela/reconcilers/units/SystemBus"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
+import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { tctiOf } from "@patela/tpm/transport/Tcti"
 import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
@@ -50,13 +53,15 @@ const readers = Layer.mergeAll(
   AddressReader.layer,
   DirectoryReader.layer,
   HostFactsReader.layer,
+  InstanceReader.layer,
   KeyFileReader.layer,
   LedgerReader.layer,
   ResolverReader.layer,
   RouteReader.layer,
   SourceNatReader.layer,
   SystemdReader.layer,
-  TorrcReader.layer
+  TorrcReader.layer,
+  UnitLedgerReader.layer
 )
 
 const writers = Layer.mergeAll(
@@ -71,10 +76,11 @@ const writers = Layer.mergeAll(
   SystemdWriter.layer,
   TorKeygen.layer,
   TorrcWriter.layer,
+  UnitLedgerWriter.layer,
   WriterLock.layer
 )
 
-const host = Layer.mergeAll(HostCommand.layer, ReplaceFile.layer)
+const host = Layer.mergeAll(HostCommand.layer, ReplaceFile.layer, SystemBus.layer)
 
 /** Everything that looks: enough for `diff`, and by its type not enough to change anything. */
 export const observingLayer = (options: NodeOptions) =>

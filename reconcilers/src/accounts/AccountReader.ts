@@ -23,8 +23,10 @@ export class AccountReader extends Context.Service<AccountReader, {
   static readonly layer: Layer.Layer<AccountReader> = AccountReader.layerAt("/etc/passwd", "/etc/group")
 }
 
-const readText = (path: string): Effect.Effect<string, ObservationFailed> =>
-  Effect.tryPromise({
+// A declaration, for the class makes its layer before a constant that stands here would be there.
+function readText(path: string): Effect.Effect<string, ObservationFailed> {
+  return Effect.tryPromise({
     try: () => fs.readFile(path, "utf8"),
     catch: (cause) => new ObservationFailed({ kind: "accounts", message: `cannot read ${path}: ${causeText(cause)}` })
   })
+}

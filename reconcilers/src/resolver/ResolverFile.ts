@@ -1,26 +1,17 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
+import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
+import type { LookedAt } from "../host/LookAtFile.ts"
 
 /** What the file of name servers should hold. */
 export interface DesiredResolver {
   readonly content: string
 }
 
-/** What the file holds. `link` is anything that is not a plain file. */
-export type ObservedResolver =
-  | {
-    readonly type: "file"
-    readonly content: string
-    readonly mode: number
-    readonly uid: number
-    readonly gid: number
-  }
-  | { readonly type: "not a file" }
+/** What stands in the place of the file. */
+export type ObservedResolver = Exclude<LookedAt, { readonly type: "absent" }>
 
 export const RESOLVER_ADDRESS: ResourceAddress = "node/resolver"
-
-/** The first line of the file, by which it is known as Patela's. */
-export const RESOLVER_HEADER = "# Made by Patela from the configuration of this node; changes are overwritten."
 
 export const RESOLVER_MODE = 0o644
 
@@ -33,9 +24,9 @@ export const desiredResolver = (
 ): ReadonlyArray<Resource<DesiredResolver>> => {
   const { dns } = config.network
   if (dns.length === 0) return []
-  const lines = [RESOLVER_HEADER, ...dns.map((server) => `nameserver ${server}`)]
+  const lines = [OWNED_HEADER, ...dns.map((server) => `nameserver ${server}`)]
   return [{ address: RESOLVER_ADDRESS, scope: "node", needs: [], value: { content: `${lines.join("\n")}\n` } }]
 }
 
 export const isPatelas = (observed: ObservedResolver): boolean =>
-  observed.type === "file" && observed.content.split("\n", 1)[0] === RESOLVER_HEADER
+  observed.type === "file" && observed.content.split("\n", 1)[0] === OWNED_HEADER

@@ -15,6 +15,7 @@ export interface ObservedTable {
 export const ABSENT: ObservedTable = { skeleton: new Set(), elements: [] }
 
 const Body = Schema.Record(Schema.String, Schema.Json)
+type Body = typeof Body.Type
 
 /** `nft -j list table` (libnftables-json(5)): objects of one key each, which says what they are. */
 const Listing = Schema.fromJsonString(Schema.Struct({ nftables: Schema.Array(Body) }))
@@ -28,32 +29,53 @@ export const readTable = Effect.fn("readTable")(function*(json: string) {
   return yield* tableOf(nftables)
 })
 
-/** The normalised table of objects in the JSON of nft, whether nft wrote them or Patela is about to. */
-export const tableOf = Effect.fn("tableOf")(function*(objects: ReadonlyArray<typeof Body.Type>) {
+const tableOf = Effect.fnUntraced(function*(objects: ReadonlyArray<Body>) {
   const skeleton = new Set<string>()
   const elements: Array<Element> = []
-  const rules = new Map<string, number>()
+  const texts = objectTexts()
   for (const object of objects) {
     for (const [kind, value] of Object.entries(object)) {
       if (kind === "metainfo") continue
       const { handle: _, ...body } = yield* decode(Body, value)
       if (kind === "rule") {
-        const { chain } = yield* decode(InChain, body)
-        const index = rules.get(chain) ?? 0
-        rules.set(chain, index + 1)
-        skeleton.add(`rule ${chain} ${index}: ${canonical(body)}`)
+        yield* decode(InChain, body)
+        skeleton.add(texts(kind, body))
         continue
       }
       const { elem = [], name } = yield* decode(Named, body)
       if (isSetName(name) && kind === SETS[name].object) {
         for (const entry of elem) elements.push({ set: name, json: entry })
         const { elem: _, ...rest } = body
-        skeleton.add(`${kind} ${name}: ${canonical(rest)}`)
-      } else skeleton.add(`${kind} ${name}: ${canonical(body)}`)
+        skeleton.add(texts(kind, rest))
+      } else skeleton.add(texts(kind, body))
     }
   }
   return { skeleton, elements } satisfies ObservedTable
 })
+
+/** The texts of the objects that Patela makes, to compare with those of a table that was read. */
+export const skeletonTexts = (
+  objects: ReadonlyArray<{ readonly [kind: string]: Schema.Json }>
+): ReadonlySet<string> => {
+  const texts = objectTexts()
+  return new Set(
+    objects.flatMap((object) =>
+      Object.entries(object).map(([kind, body]) => texts(kind, Schema.is(Body)(body) ? body : { body }))
+    )
+  )
+}
+
+/** One text an object, and for a rule its place among the rules of its chain, for there the order has a meaning. */
+const objectTexts = () => {
+  const rules = new Map<string, number>()
+  return (kind: string, body: Body): string => {
+    if (kind !== "rule") return `${kind} ${canonical(body["name"] ?? null)} ${canonical(body)}`
+    const chain = canonical(body["chain"] ?? null)
+    const index = rules.get(chain) ?? 0
+    rules.set(chain, index + 1)
+    return `rule ${chain} ${index} ${canonical(body)}`
+  }
+}
 
 /** One text for one meaning: keys in order, counters without what they have counted. */
 export const canonical = (json: Schema.Json): string =>

@@ -17,8 +17,18 @@ export type LoadedTorrc = typeof LoadedTorrc.Type
  * and the address and name are the relay's place in the network.
  */
 const PLACE_OPTIONS = new Set([
-  ...["Address", "ControlPort", "ControlSocket", "DirPort", "ExtORPort", "MetricsPort", "Nickname", "ORPort"],
-  ...["", "Exit", "OR", "PT"].map((use) => `OutboundBindAddress${use}`)
+  "Address",
+  "ControlPort",
+  "ControlSocket",
+  "DirPort",
+  "ExtORPort",
+  "MetricsPort",
+  "Nickname",
+  "ORPort",
+  "OutboundBindAddress",
+  "OutboundBindAddressExit",
+  "OutboundBindAddressOR",
+  "OutboundBindAddressPT"
 ])
 
 /** With tor's sandbox on, every line counts (RestartOptions.ts); a text that is no torrc counts as one line. */

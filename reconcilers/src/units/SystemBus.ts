@@ -100,22 +100,23 @@ const connect: Effect.Effect<Connection, BusFailed, Scope.Scope> = Effect.gen(fu
         lose()
         resume(Effect.fail(failureOf(cause)))
       })
+      return Effect.sync(() => made.disconnect())
     }),
     (made) =>
       Effect.sync(() => {
         closed = true
         made.disconnect()
-      })
+      }),
+    { interruptible: true }
   ).pipe(answeredWithin("the system bus"))
   // dbus-next says nothing when the other side closes, and calls would wait for ever: the socket itself is asked.
   onSocketClose(bus, lose)
   bus.on("message", (message: unknown) => {
     if (!isSignal(message)) return
     const { body, member, path } = message
-    const happened: BusEvent = member === "NameOwnerChanged"
-      ? { event: "lost" }
-      : { event: "signal", path, member, body }
-    PubSub.publishUnsafe(events, happened)
+    // A new systemd on the bus knows nothing of the old subscription.
+    if (member === "NameOwnerChanged") return lose()
+    PubSub.publishUnsafe(events, { event: "signal", path, member, body })
   })
 
   const call = (destination: string, { body, ...rest }: BusCall): Effect.Effect<unknown, BusFailed> =>

@@ -23,7 +23,7 @@ export class SystemdReader extends Context.Service<SystemdReader, {
   readonly list: Effect.Effect<ReadonlyArray<ListedUnit>, BusFailed>
   /** When the unit last began to start, before it read any file; milliseconds since 1970. */
   readonly startedAt: (unit: ListedUnit) => Effect.Effect<number, BusFailed>
-  /** That something happened to an instance of tor. */
+  /** That something happened to an instance of tor. It ends after events were lost, to be opened anew. */
   readonly changes: Stream.Stream<WatchSignal, BusFailed>
 }>()("@patela/reconcilers/units/SystemdReader") {
   static readonly layer: Layer.Layer<SystemdReader, never, SystemBus> = Layer.effect(
@@ -51,7 +51,8 @@ export class SystemdReader extends Context.Service<SystemdReader, {
         Stream.filterMap((event) => {
           const signal = signalOf(event)
           return signal === undefined ? Result.fail(undefined) : Result.succeed(signal)
-        })
+        }),
+        Stream.takeUntil((signal) => signal === "events lost")
       )
 
       return SystemdReader.of({ list, startedAt, changes })

@@ -46,7 +46,9 @@ const writeTorrc = (name: string, port: number, more = "", header = OWNED_HEADER
       `Nickname ${name}`,
       "Address 127.0.0.1",
       `ORPort 127.0.0.1:${port}`,
-      ...["AssumeReachable 1", "PublishServerDescriptor 0", "ShutdownWaitLength 1", "DisableNetwork 0"],
+      "AssumeReachable 1",
+      "PublishServerDescriptor 0",
+      "ShutdownWaitLength 1",
       "ContactInfo \"nobody\"",
       more,
       ""

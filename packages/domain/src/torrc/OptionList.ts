@@ -4,10 +4,11 @@
  * Made from that tor: the types are the answer of its control port to `GETINFO config/names`. Tor lists neither obsolete
  * names nor old spellings, so each identifier in its binary was given to `tor --verify-config` as an option, and what
  * tor then said of it was kept. For a newer tor, do the same again: the host tests compare this file with
- * `tor --list-torrc-options`, and a name without a verdict in OptionVerdicts.ts fails a pure test.
+ * `tor --list-torrc-options`, and a name that no list of verdicts has fails a pure test.
  *
  * `Dependent` options are the repeating ones whose lines tor keeps in one list, where order counts (ports, HiddenService
- * blocks). `Virtual` ones are those lists, and cannot be written in a torrc.
+ * blocks). `Virtual` ones are those lists, and cannot be written in a torrc; with them stands
+ * the one option that tor shows nowhere and keeps for itself.
  */
 export const OPTIONS_BY_KIND = {
   "Boolean": `
@@ -125,6 +126,7 @@ export const OPTIONS_BY_KIND = {
     KISTSchedRunInterval LogTimeGranularity MaxOnionQueueDelay TokenBucketRefillInterval
   `,
   "Virtual": `
+    ___UsingTestNetworkDefaults
     ControlPortLines DirPortLines DNSPortLines ExtORPortLines HiddenServiceOptions HTTPTunnelPortLines
     MetricsPortLines NATDPortLines ORPortLines SocksPortLines TransPortLines
   `
@@ -178,7 +180,6 @@ export const OPTION_ALIASES = {
   MaxConn: "ConnLimit",
   MaxMemInCellQueues: "MaxMemInQueues",
   NumCPU: "NumCPUs",
-  NumEntryGuard: "NumEntryGuards",
   NumEntryNodes: "NumEntryGuards",
   NumHelperNodes: "NumEntryGuards",
   ORBindAddress: "ORListenAddress",

@@ -96,7 +96,7 @@ const meaningOf = (key: string, value: string): Meaning => {
   if (found === undefined) return { kind: "problem", message: unknownOption(name) }
   const { option } = found
   if (option.kind === "Virtual") {
-    return { kind: "problem", message: `${option.name} is a list that tor makes itself; it cannot be set` }
+    return { kind: "problem", message: `${option.name} is tor's own and cannot be set` }
   }
   const warnings = spellingWarnings(name, found)
   if (option.kind === "Obsolete") {

@@ -40,7 +40,7 @@ export const anyValue: Arbitrary.Arbitrary<string> = Arbitrary.flatMap(
 )
 
 const ALL_NAMES = OPTION_TABLE.map(({ name }) => name)
-const REPEATING = OPTION_TABLE.filter(({ repeats }) => repeats).map(({ name }) => name)
+const REPEATING = new Set(OPTION_TABLE.filter(({ repeats }) => repeats).map(({ name }) => name))
 // Few names, so that layers meet.
 const FEW_NAMES = ["ContactInfo", "NumCPUs", "ExitRelay", "ExitPolicy", "Log", "MyFamily", "EntryNodes"]
 
@@ -50,7 +50,7 @@ const torrcOf = (names: ReadonlyArray<string>, modes: ReadonlyArray<LineMode>): 
     (lines) =>
       lines
         .map(({ option, mode, value }) => ({ option, mode, value: mode === "clear" ? "" : value }))
-        .filter(({ option, mode, value }) => value !== "" || mode === "clear" || !REPEATING.includes(option))
+        .filter(({ option, mode, value }) => value !== "" || mode === "clear" || !REPEATING.has(option))
         .map(({ option, mode, value }, index) => ({ ...settingOf(option, value, index + 1), mode }))
   )
 

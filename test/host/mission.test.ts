@@ -1,0 +1,239 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { Mission } from "../src/mission/Mission.ts"
+import { managementPath, seeRelay, seeRoot } from "../src/mission/observe.ts"
+import { relaysOnRecord } from "../src/mission/RelayOnRecord.ts"
+import { links } from "../src/rig/Addresses.ts"
+import type { Argv } from "../src/rig/Command.ts"
+
+/** One mission for the tests of this file, which tell its story in order. */
+class Story extends Context.Service<Story, Mission>()("@patela/test/Story") {
+  static readonly layer = Layer.effect(Story, Mission.make({ agentAtBoot: true }))
+}
+
+const RELAYS = 3
+
+/** What `diff --json` prints, as far as these tests look at it. */
+const PlanDocument = Schema.fromJsonString(Schema.Struct({
+  version: Schema.Literal(1),
+  changes: Schema.Array(Schema.Struct({ address: Schema.String, action: Schema.String, reason: Schema.String })),
+  failures: Schema.Array(Schema.Struct({ address: Schema.String, message: Schema.String }))
+}))
+
+const changesShown = Effect.fnUntraced(function*() {
+  const { agent } = yield* Story
+  const { exitCode, stderr, stdout } = yield* agent("diff", "--json")
+  const { changes, failures } = yield* Schema.decodeEffect(PlanDocument)(stdout || `{"error": "${stderr}"}`)
+  return { exitCode, changes, failures }
+})
+
+const reconcile = Effect.fnUntraced(function*(exitCode: number) {
+  const { agent } = yield* Story
+  const result = yield* agent("reconcile", "--wait", "0")
+  assert.strictEqual(result.exitCode, exitCode, `${result.stdout}${result.stderr}`)
+  return result
+})
+
+const inSync = Effect.fnUntraced(function*() {
+  const { agent } = yield* Story
+  const diff = yield* agent("diff")
+  assert.strictEqual(diff.exitCode, 0, `${diff.stdout}${diff.stderr}`)
+})
+
+/** Everything on the node that Patela could have written, with the times of files: equal means that nothing was. */
+const footprint = Effect.fnUntraced(function*() {
+  const { node } = yield* Story
+  const looks: ReadonlyArray<Argv> = [
+    ["find", "/etc", "/run/patela", "-printf", "%p %m %u %g %s %T@ %i\n"],
+    ["find", "/var/lib/tor-instances", "-maxdepth", "1", "-printf", "%p %m %u %g %T@ %i\n"],
+    ["find", "/var/lib/tor-instances", "-name", "*secret_key", "-printf", "%p %m %u %g %s %T@ %i\n"],
+    ["nft", "--handle", "list", "ruleset"],
+    ["ip", "address", "show"],
+    ["ip", "rule"],
+    ["ip", "route", "show", "table", "all"],
+    ["systemctl", "show", "--property=InvocationID,MainPID,ExecMainStartTimestamp", "tor@*"]
+  ]
+  return yield* Effect.forEach(looks, (argv) => node.execOk(argv))
+})
+
+layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission", (it) => {
+  it.effect("a node that nobody enabled is told to wait, and is listed", () =>
+    Effect.gen(function*() {
+      const { agent, patela, rig } = yield* Story
+      yield* rig.boot
+      const result = yield* agent("reconcile", "--wait", "0")
+      assert.strictEqual(result.exitCode, 1)
+      assert.match(result.stderr, /not yet enabled.*patela enable 1/)
+      assert.match(yield* patela("list", "node", "waiting"), /\b1\b/)
+    }))
+
+  it.effect("enabled, it brings its relays up by itself", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      yield* mission.patela("node", "set", "1", "relays", String(RELAYS))
+      yield* mission.patela("enable", "1")
+      assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
+      const record = yield* relaysOnRecord(mission)
+      assert.strictEqual(record.length, RELAYS)
+      for (const relay of record) {
+        const seen = yield* seeRelay(mission, relay)
+        assert.strictEqual(seen.unit, "active")
+        assert.strictEqual(seen.rsa, relay.fingerprint?.rsa)
+        assert.strictEqual(seen.ed25519, relay.fingerprint?.ed25519)
+        assert.strictEqual(seen.sourceV4, relay.ip_v4)
+        assert.strictEqual(seen.sourceV6, relay.ip_v6)
+      }
+      assert.deepStrictEqual(yield* seeRoot(mission), managementPath)
+      yield* inSync()
+    }))
+
+  it.effect("a second pass writes nothing", () =>
+    Effect.gen(function*() {
+      const before = yield* footprint()
+      const { stderr, stdout } = yield* reconcile(0)
+      assert.deepStrictEqual(yield* footprint(), before)
+      assert.strictEqual(`${stdout}${stderr}`, "", "and says nothing")
+    }))
+
+  it.effect("drift by hand is shown by diff and repaired by reconcile, and what is not Patela's survives", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      const { node } = mission
+      const [first, second, third] = yield* relaysOnRecord(mission)
+      if (first === undefined || second === undefined || third === undefined) return assert.fail("three relays")
+      yield* Effect.forEach([
+        ["nft", "add", "table", "inet", "foreign"],
+        ["nft", "add", "chain", "inet", "foreign", "keep", "{ comment \"not Patela's\"; }"],
+        ["ip", "address", "add", "198.51.100.250/32", "dev", links.management],
+        ["ip", "address", "add", "203.0.113.77/32", "dev", links.relay],
+        ["useradd", "--system", "--no-create-home", "_tor-foreign"]
+      ] satisfies ReadonlyArray<Argv>, (argv) => node.execOk(argv))
+      yield* inSync()
+
+      const cases: ReadonlyArray<readonly [what: string, address: RegExp, ...break: ReadonlyArray<Argv>]> = [
+        ["address", new RegExp(`^relay/${first.name}/address-v4$`), [
+          "ip",
+          "address",
+          "del",
+          `${first.ip_v4}/24`,
+          "dev",
+          links.relay
+        ]],
+        ["nft table", /source-nat$/, ["nft", "delete", "table", "inet", "patela"]],
+        ["torrc", new RegExp(`^relay/${second.name}/torrc$`), [
+          "sh",
+          "-c",
+          `echo 'ContactInfo somebody else' >> /etc/tor/instances/${second.name}/torrc`
+        ]],
+        ["unit", new RegExp(`^relay/${third.name}/unit$`), ["systemctl", "stop", `tor@${third.name}`]],
+        ["file mode", new RegExp(`^relay/${first.name}/directories$`), [
+          "chmod",
+          "0777",
+          `/var/lib/tor-instances/${first.name}`
+        ]]
+      ]
+      for (const [what, address, ...breaks] of cases) {
+        for (const argv of breaks) yield* node.execOk(argv, { within: "90 seconds" })
+        const { changes, exitCode } = yield* changesShown()
+        assert.strictEqual(exitCode, 2, what)
+        const shown = changes.find((change) => address.test(change.address))
+        assert.isDefined(shown, `${what}: ${JSON.stringify(changes)}`)
+        assert.strictEqual(shown?.reason, "drift", what)
+        yield* reconcile(0)
+        yield* inSync()
+      }
+      assert.match(yield* node.execOk(["nft", "list", "table", "inet", "foreign"]), /chain keep/)
+      assert.match(yield* node.execOk(["ip", "-4", "address", "show", "dev", links.management]), /198\.51\.100\.250\/32/)
+      assert.match(yield* node.execOk(["ip", "-4", "address", "show", "dev", links.relay]), /203\.0\.113\.77\/32/)
+      assert.match(yield* node.execOk(["getent", "passwd", "_tor-foreign"]), /^_tor-foreign/)
+      for (const relay of [first, second, third]) assert.strictEqual((yield* seeRelay(mission, relay)).unit, "active")
+    }))
+
+  it.effect("one relay whose unit cannot start leaves the others running, and the exit code says so", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      const { node } = mission
+      const [first, ...others] = yield* relaysOnRecord(mission)
+      if (first === undefined) return assert.fail("a relay")
+      const dropIn = `/run/systemd/system/tor@${first.name}.service.d`
+      yield* node.execOk(["mkdir", "--parents", dropIn])
+      yield* node.execOk(["cp", "/dev/stdin", `${dropIn}/broken.conf`], { stdin: "[Service]\nExecStartPre=/bin/false\n" })
+      yield* node.execOk(["systemctl", "daemon-reload"])
+      yield* node.execOk(["systemctl", "stop", `tor@${first.name}`, `tor@${others[0]?.name ?? ""}`], { within: "90 seconds" })
+      const { stderr } = yield* reconcile(3)
+      assert.include(stderr, `relay/${first.name}/unit`)
+      assert.include(stderr, `journalctl -u tor@${first.name}`)
+      for (const relay of others) assert.strictEqual((yield* seeRelay(mission, relay)).unit, "active")
+      yield* node.execOk(["rm", "--recursive", dropIn])
+      yield* node.execOk(["systemctl", "daemon-reload"])
+      yield* reconcile(0)
+      yield* inSync()
+    }))
+
+  it.effect("with the server away it says so and tries again; with the TPM away it says that", () =>
+    Effect.gen(function*() {
+      const { agent, rig, server } = yield* Story
+      yield* server.kill
+      const began = Date.now()
+      const away = yield* agent("reconcile", "--wait", "4")
+      assert.strictEqual(away.exitCode, 1)
+      assert.isAtLeast(Date.now() - began, 3000)
+      assert.match(away.stderr, /no answer from the server.*trying again/)
+      yield* server.start
+      yield* rig.tpm.powerOff
+      const noTpm = yield* agent("reconcile", "--wait", "0")
+      assert.strictEqual(noTpm.exitCode, 1)
+      assert.match(noTpm.stderr, /TPM/)
+      yield* rig.tpm.powerOn
+      yield* reconcile(0)
+    }))
+
+  it.effect("a disabled node is refused at once, and its relays stay as they are", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      yield* mission.patela("node", "disable", "1")
+      const refused = yield* mission.agent("reconcile", "--wait", "0")
+      assert.strictEqual(refused.exitCode, 1)
+      for (const relay of yield* relaysOnRecord(mission)) {
+        assert.strictEqual((yield* seeRelay(mission, relay)).unit, "active")
+      }
+      yield* mission.patela("enable", "1")
+      yield* reconcile(0)
+    }))
+
+  it.effect("after a power cut and on a blank root it is the same node, with the same relays", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      const before = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
+      yield* mission.rig.powerOff
+      yield* mission.rig.boot
+      assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
+      const after = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
+      assert.deepStrictEqual(after, before)
+      assert.match((yield* mission.server.lines).join("\n"), /credential: 200/)
+      yield* inSync()
+    }))
+
+  it.effect("the agent killed at any point of a first run on a blank root converges on the next", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      const before = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
+      for (const millis of [250, 500, 700, 900, 1100, 1300, 1600, 2000]) {
+        yield* mission.rig.powerOff
+        yield* mission.rig.boot
+        yield* mission.node.execOk(["systemctl", "kill", "--signal=KILL", "patela-agent.service"])
+        yield* mission.node.exec(["systemctl", "stop", "patela-agent.service"])
+        yield* Effect.scoped(Effect.gen(function*() {
+          const run = yield* mission.node.start(["/opt/patela/patela-agent", "reconcile", "--wait", "0"], {
+            env: mission.environment
+          })
+          yield* Effect.sleep(millis)
+          yield* run.end("SIGKILL")
+        }))
+        yield* reconcile(0)
+        yield* inSync()
+      }
+      const after = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
+      assert.deepStrictEqual(after, before)
+    }), 180_000)
+})
