@@ -1,3 +1,4 @@
+import type { Kind } from "@patela/domain/reconciler/Kind"
 import { Accounts } from "@patela/reconcilers/accounts/Accounts"
 import { Addresses } from "@patela/reconcilers/addresses/Addresses"
 import { Directories } from "@patela/reconcilers/directories/Directories"
@@ -6,16 +7,25 @@ import { keyStoreKind } from "@patela/reconcilers/identity/KeyStoreKind"
 import { Resolver } from "@patela/reconcilers/resolver/Resolver"
 import { Routing } from "@patela/reconcilers/routing/Routing"
 import { SourceNat } from "@patela/reconcilers/source-nat/SourceNat"
-import { TorrcFiles } from "@patela/reconcilers/torrc/TorrcFiles"
+import { Torrcs } from "@patela/reconcilers/torrc/Torrcs"
 import { unitsKind } from "@patela/reconcilers/units/UnitsKind"
 
-const beforeNetwork = [Accounts, Directories, identityKind, Resolver, TorrcFiles] as const
+const beforeNetwork = [Accounts, Directories, identityKind, Resolver, Torrcs] as const
 const network = [Addresses, Routing, SourceNat] as const
 const afterNetwork = [unitsKind, keyStoreKind] as const
+
+type Every = (typeof beforeNetwork | typeof network | typeof afterNetwork)[number]
+type ReadOf<K> = K extends Kind<infer Read, infer _Write> ? Read : never
+type WriteOf<K> = K extends Kind<infer _Read, infer Write> ? Write : never
+
+/** What looking at a host takes, all kinds together. */
+export type Readers = ReadOf<Every>
+/** What changing it takes. */
+export type Writers = WriteOf<Every>
 
 /**
  * Every kind, in the order in which things are made; they are removed in the reverse. Without the network kinds,
  * whatever needs an address or a route goes ahead without: the host's own network is the operator's then.
  */
-export const kindsFor = ({ skipNet }: { readonly skipNet: boolean }) =>
+export const kindsFor = ({ skipNet }: { readonly skipNet: boolean }): ReadonlyArray<Kind<Readers, Writers>> =>
   skipNet ? [...beforeNetwork, ...afterNetwork] : [...beforeNetwork, ...network, ...afterNetwork]

@@ -20,6 +20,7 @@ import { RouteWriter } from "@patela/reconcilers/routing/RouteWriter"
 import { SourceNatReader } from "@patela/reconcilers/source-nat/SourceNatReader"
 import { SourceNatWriter } from "@patela/reconcilers/source-nat/SourceNatWriter"
 import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
+import { TorrcVerifier } from "@patela/reconcilers/torrc/TorrcVerifier"
 import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
 import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
 import { SystemBus } from "@patela/reconcilers/units/SystemBus"
@@ -75,6 +76,7 @@ const writers = Layer.mergeAll(
   SourceNatWriter.layer,
   SystemdWriter.layer,
   TorKeygen.layer,
+  TorrcVerifier.layer,
   TorrcWriter.layer,
   UnitLedgerWriter.layer,
   WriterLock.layer
@@ -104,6 +106,7 @@ export const nodeLayer = (options: NodeOptions) =>
   ).pipe(
     Layer.provide(KeyStore.layer),
     Layer.provide(tpmLayer(options.tpm)),
-    Layer.provide(host),
+    // A report asks tor for its version.
+    Layer.provideMerge(host),
     Layer.provide(NodeServices.layer)
   )

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Predicate, PubSub, RcRef, Schema, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer, Predicate, PubSub, RcRef, Schema, type Scope } from "effect"
 
 /** The system bus did not answer, or said no. `name` is the D-Bus error's name, where there is one. */
 export class BusFailed extends Schema.TaggedError<BusFailed>()("BusFailed", {
@@ -86,10 +86,13 @@ interface Connection {
 const connect: Effect.Effect<Connection, BusFailed, Scope.Scope> = Effect.gen(function*() {
   const { Message, systemBus } = yield* Effect.tryPromise({ try: () => import("dbus-next"), catch: failureOf })
   const events = yield* PubSub.unbounded<BusEvent>()
+  const gone = yield* Deferred.make<never, BusFailed>()
   let closed = false
   const lose = () => {
-    if (!closed) PubSub.publishUnsafe(events, { event: "lost" })
+    if (closed) return
     closed = true
+    Deferred.doneUnsafe(gone, Effect.fail(new BusFailed({ name: null, message: "the connection to systemd was lost" })))
+    PubSub.publishUnsafe(events, { event: "lost" })
   }
 
   const bus = yield* Effect.acquireRelease(
@@ -125,6 +128,7 @@ const connect: Effect.Effect<Connection, BusFailed, Scope.Scope> = Effect.gen(fu
       catch: failureOf
     }).pipe(
       Effect.map((reply): unknown => reply?.body),
+      Effect.raceFirst(Deferred.await(gone)),
       answeredWithin(`${destination} (${rest.member})`)
     )
 

@@ -48,7 +48,7 @@ const writers = Layer.mergeAll(
 ).pipe(Layer.provide(Layer.mergeAll(command, ReplaceFile.layer)))
 
 /** The host itself. */
-export const host = Layer.mergeAll(readers, writers)
+const host = Layer.mergeAll(readers, writers)
 
 type Read = Layer.Success<typeof readers>
 type Write = Layer.Success<typeof readers> | Layer.Success<typeof writers>
@@ -104,6 +104,16 @@ export const rights = (path: string): string => run("stat", "-c", "%a %u:%g", pa
 
 /** Removes all that Patela made, as it would itself. */
 export const teardown = converge(nodeInput([]))
+
+/** Runs a test on the host, and takes Patela's things away however it ends. */
+export const onHost = <A, E>(test: Effect.Effect<A, E, Read | Write>): Effect.Effect<A, E> =>
+  test.pipe(Effect.ensuring(Effect.ignore(teardown)), Effect.provide(host))
+
+/** Makes an account that is not Patela's, with one number for user and group. */
+export const addForeign = (name: string, id: number) => {
+  run("groupadd", "--gid", String(id), name)
+  run("useradd", "--uid", String(id), "--gid", String(id), "--no-create-home", name)
+}
 
 /** Removes what Patela will not: what the test itself made. */
 export const clear = (...paths: ReadonlyArray<string>) => {

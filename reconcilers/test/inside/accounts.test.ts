@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { nodeInput, relayAt } from "../NodeInput.ts"
-import { clear, converge, differing, failures, host, run, stamp, teardown } from "./RelayHost.ts"
+import { addForeign, clear, converge, differing, failures, onHost, run, stamp, teardown } from "./RelayHost.ts"
 
 const THREE = nodeInput([relayAt(0, "toma"), relayAt(1, "robiola"), relayAt(7, "brie")])
 
@@ -11,7 +11,7 @@ const passwdLine = (name: string): string =>
 
 describe("accounts", () => {
   it.live("makes accounts with the UIDs of the slots, and takes them away", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       assert.deepStrictEqual(failures(yield* converge(THREE)), {})
       assert.match(
         passwdLine("_tor-toma"),
@@ -39,10 +39,10 @@ describe("accounts", () => {
         accounts: [],
         instances: []
       })
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("a second apply writes nothing", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(THREE)
       const paths = [
         ...["/etc/passwd", "/etc/group", "/etc/shadow", "/run/patela/owned.json"],
@@ -59,10 +59,10 @@ describe("accounts", () => {
       assert.deepStrictEqual(paths.map(stamp), before)
       assert.strictEqual(outcomes.size, 0)
       yield* teardown
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("repairs shell and home of an account of its own, and what was half made", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(THREE)
       run("usermod", "--shell", "/bin/sh", "--home", "/tmp", "_tor-toma")
       run("userdel", "_tor-brie")
@@ -74,13 +74,13 @@ describe("accounts", () => {
       assert.match(passwdLine("_tor-toma"), /:\/var\/lib\/tor-instances\/toma:\/usr\/sbin\/nologin$/)
       assert.match(passwdLine("_tor-brie"), /:50007:50007:/)
       yield* teardown
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("a foreign account and a foreign instance survive all of it, and block one relay alone", () =>
-    Effect.gen(function*() {
-      run("useradd", "--system", "--uid", "777", "--user-group", "_tor-robiola")
-      run("useradd", "--system", "--uid", "50007", "--user-group", "visitor")
-      run("useradd", "--system", "--uid", "50100", "--user-group", "_tor-gouda")
+    onHost(Effect.gen(function*() {
+      addForeign("_tor-robiola", 777)
+      addForeign("visitor", 50_007)
+      addForeign("_tor-gouda", 50_100)
       mkdirSync("/etc/tor/instances/gouda", { recursive: true })
       mkdirSync("/var/lib/tor-instances/gouda/keys", { recursive: true })
       writeFileSync("/etc/tor/instances/gouda/torrc", "SocksPort 0\n")
@@ -112,10 +112,10 @@ describe("accounts", () => {
         for (const user of ["_tor-robiola", "visitor", "_tor-gouda"]) run("userdel", user)
         clear("/etc/tor/instances/gouda", "/var/lib/tor-instances/gouda")
       }
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("a damaged ledger stops everything and says where", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(THREE)
       const ledger = readFileSync("/run/patela/owned.json", "utf8")
       writeFileSync("/run/patela/owned.json", ledger.slice(0, -20))
@@ -126,5 +126,5 @@ describe("accounts", () => {
       yield* teardown
       assert.strictEqual(passwdLine("_tor-toma"), "")
       rmSync("/run/patela/owned.json")
-    }).pipe(Effect.provide(host)))
+    })))
 })

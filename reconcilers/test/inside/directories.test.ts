@@ -2,14 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { nodeInput, relayAt } from "../NodeInput.ts"
-import { clear, converge, differing, failures, host, rights, stamp, teardown } from "./RelayHost.ts"
+import { clear, converge, differing, failures, onHost, rights, stamp, teardown } from "./RelayHost.ts"
 
 const TWO = nodeInput([relayAt(0, "toma"), relayAt(1, "robiola")])
 const STATE = "/var/lib/tor-instances/toma"
 
 describe("directories", () => {
   it.live("repairs modes and owners, and nothing besides", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(TWO)
       assert.strictEqual(rights(STATE), "2700 50000:50000")
       assert.strictEqual(rights(`${STATE}/keys`), "2700 50000:50000")
@@ -30,10 +30,10 @@ describe("directories", () => {
       assert.strictEqual(stamp("/var/lib/tor-instances/robiola/keys"), other)
       assert.deepStrictEqual(yield* differing(TWO), [])
       yield* teardown
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("follows no link, neither to change rights nor to remove", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       mkdirSync("/srv/precious", { recursive: true, mode: 0o755 })
       writeFileSync("/srv/precious/file", "kept")
       try {
@@ -51,5 +51,5 @@ describe("directories", () => {
       } finally {
         clear("/srv/precious")
       }
-    }).pipe(Effect.provide(host)))
+    })))
 })

@@ -57,7 +57,7 @@ const host = Layer.mergeAll(
 const run = (program: string, ...args: ReadonlyArray<string>): string =>
   execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
 
-const NAMES = ["asiago", "fontina"]
+const NAMES = ["taleggio", "robiola"]
 const stateOf = (name: string): string => `/var/lib/tor-instances/${name}`
 const fileOf = (name: string, file: string): string =>
   readFileSync(`${stateOf(name)}/${file}`, "utf8").trim().split(" ")[1] ?? ""
@@ -100,6 +100,16 @@ const blank = (name: string, index: number): void => {
   }
   rmSync(stateOf(name), { recursive: true, force: true })
   run("install", "-d", "-m", "02700", "-o", uid, "-g", uid, stateOf(name))
+}
+
+/** As the host was before, for whatever test comes next. */
+const cleanUp = (): void => {
+  for (const name of NAMES) {
+    rmSync(stateOf(name), { recursive: true, force: true })
+    rmSync(`/etc/tor/instances/${name}`, { recursive: true, force: true })
+    // The 25 keys are made for one relay alone.
+    if (run("getent", "passwd").includes(`_tor-${name}:`)) run("userdel", `_tor-${name}`)
+  }
 }
 
 const converge = Effect.fnUntraced(function*(kind: typeof identityKind, input: DesiredInput) {
@@ -152,21 +162,21 @@ describe("identities on a host", () => {
 
       // tor itself, as a unit, says the same.
       run("ip", "link", "set", "lo", "up")
-      run("mkdir", "-p", "/etc/tor/instances/asiago")
+      run("mkdir", "-p", "/etc/tor/instances/taleggio")
       writeFileSync(
-        "/etc/tor/instances/asiago/torrc",
-        "Nickname asiago\nSocksPort 0\nORPort 127.0.0.1:9201\nAddress 127.0.0.1\nPublishServerDescriptor 0\n" +
+        "/etc/tor/instances/taleggio/torrc",
+        "Nickname taleggio\nSocksPort 0\nORPort 127.0.0.1:9201\nAddress 127.0.0.1\nPublishServerDescriptor 0\n" +
           "AssumeReachable 1\nShutdownWaitLength 1\nContactInfo \"nobody\"\n"
       )
-      run("systemctl", "start", "tor@asiago")
-      assert.strictEqual(fileOf("asiago", "fingerprint"), records["asiago"]?.rsa)
-      assert.strictEqual(fileOf("asiago", "fingerprint-ed25519"), records["asiago"]?.ed25519)
-      run("systemctl", "stop", "tor@asiago")
+      run("systemctl", "start", "tor@taleggio")
+      assert.strictEqual(fileOf("taleggio", "fingerprint"), records["taleggio"]?.rsa)
+      assert.strictEqual(fileOf("taleggio", "fingerprint-ed25519"), records["taleggio"]?.ed25519)
+      run("systemctl", "stop", "tor@taleggio")
       assert.deepEqual((yield* identityKind.plan(inputFor(records))).changes, [])
 
       // A changed mode is mended, half an identity completed, even where tor left what it derived.
-      chmodSync(`${stateOf("asiago")}/keys/secret_id_key`, 0o644)
-      rmSync(`${stateOf("fontina")}/keys/ed25519_master_id_secret_key`)
+      chmodSync(`${stateOf("taleggio")}/keys/secret_id_key`, 0o644)
+      rmSync(`${stateOf("robiola")}/keys/ed25519_master_id_secret_key`)
       const mended = yield* converge(identityKind, inputFor(records))
       assert.deepEqual(
         mended.changes.flatMap(({ lines }) =>
@@ -181,56 +191,56 @@ describe("identities on a host", () => {
       assert.deepEqual(yield* seen, records)
 
       // Keys that say something else than the server stay as they are, and so does the store.
-      const asiago = records["asiago"]
-      const fontina = records["fontina"]
-      assert.isTrue(asiago !== undefined && fontina !== undefined)
-      if (asiago === undefined || fontina === undefined) return
-      const swapped = yield* converge(identityKind, inputFor({ asiago: fontina, fontina }))
-      assert.isTrue(swapped.outcomes.every((it) => !it.done && it.message.includes(fingerprintLine(asiago))))
+      const taleggio = records["taleggio"]
+      const robiola = records["robiola"]
+      assert.isTrue(taleggio !== undefined && robiola !== undefined)
+      if (taleggio === undefined || robiola === undefined) return
+      const swapped = yield* converge(identityKind, inputFor({ taleggio: robiola, robiola }))
+      assert.isTrue(swapped.outcomes.every((it) => !it.done && it.message.includes(fingerprintLine(taleggio))))
       assert.deepEqual(yield* seen, records)
-    }).pipe(Effect.provide(host)), 120_000)
+    }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 120_000)
 
   it.live("are not made for a relay that the server knows", () =>
     Effect.gen(function*() {
       NAMES.forEach(blank)
       assert.deepEqual((yield* converge(identityKind, inputFor())).outcomes, allDone)
       const reader = yield* KeyFileReader
-      const look = yield* reader.look([{ name: RelayName.make("asiago"), uid: 0, gid: 0 }])
-      const host = look.get(RelayName.make("asiago"))
+      const look = yield* reader.look([{ name: RelayName.make("taleggio"), uid: 0, gid: 0 }])
+      const host = look.get(RelayName.make("taleggio"))
       assert.isTrue(host?.state === "present")
       if (host?.state !== "present") return
       NAMES.forEach(blank)
-      const [asiago, fontina] = (yield* converge(identityKind, inputFor({ asiago: host.fingerprints }))).outcomes
-      assert.deepEqual(fontina, { done: true })
-      assert.isTrue(asiago?.done === false && asiago.message.includes("but the TPM has no key for it"))
-      assert.isFalse(existsSync(`${stateOf("asiago")}/keys/secret_id_key`))
-    }).pipe(Effect.provide(host)), 120_000)
+      const [taleggio, robiola] = (yield* converge(identityKind, inputFor({ taleggio: host.fingerprints }))).outcomes
+      assert.deepEqual(robiola, { done: true })
+      assert.isTrue(taleggio?.done === false && taleggio.message.includes("but the TPM has no key for it"))
+      assert.isFalse(existsSync(`${stateOf("taleggio")}/keys/secret_id_key`))
+    }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 120_000)
 
   it.live("are completed by tor where one file is missing and nobody knows the relay", () =>
     Effect.gen(function*() {
       NAMES.forEach(blank)
       yield* converge(identityKind, inputFor())
-      rmSync(`${stateOf("asiago")}/keys/ed25519_master_id_secret_key`)
-      rmSync(`${stateOf("fontina")}/keys/secret_id_key`)
+      rmSync(`${stateOf("taleggio")}/keys/ed25519_master_id_secret_key`)
+      rmSync(`${stateOf("robiola")}/keys/secret_id_key`)
       assert.deepEqual((yield* converge(identityKind, inputFor())).outcomes, allDone)
       assert.deepEqual((yield* identityKind.plan(inputFor())).changes, [])
-    }).pipe(Effect.provide(host)), 120_000)
+    }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 120_000)
 
   it.live("come back byte for byte from their 192 bytes", () =>
     Effect.gen(function*() {
       const keygen = yield* TorKeygen
       const reader = yield* KeyFileReader
       for (let count = 0; count < 25; count++) {
-        blank("asiago", 0)
-        yield* keygen.make(RelayName.make("asiago"))
-        const owner = { name: RelayName.make("asiago"), uid: 0, gid: 0 }
+        blank("taleggio", 0)
+        yield* keygen.make(RelayName.make("taleggio"))
+        const owner = { name: RelayName.make("taleggio"), uid: 0, gid: 0 }
         const identity = Option.getOrThrow(yield* reader.identity(owner))
         const { ed25519, rsa } = keyFilesOf(identity)
-        const keys = `${stateOf("asiago")}/keys`
+        const keys = `${stateOf("taleggio")}/keys`
         assert.isTrue(readFileSync(`${keys}/ed25519_master_id_secret_key`).equals(Redacted.value(ed25519)))
         assert.isTrue(readFileSync(`${keys}/secret_id_key`).equals(Redacted.value(rsa)))
-        assert.strictEqual(fingerprintsOf(identity).rsa, fileOf("asiago", "fingerprint"))
-        assert.strictEqual(fingerprintsOf(identity).ed25519, fileOf("asiago", "fingerprint-ed25519"))
+        assert.strictEqual(fingerprintsOf(identity).rsa, fileOf("taleggio", "fingerprint"))
+        assert.strictEqual(fingerprintsOf(identity).ed25519, fileOf("taleggio", "fingerprint-ed25519"))
       }
-    }).pipe(Effect.provide(host)), 120_000)
+    }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 120_000)
 })

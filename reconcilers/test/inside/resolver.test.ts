@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { nodeInput } from "../NodeInput.ts"
-import { clear, converge, differing, failures, host, rights, stamp, teardown } from "./RelayHost.ts"
+import { clear, converge, differing, failures, onHost, rights, stamp, teardown } from "./RelayHost.ts"
 
 const FILE = "/etc/patela/resolv.conf"
 
 describe("resolver", () => {
   it.live("writes name servers to a file of its own, keeps it so, and removes it when none are wanted", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       const input = nodeInput([], ["192.0.2.53", "2001:db8::53"])
       const hosts = existsSync("/etc/resolv.conf") ? stamp("/etc/resolv.conf") : "none"
       assert.deepStrictEqual(failures(yield* converge(input)), {})
@@ -27,10 +27,10 @@ describe("resolver", () => {
       yield* teardown
       assert.isFalse(existsSync(FILE))
       assert.strictEqual(existsSync("/etc/resolv.conf") ? stamp("/etc/resolv.conf") : "none", hosts)
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("a file of somebody else's stays", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(nodeInput([], ["192.0.2.53"]))
       writeFileSync(FILE, "nameserver 192.0.2.1\n")
       const failed = failures(yield* converge(nodeInput([], ["192.0.2.53"])))
@@ -38,5 +38,5 @@ describe("resolver", () => {
       yield* teardown
       assert.strictEqual(readFileSync(FILE, "utf8"), "nameserver 192.0.2.1\n")
       clear("/etc/patela")
-    }).pipe(Effect.provide(host)))
+    })))
 })

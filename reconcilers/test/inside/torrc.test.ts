@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { nodeInput, relayAt } from "../NodeInput.ts"
-import { clear, converge, differing, failures, host, rights, run, stamp, teardown } from "./RelayHost.ts"
+import { addForeign, clear, converge, differing, failures, onHost, rights, run, stamp, teardown } from "./RelayHost.ts"
 
 const fileOf = (name: string): string => `/etc/tor/instances/${name}/torrc`
 const GOOD = nodeInput([relayAt(0, "toma"), relayAt(1, "robiola"), relayAt(2, "brie")], ["192.0.2.53"])
@@ -13,7 +13,7 @@ const withToma = (torrc: string) =>
 
 describe("torrc", () => {
   it.live("writes files that tor takes and another relay cannot read", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       assert.deepStrictEqual(failures(yield* converge(GOOD)), {})
       const text = readFileSync(fileOf("toma"), "utf8")
       assert.match(text, /^Nickname toma$/m)
@@ -25,10 +25,10 @@ describe("torrc", () => {
       run("setpriv", "--reuid=50000", "--regid=50000", "--clear-groups", "cat", fileOf("toma"))
       assert.throws(() => run("setpriv", "--reuid=50001", "--regid=50001", "--clear-groups", "cat", fileOf("toma")))
       yield* teardown
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("what tor or Patela refuses leaves the old file, and the other relays as they would have been", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(GOOD)
       const before = stamp(fileOf("toma"))
       const refused = {
@@ -48,10 +48,10 @@ describe("torrc", () => {
       }
       assert.deepStrictEqual(readdirSync("/run/patela"), ["owned.json"])
       yield* teardown
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("repairs text and mode, saying which lines but no secret", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       yield* converge(GOOD)
       appendFileSync(fileOf("toma"), "HashedControlPassword 16:C0FFEE\nBandwidthBurst 1 GB\n")
       chmodSync(fileOf("toma"), 0o666)
@@ -66,11 +66,11 @@ describe("torrc", () => {
       assert.deepStrictEqual(failures(yield* converge(GOOD)), {})
       yield* teardown
       assert.isFalse(existsSync(fileOf("toma")))
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("a torrc that Patela did not write is neither replaced nor removed", () =>
-    Effect.gen(function*() {
-      run("useradd", "--system", "--uid", "50000", "--user-group", "_tor-toma")
+    onHost(Effect.gen(function*() {
+      addForeign("_tor-toma", 50_000)
       mkdirSync("/etc/tor/instances/toma", { recursive: true, mode: 0o755 })
       mkdirSync("/var/lib/tor-instances/toma/keys", { recursive: true })
       for (const path of ["/var/lib/tor-instances/toma", "/var/lib/tor-instances/toma/keys"]) {
@@ -89,10 +89,10 @@ describe("torrc", () => {
         run("userdel", "_tor-toma")
         clear("/etc/tor/instances/toma", "/var/lib/tor-instances/toma")
       }
-    }).pipe(Effect.provide(host)))
+    })))
 
   it.live("Debian's unit starts and reloads with it, and tor leaves everything as it was put", () =>
-    Effect.gen(function*() {
+    onHost(Effect.gen(function*() {
       const torrc = "ShutdownWaitLength 1\nAssumeReachable 1\n"
       run("ip", "link", "set", "lo", "up")
       run("ip", "addr", "replace", "198.51.100.10/32", "dev", "lo")
@@ -107,7 +107,7 @@ describe("torrc", () => {
         const changed = nodeInput([relayAt(0, "toma", `${torrc}BandwidthRate 5 MB\n`)], ["192.0.2.53"])
         assert.deepStrictEqual(failures(yield* converge(changed)), {})
         // Tor reads the file as the relay's user now; if it could not, it would be gone a moment later.
-        run("systemctl", "reload", "tor@toma")
+        process.kill(Number(pid), "SIGHUP")
         const log = () => run("journalctl", "-u", "tor@toma", "-o", "cat", "--no-pager")
         const deadline = Date.now() + 10_000
         while (!/Received reload signal/.test(log()) && Date.now() < deadline) yield* Effect.sleep("100 millis")
@@ -124,5 +124,5 @@ describe("torrc", () => {
       }
       assert.deepStrictEqual(failures(yield* teardown), {})
       assert.deepStrictEqual(yield* differing(nodeInput([])), [])
-    }).pipe(Effect.provide(host)))
+    })))
 })

@@ -89,90 +89,101 @@ const pass = Effect.fnUntraced(function*(...names: ReadonlyArray<string>) {
 
 const forget = () => rmSync("/run/patela/units.json", { force: true })
 
+/** As the host was before, for whatever test comes next. */
+const cleanUp = (): void => {
+  for (const name of ["quark", "ricotta", "broken", "alien"]) {
+    run("systemctl", "stop", `tor@${name}`)
+    rmSync(`/etc/tor/instances/${name}`, { recursive: true, force: true })
+    rmSync(`/var/lib/tor-instances/${name}`, { recursive: true, force: true })
+    run("userdel", `_tor-${name}`)
+  }
+  run("systemctl", "reset-failed")
+  run("systemctl", "daemon-reload")
+  forget()
+}
+
 describe("units on systemd", () => {
   it.live("runs a relay's unit from nothing to removal", () =>
     Effect.gen(function*() {
       run("ip", "link", "set", "lo", "up")
       forget()
-      for (const name of ["brie", "toma", "broken", "alien"]) run("systemctl", "stop", `tor@${name}`)
-      run("systemctl", "reset-failed")
-      instance("brie", 9101)
-      instance("toma", 9102)
+      instance("quark", 9101)
+      instance("ricotta", 9102)
       instance("broken", 9103, "Bogus 1")
       instance("alien", 9104, "", "# somebody else's")
       run("systemctl", "start", "tor@alien")
       const alien = show("alien", "MainPID")
 
       // One unit that cannot start is reported alone.
-      const first = yield* pass("brie", "broken", "toma")
+      const first = yield* pass("quark", "broken", "ricotta")
       assert.deepEqual(first.changes.map(({ action }) => action), ["create", "create", "create"])
-      assert.deepEqual(first.outcomes.get("relay/brie/unit"), { done: true })
-      assert.deepEqual(first.outcomes.get("relay/toma/unit"), { done: true })
+      assert.deepEqual(first.outcomes.get("relay/quark/unit"), { done: true })
+      assert.deepEqual(first.outcomes.get("relay/ricotta/unit"), { done: true })
       const broken = first.outcomes.get("relay/broken/unit")
       assert.isTrue(broken?.done === false && broken.message.includes("\"failed\""), JSON.stringify(broken))
       assert.isTrue(broken?.done === false && broken.message.includes("journalctl -u tor@broken"))
-      assert.isTrue(isActive("brie") && isActive("toma"))
+      assert.isTrue(isActive("quark") && isActive("ricotta"))
       assert.strictEqual(statSync("/run/patela/units.json").mode & 0o777, 0o600)
 
       // Nothing to do means nothing done.
       const ledger = statSync("/run/patela/units.json").ino
-      const idle = yield* unitsKind.plan(inputFor("brie", "broken", "toma"))
+      const idle = yield* unitsKind.plan(inputFor("quark", "broken", "ricotta"))
       assert.deepEqual(idle.changes.map(({ address }) => address), ["relay/broken/unit"])
       yield* idle.apply(({ address }) => address !== "relay/broken/unit")
       assert.strictEqual(statSync("/run/patela/units.json").ino, ledger)
 
       // A unit that was stopped comes back; one that was repaired starts out of its failed state.
-      run("systemctl", "stop", "tor@brie")
+      run("systemctl", "stop", "tor@quark")
       writeTorrc("broken", 9103)
-      const repaired = yield* pass("brie", "broken", "toma")
+      const repaired = yield* pass("quark", "broken", "ricotta")
       assert.deepEqual([...repaired.outcomes.values()], [{ done: true }, { done: true }])
-      assert.isTrue(isActive("brie") && isActive("broken"))
+      assert.isTrue(isActive("quark") && isActive("broken"))
 
       // What tor can change while it runs is reloaded: the process stays.
-      const before = show("brie", "MainPID")
-      writeTorrc("brie", 9101, "RelayBandwidthRate 1 MB")
-      const reloaded = yield* pass("brie", "broken", "toma")
+      const before = show("quark", "MainPID")
+      writeTorrc("quark", 9101, "RelayBandwidthRate 1 MB")
+      const reloaded = yield* pass("quark", "broken", "ricotta")
       assert.deepEqual(reloaded.changes.map(({ lines, reason }) => [reason, lines]), [
         ["dependency changed", ["its torrc changed: reload"]]
       ])
-      assert.deepEqual(reloaded.outcomes.get("relay/brie/unit"), { done: true })
-      assert.strictEqual(show("brie", "MainPID"), before)
-      assert.deepEqual((yield* pass("brie", "broken", "toma")).changes, [])
+      assert.deepEqual(reloaded.outcomes.get("relay/quark/unit"), { done: true })
+      assert.strictEqual(show("quark", "MainPID"), before)
+      assert.deepEqual((yield* pass("quark", "broken", "ricotta")).changes, [])
 
       // A torrc that tor would refuse never reaches the running relay.
-      writeTorrc("brie", 9101, "Bogus 1")
-      const refused = yield* pass("brie", "broken", "toma")
-      assert.isFalse(refused.outcomes.get("relay/brie/unit")?.done)
-      assert.strictEqual(show("brie", "MainPID"), before)
+      writeTorrc("quark", 9101, "Bogus 1")
+      const refused = yield* pass("quark", "broken", "ricotta")
+      assert.isFalse(refused.outcomes.get("relay/quark/unit")?.done)
+      assert.strictEqual(show("quark", "MainPID"), before)
 
       // Another port restarts it.
-      writeTorrc("brie", 9111)
-      const restarted = yield* pass("brie", "broken", "toma")
-      assert.deepEqual(restarted.outcomes.get("relay/brie/unit"), { done: true }, JSON.stringify(restarted))
-      assert.notStrictEqual(show("brie", "MainPID"), before)
+      writeTorrc("quark", 9111)
+      const restarted = yield* pass("quark", "broken", "ricotta")
+      assert.deepEqual(restarted.outcomes.get("relay/quark/unit"), { done: true }, JSON.stringify(restarted))
+      assert.notStrictEqual(show("quark", "MainPID"), before)
 
       // With no ledger (the agent was killed before it wrote one) running units are taken over as they are.
-      const pids = ["brie", "broken", "toma"].map((name) => show(name, "MainPID"))
+      const pids = ["quark", "broken", "ricotta"].map((name) => show(name, "MainPID"))
       forget()
-      const adopted = yield* pass("brie", "broken", "toma")
+      const adopted = yield* pass("quark", "broken", "ricotta")
       assert.strictEqual(adopted.changes.length, 3)
-      assert.deepEqual(["brie", "broken", "toma"].map((name) => show(name, "MainPID")), pids)
-      assert.deepEqual((yield* pass("brie", "broken", "toma")).changes, [])
+      assert.deepEqual(["quark", "broken", "ricotta"].map((name) => show(name, "MainPID")), pids)
+      assert.deepEqual((yield* pass("quark", "broken", "ricotta")).changes, [])
 
       // Somebody who stops a unit is heard at once.
       const heard = yield* unitsKind.watch.pipe(Stream.take(1), Stream.runCollect, Effect.forkChild)
       yield* Effect.sleep("300 millis")
-      run("systemctl", "stop", "tor@toma")
+      run("systemctl", "stop", "tor@ricotta")
       assert.deepEqual(yield* Fiber.join(heard).pipe(Effect.timeout("10 seconds")), ["look again"])
 
       // Removed relays are stopped; what is not Patela's is left alone, `tor@default` too.
-      const removed = yield* pass("toma")
+      const removed = yield* pass("ricotta")
       const stops = removed.changes.filter(({ action }) => action === "remove").map(({ address }) => address).sort()
-      assert.deepEqual(stops, ["relay/brie/unit", "relay/broken/unit"])
-      assert.isFalse(isActive("brie") || isActive("broken"))
-      assert.isTrue(isActive("toma"))
+      assert.deepEqual(stops, ["relay/quark/unit", "relay/broken/unit"])
+      assert.isFalse(isActive("quark") || isActive("broken"))
+      assert.isTrue(isActive("ricotta"))
       assert.strictEqual(show("alien", "MainPID"), alien)
-      assert.deepEqual((yield* pass("toma")).changes, [])
-      assert.isFalse(readFileSync("/run/patela/units.json", "utf8").includes("brie"))
-    }).pipe(Effect.provide(host)), 170_000)
+      assert.deepEqual((yield* pass("ricotta")).changes, [])
+      assert.isFalse(readFileSync("/run/patela/units.json", "utf8").includes("quark"))
+    }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 170_000)
 })

@@ -7,8 +7,8 @@
  * `tor --list-torrc-options`, and a name that no list of verdicts has fails a pure test.
  *
  * `Dependent` options are the repeating ones whose lines tor keeps in one list, where order counts (ports, HiddenService
- * blocks). `Virtual` ones are those lists, and cannot be written in a torrc; with them stands
- * the one option that tor shows nowhere and keeps for itself.
+ * blocks). `Virtual` ones are those lists, and cannot be written in a torrc; with them stands the one option that tor
+ * shows nowhere and keeps for itself.
  */
 export const OPTIONS_BY_KIND = {
   "Boolean": `
