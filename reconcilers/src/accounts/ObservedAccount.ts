@@ -29,8 +29,10 @@ export const observedAccounts = (
 ): ReadonlyMap<ResourceAddress, ObservedAccount> => {
   const users = new Map(tables.users.map((user) => [user.name, user]))
   const groups = new Map(tables.groups.map((group) => [group.name, group]))
-  const conflicts = new Map(desired.map(({ value }) => [value.relay, conflictsOf(tables, value)]))
   const made = new Set(owned.accounts)
+  const conflicts = new Map(
+    desired.map(({ value }) => [value.relay, conflictsOf(tables, value, made.has(value.relay))])
+  )
 
   const relays = new Set([
     ...[...users.keys(), ...groups.keys()].flatMap((name) => Option.toArray(relayOf(name))),
@@ -48,7 +50,15 @@ export const observedAccounts = (
   )
 }
 
-const conflictsOf = (tables: AccountTables, { id, relay }: DesiredAccount): ReadonlyArray<string> => {
+/**
+ * Who or what has the account's name or number otherwise than wanted. One half of an account that Patela did not make
+ * is such a conflict too: to complete it would make somebody else's account Patela's.
+ */
+export const conflictsOf = (
+  tables: AccountTables,
+  { id, relay }: DesiredAccount,
+  owned: boolean
+): ReadonlyArray<string> => {
   const account = userOf(relay)
   const user = tables.users.find(({ name }) => name === account)
   const group = tables.groups.find(({ name }) => name === account)
@@ -56,6 +66,8 @@ const conflictsOf = (tables: AccountTables, { id, relay }: DesiredAccount): Read
     ...(user === undefined || user.uid === id ? [] : [`user ${account} has UID ${user.uid} and not ${id}`]),
     ...(user === undefined || user.gid === id ? [] : [`user ${account} has group ${user.gid} and not ${id}`]),
     ...(group === undefined || group.gid === id ? [] : [`group ${account} has GID ${group.gid} and not ${id}`]),
+    ...(owned || user === undefined || group !== undefined ? [] : [`somebody made user ${account} without its group`]),
+    ...(owned || group === undefined || user !== undefined ? [] : [`somebody made group ${account} without its user`]),
     ...tables.users.filter(({ name, uid }) => uid === id && name !== account)
       .map(({ name }) => `UID ${id} belongs to ${name}`),
     ...tables.groups.filter(({ gid, name }) => gid === id && name !== account)

@@ -7,22 +7,40 @@ import { AccountReader } from "./AccountReader.ts"
 import { type AccountRepair, AccountWriter } from "./AccountWriter.ts"
 import type { DesiredAccount } from "./DesiredAccount.ts"
 import type { AccountChange } from "./diffAccounts.ts"
-import type { ObservedAccount } from "./ObservedAccount.ts"
+import { conflictsOf, type ObservedAccount } from "./ObservedAccount.ts"
 
-/** Makes all missing accounts at once; repairs and removes one after the other, for they lock the same file. */
+/**
+ * Removes first, for a number that becomes free may be wanted by another relay; then makes all missing accounts at once.
+ * Removals and repairs go one after the other: they lock the same file.
+ */
 export const applyAccounts = Effect.fn("accounts.apply")(function*(changes: ReadonlyArray<AccountChange>) {
   const outcomes = new Map<ResourceAddress, Outcome>()
-  const missing: Array<{ readonly address: ResourceAddress; readonly desired: DesiredAccount }> = []
   for (const change of changes) {
     if (change.action === "remove") outcomes.set(change.address, yield* outcomeOf(removeAccount(change.observed)))
-    else if (change.action === "create") missing.push(change)
-    else if (change.observed.conflicts.length > 0) {
-      outcomes.set(change.address, failed(conflictMessage(change.desired, change.observed)))
-    } else if (change.observed.user === undefined || change.observed.group === undefined) missing.push(change)
-    else outcomes.set(change.address, yield* outcomeOf(repairAccount(change.desired, change.observed)))
+  }
+  const missing: Array<{ readonly address: ResourceAddress; readonly desired: DesiredAccount }> = []
+  for (const change of changes) {
+    if (change.action === "remove") continue
+    const conflicts = change.action === "create" ? [] : yield* conflictsNow(change)
+    if (conflicts.length > 0) outcomes.set(change.address, failed(conflictMessage(change.desired, conflicts)))
+    else if (change.action === "create" || change.observed.user === undefined || change.observed.group === undefined) {
+      missing.push(change)
+    } else outcomes.set(change.address, yield* outcomeOf(repairAccount(change.desired, change.observed)))
   }
   for (const [address, outcome] of yield* createAccounts(missing)) outcomes.set(address, outcome)
   return outcomes
+})
+
+/** The conflicts that are left of those observed, now that accounts were removed. */
+const conflictsNow = Effect.fn("accounts.conflictsNow")(function*(
+  { desired, observed }: { readonly desired: DesiredAccount; readonly observed: ObservedAccount }
+) {
+  if (observed.conflicts.length === 0) return []
+  const reader = yield* AccountReader
+  return yield* Effect.match(reader.read, {
+    onFailure: () => observed.conflicts,
+    onSuccess: (tables) => conflictsOf(tables, desired, observed.owned)
+  })
 })
 
 const createAccounts = Effect.fn("accounts.create")(function*(
@@ -73,6 +91,6 @@ const removeAccount = Effect.fn("accounts.remove")(function*({ group, relay, use
 const outcomeOf = <R>(effect: Effect.Effect<void, { readonly message: string }, R>): Effect.Effect<Outcome, never, R> =>
   Effect.match(effect, { onFailure: ({ message }) => failed(message), onSuccess: () => done })
 
-const conflictMessage = ({ id, relay }: DesiredAccount, { conflicts }: ObservedAccount): string =>
+const conflictMessage = ({ id, relay }: DesiredAccount, conflicts: ReadonlyArray<string>): string =>
   `the relay needs ${userOf(relay)} with UID and GID ${id}, but ${conflicts.join("; ")}. ` +
   `Patela changes no account that is in the way: remove it, or boot an image without it.`

@@ -43,62 +43,56 @@ export class HostCommand extends Context.Service<HostCommand, {
     options?: CommandOptions
   ) => Effect.Effect<CommandResult, CommandFailed>
 }>()("@patela/reconcilers/host/HostCommand") {
-  static readonly layer: Layer.Layer<HostCommand, never, ChildProcessSpawner.ChildProcessSpawner> = layerWith([])
-
   /** Runs every program behind `prefix`, such as `ip netns exec NAME`. */
-  static readonly layerBehind = layerWith
+  static readonly layerBehind = (prefix: ReadonlyArray<string>) =>
+    Layer.effect(HostCommand, Effect.suspend(() => make(prefix)))
+
+  static readonly layer: Layer.Layer<HostCommand, never, ChildProcessSpawner.ChildProcessSpawner> = HostCommand
+    .layerBehind([])
 }
 
-function layerWith(
-  prefix: ReadonlyArray<string>
-): Layer.Layer<HostCommand, never, ChildProcessSpawner.ChildProcessSpawner> {
-  return Layer.effect(
-    HostCommand,
-    Effect.gen(function*() {
-      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+const make = Effect.fnUntraced(function*(prefix: ReadonlyArray<string>) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
-      const attempt = Effect.fn("HostCommand.attempt")(
-        function*(program: string, args: ReadonlyArray<string>, options?: CommandOptions) {
-          const [first = program, ...rest] = [...prefix, program, ...args]
-          const handle = yield* spawner.spawn(
-            ChildProcess.make(first, rest, {
-              env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" },
-              extendEnv: false,
-              stdin: options?.stdin === undefined ? "ignore" : Stream.make(bytesOf(options.stdin)),
-              killSignal: "SIGKILL"
-            })
-          )
-          const [stdout, stderr, exitCode] = yield* Effect.all([
-            handle.stdout.pipe(Stream.decodeText(), Stream.mkString),
-            handle.stderr.pipe(Stream.decodeText(), Stream.mkString),
-            handle.exitCode
-          ], { concurrency: "unbounded" })
-          return { exitCode: Number(exitCode), stdout, stderr }
-        },
-        Effect.scoped,
-        (effect, program) =>
-          Effect.mapError(effect, (cause) => failure(program, "not started", null, cause.message)),
-        (effect, program, _args, options) =>
-          Effect.timeoutOption(effect, options?.timeout ?? TIMEOUT).pipe(
-            Effect.flatMap(Option.match({
-              onNone: () => Effect.fail(failure(program, "timed out", null, "")),
-              onSome: Effect.succeed
-            }))
-          )
+  const attempt = Effect.fn("HostCommand.attempt")(
+    function*(program: string, args: ReadonlyArray<string>, options?: CommandOptions) {
+      const [first = program, ...rest] = [...prefix, program, ...args]
+      const handle = yield* spawner.spawn(
+        ChildProcess.make(first, rest, {
+          env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" },
+          extendEnv: false,
+          stdin: options?.stdin === undefined ? "ignore" : Stream.make(bytesOf(options.stdin)),
+          killSignal: "SIGKILL"
+        })
       )
-
-      const run = Effect.fn("HostCommand.run")(
-        function*(program: string, args: ReadonlyArray<string>, options?: CommandOptions) {
-          const result = yield* attempt(program, args, options)
-          if (result.exitCode !== 0) return yield* failure(program, "exit code", result.exitCode, result.stderr)
-          return result.stdout
-        }
+      const [stdout, stderr, exitCode] = yield* Effect.all([
+        handle.stdout.pipe(Stream.decodeText(), Stream.mkString),
+        handle.stderr.pipe(Stream.decodeText(), Stream.mkString),
+        handle.exitCode
+      ], { concurrency: "unbounded" })
+      return { exitCode: Number(exitCode), stdout, stderr }
+    },
+    Effect.scoped,
+    (effect, program) => Effect.mapError(effect, (cause) => failure(program, "not started", null, cause.message)),
+    (effect, program, _args, options) =>
+      Effect.timeoutOption(effect, options?.timeout ?? TIMEOUT).pipe(
+        Effect.flatMap(Option.match({
+          onNone: () => Effect.fail(failure(program, "timed out", null, "")),
+          onSome: Effect.succeed
+        }))
       )
-
-      return HostCommand.of({ run, attempt })
-    })
   )
-}
+
+  const run = Effect.fn("HostCommand.run")(
+    function*(program: string, args: ReadonlyArray<string>, options?: CommandOptions) {
+      const result = yield* attempt(program, args, options)
+      if (result.exitCode !== 0) return yield* failure(program, "exit code", result.exitCode, result.stderr)
+      return result.stdout
+    }
+  )
+
+  return HostCommand.of({ run, attempt })
+})
 
 const bytesOf = (input: string | Uint8Array): Uint8Array =>
   typeof input === "string" ? new TextEncoder().encode(input) : input

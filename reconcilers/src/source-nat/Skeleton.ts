@@ -20,10 +20,12 @@ export const skeletonOf = (link: string): ReadonlyArray<JsonObject> => [
   }),
   // Runs after the first look-up, and has the packet looked up again when its mark has changed.
   chain("output", "route", "output", -150),
-  rule("output", setMark(meta("skuid"), "@uid_mark")),
   // Resets, ICMP and the last acknowledgements come from the kernel and have no UID: their source says whose they are.
-  rule("output", match(meta("mark"), 0), setMark(payload("ip", "saddr"), "@source_v4")),
-  rule("output", match(meta("mark"), 0), setMark(payload("ip6", "saddr"), "@source_v6")),
+  rule("output", match(meta("mark"), 0), setMark(mapped(payload("ip", "saddr"), "@source_v4"))),
+  rule("output", match(meta("mark"), 0), setMark(mapped(payload("ip6", "saddr"), "@source_v6"))),
+  // A UID says more than a source, which the kernel may have picked: one of no relay gets no mark by what it has.
+  rule("output", fromRelay(), setMark(0)),
+  rule("output", setMark(mapped(meta("skuid"), "@uid_mark"))),
   chain("postrouting", "nat", "postrouting", 100),
   rule("postrouting", family("ipv4"), leavingBy(link), snat("ip", "@mark_v4")),
   rule("postrouting", family("ipv6"), leavingBy(link), snat("ip6", "@mark_v6")),
@@ -55,8 +57,12 @@ function match(left: Json, right: Json): JsonObject {
   return { match: { op: "==", left, right } }
 }
 
-function setMark(key: Json, data: string): JsonObject {
-  return { mangle: { key: meta("mark"), value: { map: { key, data } } } }
+function setMark(value: Json): JsonObject {
+  return { mangle: { key: meta("mark"), value } }
+}
+
+function mapped(key: Json, data: string): JsonObject {
+  return { map: { key, data } }
 }
 
 function family(name: string): JsonObject {
@@ -68,7 +74,7 @@ function leavingBy(link: string): JsonObject {
 }
 
 function snat(protocol: string, data: string): JsonObject {
-  return { snat: { family: protocol, addr: { map: { key: meta("mark"), data } } } }
+  return { snat: { family: protocol, addr: mapped(meta("mark"), data) } }
 }
 
 function owns(protocol: string, set: string): JsonObject {

@@ -56,44 +56,49 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
     for (const namespace of [near, far]) exec(["ip", "netns", "del", namespace])
   }
 
-  for (const namespace of [near, far]) {
-    exec(["ip", "netns", "add", namespace])
-    // No duplicate address detection, so that the main table is at rest when a test begins.
-    exec(["ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0"])
-    exec(["ip", "-n", namespace, "link", "set", "lo", "up"])
-  }
-  exec(["ip", "-n", near, "link", "add", "m0", "type", "veth", "peer", "name", "m1", "netns", far])
-  exec(["ip", "-n", near, "link", "add", "e0", "type", "veth", "peer", "name", "e1", "netns", far])
-  exec(["ip", "-n", near, "link", "add", "x0", "type", "dummy"])
-  for (const link of ["m0", "e0", "x0"]) run("ip", "link", "set", link, "up")
-  for (const link of ["m1", "e1"]) runFar("ip", "link", "set", link, "up")
-  run("ip", "address", "add", "192.0.2.10/24", "dev", "m0")
-  run("ip", "address", "add", "2001:db8:1::10/64", "dev", "m0")
-  runFar("ip", "address", "add", "192.0.2.1/24", "dev", "m1")
-  runFar("ip", "address", "add", "2001:db8:1::1/64", "dev", "m1")
-  runFar("ip", "address", "add", "198.51.100.1/24", "dev", "e1")
-  runFar("ip", "address", "add", "2001:db8:2::1/64", "dev", "e1")
-  runFar("ip", "address", "add", `${FAR_V4}/32`, "dev", "lo")
-  runFar("ip", "address", "add", `${FAR_V6}/128`, "dev", "lo")
-  run("ip", "route", "add", "default", "via", "192.0.2.1")
-  run("ip", "-6", "route", "add", "default", "via", "2001:db8:1::1")
-  // What is not Patela's: a table, an address outside the pools on the relay link, one inside them on another link.
-  run(
-    "nft",
-    "add table inet foreign; add chain inet foreign c { type filter hook input priority 0; }; add rule inet foreign c counter"
-  )
-  run("ip", "address", "add", "203.0.113.200/32", "dev", "e0")
-  run("ip", "address", "add", "198.51.100.77/32", "dev", "x0")
-  run("ip", "rule", "add", "pref", "9000", "from", "203.0.113.200", "lookup", "9000")
-  run("ip", "route", "add", "unreachable", "203.0.113.128/25", "table", "9000")
+  try {
+    for (const namespace of [near, far]) {
+      exec(["ip", "netns", "add", namespace])
+      // No duplicate address detection, so that the main table is at rest when a test begins.
+      exec(["ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0"])
+      exec(["ip", "-n", namespace, "link", "set", "lo", "up"])
+    }
+    exec(["ip", "-n", near, "link", "add", "m0", "type", "veth", "peer", "name", "m1", "netns", far])
+    exec(["ip", "-n", near, "link", "add", "e0", "type", "veth", "peer", "name", "e1", "netns", far])
+    exec(["ip", "-n", near, "link", "add", "x0", "type", "veth", "peer", "name", "x1", "netns", far])
+    for (const link of ["m0", "e0", "x0"]) run("ip", "link", "set", link, "up")
+    for (const link of ["m1", "e1", "x1"]) runFar("ip", "link", "set", link, "up")
+    run("ip", "address", "add", "192.0.2.10/24", "dev", "m0")
+    run("ip", "address", "add", "2001:db8:1::10/64", "dev", "m0")
+    runFar("ip", "address", "add", "192.0.2.1/24", "dev", "m1")
+    runFar("ip", "address", "add", "2001:db8:1::1/64", "dev", "m1")
+    runFar("ip", "address", "add", "198.51.100.1/24", "dev", "e1")
+    runFar("ip", "address", "add", "2001:db8:2::1/64", "dev", "e1")
+    runFar("ip", "address", "add", `${FAR_V4}/32`, "dev", "lo")
+    runFar("ip", "address", "add", `${FAR_V6}/128`, "dev", "lo")
+    run("ip", "route", "add", "default", "via", "192.0.2.1")
+    run("ip", "-6", "route", "add", "default", "via", "2001:db8:1::1")
+    // What is not Patela's: a table, an address outside the pools on the relay link, one inside them on another link.
+    run(
+      "nft",
+      "add table inet foreign; add chain inet foreign c { type filter hook input priority 0; }; add rule inet foreign c counter"
+    )
+    run("ip", "address", "add", "203.0.113.200/32", "dev", "e0")
+    run("ip", "address", "add", "198.51.100.77/32", "dev", "x0")
+    run("ip", "rule", "add", "pref", "9000", "from", "203.0.113.200", "lookup", "9000")
+    run("ip", "route", "add", "unreachable", "203.0.113.128/25", "table", "9000")
 
-  listener = await new Promise<ChildProcess>((resolve, reject) => {
-    const child = spawn("ip", ["netns", "exec", far, process.execPath, "-e", LISTENER], {
-      stdio: ["ignore", "pipe", "inherit"]
+    listener = await new Promise<ChildProcess>((resolve, reject) => {
+      const child = spawn("ip", ["netns", "exec", far, process.execPath, "-e", LISTENER], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      child.once("error", reject)
+      child.stdout.once("data", () => resolve(child))
     })
-    child.once("error", reject)
-    child.stdout.once("data", () => resolve(child))
-  })
+  } catch (cause) {
+    close()
+    throw cause
+  }
 
   const sourceSeen = (target: string, uid?: number): string => {
     const identity = uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"]
@@ -112,6 +117,8 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
     const tables = run("nft", "list", "tables")
     if (tables.includes("inet patela")) run("nft", "delete", "table", "inet", "patela")
     for (const family of ["-4", "-6"]) {
+      // A table that never had a route does not exist for a flush.
+      run("ip", family, "route", "replace", "unreachable", "default", "metric", "4294967295", "table", "8020")
       run("ip", family, "route", "flush", "table", "8020")
       for (const line of run("ip", family, "rule").split("\n")) {
         if (line.includes("lookup 8020")) run("ip", family, "rule", "del", "pref", line.split(":")[0] ?? "")

@@ -24,7 +24,7 @@ describe("the relay network on a real kernel", () => {
   beforeAll(async () => {
     network = await openNetwork()
   })
-  afterAll(() => network.close())
+  afterAll(() => network?.close())
   beforeEach(() => network.clear())
 
   const onHost = <A, E>(effect: Effect.Effect<A, E, Read | Write>) =>

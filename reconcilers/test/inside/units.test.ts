@@ -179,7 +179,7 @@ describe("units on systemd", () => {
       // Removed relays are stopped; what is not Patela's is left alone, `tor@default` too.
       const removed = yield* pass("ricotta")
       const stops = removed.changes.filter(({ action }) => action === "remove").map(({ address }) => address).sort()
-      assert.deepEqual(stops, ["relay/quark/unit", "relay/broken/unit"])
+      assert.deepEqual(stops, ["relay/broken/unit", "relay/quark/unit"])
       assert.isFalse(isActive("quark") || isActive("broken"))
       assert.isTrue(isActive("ricotta"))
       assert.strictEqual(show("alien", "MainPID"), alien)

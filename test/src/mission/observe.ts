@@ -81,7 +81,7 @@ export const seeRoot = Effect.fnUntraced(function*(mission: Mission) {
 })
 
 /** What `seeRoot` gives where root keeps the management path. */
-export const managementPath = [
+export const managementPath: ReadonlyArray<{ readonly side: "far" | "server"; readonly source: string }> = [
   { side: "server", source: management.nodeV4 },
   { side: "server", source: management.nodeV6 }
 ]

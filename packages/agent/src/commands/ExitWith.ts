@@ -4,7 +4,6 @@ import { Effect, Runtime, Schema } from "effect"
 export class ExitWith extends Schema.TaggedError<ExitWith>()("ExitWith", { code: Schema.Int }) {
   /** Read by the runtime's teardown. */
   override readonly [Runtime.errorExitCode] = this.code
-  override readonly [Runtime.errorReported] = false
 }
 
 /** 0 just returns. */

@@ -19,8 +19,17 @@ const StatusDocument = Schema.fromJsonString(Schema.Struct({
   key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String }))
 }))
 
-const services = (address: string) =>
-  KeyStore.layer.pipe(Layer.provideMerge(tpmLayer(address)), Layer.provide(NodeServices.layer))
+/** The TPM did not do what the command asked of it. */
+class TpmUnusable extends Schema.TaggedError<TpmUnusable>()("TpmUnusable", { message: Schema.String }) {}
+
+const withTpm = <A, E extends { readonly message: string }>(
+  work: Effect.Effect<A, E, Tpm | KeyStore>,
+  address: string
+): Effect.Effect<A, TpmUnusable> =>
+  work.pipe(
+    Effect.provide(KeyStore.layer.pipe(Layer.provideMerge(tpmLayer(address)), Layer.provide(NodeServices.layer))),
+    Effect.mapError(({ message }) => new TpmUnusable({ message }))
+  )
 
 const handleText = (handle: number): string => `0x${handle.toString(16).padStart(8, "0")}`
 
@@ -28,7 +37,7 @@ const Status = Command.make(
   "status",
   { tpm, json },
   Effect.fn("tpm status")(function*(options) {
-    const status = yield* Effect.gen(function*() {
+    const status = yield* withTpm(Effect.gen(function*() {
       const device = yield* Tpm
       const limits = yield* device.limits
       const attestation = yield* device.attestationKey
@@ -46,7 +55,7 @@ const Status = Command.make(
           Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
         )
       } satisfies typeof StatusDocument.Type
-    }).pipe(Effect.provide(services(options.tpm)))
+    }), options.tpm)
     if (options.json) return yield* Console.log(yield* Schema.encodeEffect(StatusDocument)(status))
     yield* Console.log(
       [
@@ -72,7 +81,7 @@ const CleanPersistent = Command.make(
   "clean-persistent",
   { tpm },
   Effect.fn("tpm clean-persistent")(function*(options) {
-    yield* Effect.gen(function*() {
+    yield* withTpm(Effect.gen(function*() {
       const device = yield* Tpm
       const handles = yield* device.persistentHandles
       for (const handle of handles) {
@@ -80,7 +89,7 @@ const CleanPersistent = Command.make(
         yield* Console.log(`removed ${handleText(handle)}`)
       }
       if (handles.length === 0) yield* Console.log("nothing is persistent in this TPM")
-    }).pipe(Effect.provide(services(options.tpm)))
+    }), options.tpm)
   })
 ).pipe(
   Command.withDescription("Remove the persistent objects of the owner, such as an older Patela left; keys in NV stay"),
@@ -103,7 +112,7 @@ const EraseKeys = Command.make(
           "say --yes if they may go"
       })
     }
-    yield* Effect.flatMap(KeyStore, (store) => store.erase).pipe(Effect.provide(services(options.tpm)))
+    yield* withTpm(Effect.flatMap(KeyStore, (store) => store.erase), options.tpm)
     yield* Console.log("the key store is empty")
   })
 ).pipe(

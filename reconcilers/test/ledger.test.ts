@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import { RelayName } from "@patela/domain/relay/RelayName"
+import { Effect, Exit, Layer, Schema } from "effect"
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { parseLedger, renderLedger } from "../src/ledger/LedgerFile.ts"
+import { LedgerReader } from "../src/ledger/LedgerReader.ts"
+import { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
+import { disowning, nothingOwned, owning } from "../src/ledger/Owned.ts"
+import { namesOf } from "./KindLaws.ts"
+
+const Name = Schema.Literals(["toma", "robiola", "brie", "gouda"])
+const Names = Schema.Struct({ accounts: Schema.Array(Name), instances: Schema.Array(Name) })
+const ownedOf = ({ accounts, instances }: typeof Names.Type) => ({
+  accounts: namesOf(accounts),
+  instances: namesOf(instances)
+})
+
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(`${tmpdir()}/ledger-`)),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const at = (path: string) => Layer.mergeAll(LedgerReader.layerAt(path), LedgerWriter.layerAt(path))
+const toma = RelayName.make("toma")
+const brie = RelayName.make("brie")
+
+describe("ledger", () => {
+  it.effect.prop("what is written is read again", [Names], ([names]) =>
+    Effect.gen(function*() {
+      const owned = ownedOf(names)
+      assert.deepStrictEqual(yield* parseLedger("owned.json", renderLedger(owned)), owned)
+    }))
+
+  it.effect.prop("any other text fails and names the file", [Schema.String], ([text]) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(parseLedger("/run/owned.json", text))
+      assert.include(error.message, "/run/owned.json")
+    }))
+
+  it.effect.prop("a ledger cut short anywhere fails", [Names, Schema.Int], ([names, where]) =>
+    Effect.gen(function*() {
+      const text = renderLedger(ownedOf(names)).trimEnd()
+      const cut = text.slice(0, Math.abs(where) % text.length)
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(parseLedger("owned.json", cut))))
+    }))
+
+  it.prop(
+    "striking out undoes entering, and what changes nothing is the same value",
+    [Names, Name],
+    ([names, which]) => {
+      const owned = ownedOf(names)
+      const name = RelayName.make(which)
+      const more = owning(owned, "accounts", [name])
+      assert.include(more.accounts, name)
+      assert.deepStrictEqual(more.instances, owned.instances)
+      assert.strictEqual(owning(more, "accounts", [name]), more)
+      const less = disowning(more, "accounts", [name])
+      assert.notInclude(less.accounts, name)
+      assert.strictEqual(disowning(less, "accounts", [name]), less)
+    }
+  )
+
+  it.effect("is 0600 in a directory of 0700, and is not written for nothing", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const path = `${directory}/run/owned.json`
+      yield* Effect.gen(function*() {
+        const reader = yield* LedgerReader
+        const writer = yield* LedgerWriter
+        assert.deepStrictEqual(yield* reader.read, nothingOwned)
+        yield* writer.disown("accounts", [toma])
+        assert.deepStrictEqual(readdirSync(directory), [])
+        yield* Effect.all([
+          writer.own("accounts", [toma]),
+          writer.own("instances", [toma]),
+          writer.own("accounts", [brie])
+        ], {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(yield* reader.read, { accounts: [brie, toma], instances: [toma] })
+        assert.strictEqual(statSync(path).mode & 0o7777, 0o600)
+        assert.strictEqual(statSync(`${directory}/run`).mode & 0o7777, 0o700)
+        const { ino } = statSync(path)
+        yield* writer.own("accounts", [toma])
+        assert.strictEqual(statSync(path).ino, ino)
+        chmodSync(`${directory}/run`, 0o755)
+        yield* writer.disown("accounts", [toma])
+        assert.strictEqual(statSync(`${directory}/run`).mode & 0o7777, 0o700)
+        assert.deepStrictEqual(readdirSync(`${directory}/run`), ["owned.json"])
+      }).pipe(Effect.provide(at(path)))
+    }))
+
+  it.effect("a damaged ledger, or a link in its place, is neither believed nor replaced", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      writeFileSync(`${directory}/damaged.json`, "{\"version\":1,\"acc")
+      writeFileSync(`${directory}/target.json`, renderLedger(nothingOwned))
+      symlinkSync(`${directory}/target.json`, `${directory}/link.json`)
+      for (const name of ["damaged.json", "link.json"]) {
+        yield* Effect.gen(function*() {
+          const reader = yield* LedgerReader
+          const writer = yield* LedgerWriter
+          assert.include((yield* Effect.flip(reader.read)).message, name)
+          assert.include((yield* Effect.flip(writer.own("accounts", [toma]))).message, name)
+        }).pipe(Effect.provide(at(`${directory}/${name}`)))
+      }
+    }))
+})
