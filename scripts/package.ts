@@ -49,6 +49,8 @@ export const packageAgent = Effect.fn("packageAgent")(function*(target: string) 
         keepNames: true,
         legalComments: "none",
         logLevel: "silent",
+        // dbus-next looks for a session bus through X11 where there is one; the system bus is all that is used here.
+        external: ["x11"],
         banner: {
           js: `import { createRequire as patelaCreateRequire } from "node:module"
 const require = patelaCreateRequire(import.meta.url)`

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
+import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Schema } from "effect"
 import { dirname } from "node:path"
+import { diffDirectories } from "../src/directories/diffDirectories.ts"
 import { Directories } from "../src/directories/Directories.ts"
 import { DirectoryReader } from "../src/directories/DirectoryReader.ts"
 import { DirectoryNotWritten, DirectoryWriter } from "../src/directories/DirectoryWriter.ts"
@@ -117,4 +119,13 @@ describe("directories", () => {
       assert.deepStrictEqual([...yield* kindLaws(kind, inputOf(["toma"]), worldOf(start))], [])
       assert.deepStrictEqual([...yield* kindLaws(kind, inputOf([]), worldOf(start))], [])
     }))
+
+  it("what is not in the ledger is not removed, even if it was looked at", () => {
+    const relay = RelayName.make("toma")
+    const entries = new Map([["/etc/tor/instances/toma", rightAt("/etc/tor/instances/toma")]])
+    for (const owned of [true, false]) {
+      const changes = diffDirectories([], new Map([["relay/toma/directories", { relay, owned, entries }]]))
+      assert.strictEqual(changes.length, owned ? 1 : 0)
+    }
+  })
 })

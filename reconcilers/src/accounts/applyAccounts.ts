@@ -71,14 +71,18 @@ const createAccounts = Effect.fn("accounts.create")(function*(
   )
 })
 
-const repairAccount = Effect.fn("accounts.repair")(function*(desired: DesiredAccount, { user }: ObservedAccount) {
+/** Home and shell, of an account of Patela's own. There may be nothing to do where all that was wrong was a conflict. */
+const repairAccount = Effect.fn("accounts.repair")(function*(
+  desired: DesiredAccount,
+  { owned, user }: ObservedAccount
+) {
   const writer = yield* AccountWriter
   const repair: AccountRepair = {
     relay: desired.relay,
     ...(user?.home === desired.home ? {} : { home: desired.home }),
     ...(user?.shell === desired.shell ? {} : { shell: desired.shell })
   }
-  yield* writer.repair(repair)
+  if (owned && (repair.home !== undefined || repair.shell !== undefined)) yield* writer.repair(repair)
 })
 
 const removeAccount = Effect.fn("accounts.remove")(function*({ group, relay, user }: ObservedAccount) {

@@ -45,8 +45,12 @@ describe("accounts", () => {
     onHost(Effect.gen(function*() {
       yield* converge(THREE)
       const paths = [
-        ...["/etc/passwd", "/etc/group", "/etc/shadow", "/run/patela/owned.json"],
-        ...["/etc/tor/instances", "/var/lib/tor-instances"],
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/shadow",
+        "/run/patela/owned.json",
+        "/etc/tor/instances",
+        "/var/lib/tor-instances",
         ...["toma", "robiola", "brie"].flatMap((name) => [
           `/etc/tor/instances/${name}`,
           `/etc/tor/instances/${name}/torrc`,

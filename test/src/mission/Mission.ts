@@ -39,7 +39,10 @@ export interface Mission {
 
 export class MissionFault extends Schema.TaggedError<MissionFault>()("MissionFault", { message: Schema.String }) {}
 
-const fault = Effect.mapError((error: { readonly message: string }) => new MissionFault({ message: error.message }))
+/** Whatever went wrong with the rig, with what it says. */
+export const fault = <A, R>(
+  effect: Effect.Effect<A, { readonly message: string }, R>
+): Effect.Effect<A, MissionFault, R> => Effect.mapError(effect, ({ message }) => new MissionFault({ message }))
 
 export interface MissionOptions {
   /** Whether the node runs the agent's unit by itself at boot, as an image does; else the test runs the agent. */
@@ -77,6 +80,8 @@ export const Mission = {
     const units = ["patela-agent.service", "patela-agent-watch.service"]
     const rig = yield* Rig.make({
       hostname: "cantina",
+      // The agent's unit is part of the boot, and waits for a person.
+      bootedWhen: options.agentAtBoot ? "basic" : "running",
       bootArguments: options.agentAtBoot ? ["systemd.wants=patela-agent.service"] : [],
       binds: [
         { source: agentHome, target: "/opt/patela" },
@@ -134,5 +139,5 @@ export const Mission = {
     yield* server.start
     const mission: Mission = { environment, rig, node, server, patela, agent, agentUnitDone, agentJournal }
     return mission
-  })
+  }, fault)
 }

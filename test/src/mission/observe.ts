@@ -2,7 +2,7 @@ import { UID_BASE } from "@patela/domain/relay/Slot"
 import { Effect } from "effect"
 import { beyond, management } from "../rig/Addresses.ts"
 import type { Mission } from "./Mission.ts"
-import { MissionFault } from "./Mission.ts"
+import { fault, MissionFault } from "./Mission.ts"
 import type { RelayOnRecord } from "./RelayOnRecord.ts"
 
 /** What the node itself shows of one relay; nothing here is Patela's word. */
@@ -17,8 +17,6 @@ export interface RelaySeen {
   readonly sourceV4: string
   readonly sourceV6: string
 }
-
-const fault = Effect.mapError((error: { readonly message: string }) => new MissionFault({ message: error.message }))
 
 /** Port that both sides of the rig watch. */
 const PORT = 443

@@ -49,6 +49,8 @@ export interface NodeContainerOptions {
   readonly plugIn?: PlugIn
   /** What a boot loader would put on the kernel's command line for systemd, such as `systemd.wants=NAME.service`. */
   readonly bootArguments?: ReadonlyArray<string>
+  /** When a boot counts as done: everything was started, or only what everything else builds on. */
+  readonly bootedWhen?: "running" | "basic"
 }
 
 export type BootFault = CommandFault | CommandFailed | CommandNotStarted | DeadlinePassed | NodeDidNotBoot
@@ -119,7 +121,9 @@ const bindFlag = ({ source, target, writable = false }: Bind) => `--bind${writab
 export const NodeContainer = {
   /** A node that is off; it is powered off for good when the scope closes. */
   make: Effect.fnUntraced(
-    function*({ root, hostname = "node", binds = [], plugIn, bootArguments = [] }: NodeContainerOptions) {
+    function*(
+      { root, hostname = "node", binds = [], plugIn, bootArguments = [], bootedWhen = "running" }: NodeContainerOptions
+    ) {
       const scope = yield* Effect.scope
       const power = yield* Ref.make(Option.none<{ readonly leader: number; readonly on: Scope.Closeable }>())
 
@@ -236,9 +240,11 @@ export const NodeContainer = {
           `systemd of the node ${hostname} to be running`,
           Effect.gen(function*() {
             yield* failIfEnded
-            const { stdout, stderr } = yield* execAt(pid, ["systemctl", "is-system-running"])
+            const { stdout, stderr } = bootedWhen === "running"
+              ? yield* execAt(pid, ["systemctl", "is-system-running"])
+              : yield* execAt(pid, ["systemctl", "is-active", "basic.target"])
             const state = stdout.trim()
-            if (state === "running" || state === "degraded") return found(state)
+            if (["running", "degraded", "active"].includes(state)) return found(state)
             return instead(`${state} ${stderr} ${(yield* nspawn.lines).slice(-5).join("\n")}`)
           }),
           { within: "30 seconds", every: "10 millis" }

@@ -41,7 +41,7 @@ export interface PatelaServer {
 }
 
 export interface PatelaServerOptions {
-  /** Where it runs: a namespace that has the address 192.0.2.1. */
+  /** Where it runs: a namespace that has the address 192.0.2.1 while the node is plugged in. */
   readonly namespace: Namespace
   readonly authority: CertificateAuthority
   /** The key that signs tokens: `ed25519-private/` and 64 hex digits; a random one unless told. */
@@ -93,7 +93,7 @@ export const PatelaServer = {
       if (Option.isSome(yield* Ref.get(running))) return
       const on = yield* Scope.fork(scope)
       const started = yield* namespace.start(
-        command(["run", "--host", management.serverV4, "--port", String(port)]),
+        command(["run", "--host", "0.0.0.0", "--port", String(port)]),
         { env }
       ).pipe(Scope.provide(on))
       yield* Ref.set(running, Option.some({ process: started, on }))

@@ -27,6 +27,7 @@ export interface RigOptions {
   /** "down", unless told: as an unconfigured link of a real machine is. */
   readonly relayLink?: "up" | "down"
   readonly bootArguments?: ReadonlyArray<string>
+  readonly bootedWhen?: "running" | "basic"
 }
 
 export const Rig = {
@@ -45,6 +46,7 @@ export const Rig = {
       hostname: options.hostname ?? "node",
       binds: [{ source: tpm.socketFolder, target: nodeSocketFolder, writable: true }, ...options.binds ?? []],
       bootArguments: options.bootArguments ?? [],
+      bootedWhen: options.bootedWhen ?? "running",
       plugIn: (leader) => Effect.andThen(server.plugIn(leader), far.plugIn(leader))
     })
     const rig: Rig = {
