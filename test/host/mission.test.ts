@@ -157,7 +157,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       if (first === undefined) return assert.fail("a relay")
       const dropIn = `/run/systemd/system/tor@${first.name}.service.d`
       yield* node.execOk(["mkdir", "--parents", dropIn])
-      yield* node.execOk(["cp", "/dev/stdin", `${dropIn}/broken.conf`], { stdin: "[Service]\nExecStartPre=/bin/false\n" })
+      yield* node.execOk(["tee", `${dropIn}/broken.conf`], { stdin: "[Service]\nExecStartPre=/bin/false\n" })
       yield* node.execOk(["systemctl", "daemon-reload"])
       yield* node.execOk(["systemctl", "stop", `tor@${first.name}`, `tor@${others[0]?.name ?? ""}`], { within: "90 seconds" })
       const { stderr } = yield* reconcile(3)

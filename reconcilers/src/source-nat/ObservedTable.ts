@@ -1,5 +1,5 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
-import { Effect, Schema } from "effect"
+import { Effect, Predicate, Schema } from "effect"
 import { type Element, isSetName, SETS } from "./RelaySource.ts"
 
 /**
@@ -81,7 +81,7 @@ const objectTexts = () => {
 export const canonical = (json: Schema.Json): string =>
   JSON.stringify(json, (key, value: unknown) => {
     if (key === "counter") return null
-    return Schema.is(Body)(value)
+    return Predicate.isObject(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => one < other ? -1 : 1))
       : value
   })

@@ -385,7 +385,7 @@ describe("the relay network on a real kernel", () => {
       allDone(outcomes)
       const [changes, observed] = yield* timed(drift(input))
       expect(changes).toEqual([])
-      console.log(`64 relays: applied in ${applied} ms, observed and compared in ${observed} ms`)
+      yield* Effect.logInfo(`64 relays: applied in ${applied} ms, observed and compared in ${observed} ms`)
       expect(network.sourceSeen(FAR_V4, 50_063)).toBe("198.51.100.73")
       expect(applied).toBeLessThan(1000)
       expect(observed).toBeLessThan(500)

@@ -18,7 +18,7 @@ const List = Command.make(
       Effect.provide(HostFactsReader.layer.pipe(Layer.provide(HostCommand.layer)))
     )
     // Without a configuration no address counts as a relay's, so a link that already has them is not recognised here.
-    const choice = chooseRelayInterface(found, [], undefined)
+    const choice = chooseRelayInterface(found, [], { named: undefined, noted: undefined })
     const links = found.map((link) => ({ ...link, relay: choice.found && choice.name === link.name }))
     if (options.json) return yield* Console.log(yield* Schema.encodeEffect(LinksDocument)({ version: 1, links }))
     const width = Math.max(...links.map(({ name }) => name.length))

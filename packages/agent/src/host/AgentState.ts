@@ -1,45 +1,54 @@
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs/promises"
 
-/** Where the agent notes what it converged on. On a tmpfs: it goes with the boot, as the host's state does. */
+/** Where the agent keeps its notes. On a tmpfs: it goes with the boot, as the host's state does. */
 export const STATE_PATH = "/run/patela/agent.json"
 
-const State = Schema.fromJsonString(Schema.Struct({
+const State = Schema.Struct({
   version: Schema.Literal(1),
   /** SHA-256 of the configuration that the host was last converged to, in hex. */
-  converged: Schema.String
-}))
+  converged: Schema.optionalKey(Schema.String),
+  /** The link that was chosen for relays, so that what others do to links later does not move the relays. */
+  relayInterface: Schema.optionalKey(Schema.String)
+})
+type State = typeof State.Type
+
+const StateText = Schema.fromJsonString(State)
 
 const ConfigText = Schema.fromJsonString(NodeConfig)
 
-/** SHA-256, in hex, of a configuration's encoded form. */
-export const configDigest = (config: NodeConfig): string =>
-  createHash("sha256").update(Schema.encodeSync(ConfigText)(config)).digest("hex")
+/** SHA-256, in hex, of what a configuration asks for: fingerprints are a record of what was, and do not count. */
+export const configDigest = (config: NodeConfig): string => {
+  const relays = config.relays.map((relay) => ({ ...relay, fingerprint: null }))
+  return createHash("sha256").update(Schema.encodeSync(ConfigText)({ ...config, relays })).digest("hex")
+}
 
-/** What this boot's passes have come to. It only tells drift from a new configuration, so losing it is harmless. */
+/** Notes of this boot's passes. Losing them is harmless: drift is called a changed configuration, a link chosen anew. */
 export class AgentState extends Context.Service<AgentState, {
-  readonly convergedDigest: Effect.Effect<Option.Option<string>>
-  readonly noteConverged: (digest: string) => Effect.Effect<void>
+  readonly read: Effect.Effect<Omit<State, "version">>
+  /** Adds to the notes; writes nothing where they say so already. */
+  readonly note: (notes: Omit<State, "version">) => Effect.Effect<void>
 }>()("@patela/agent/host/AgentState") {
   static readonly layerAt = (path: string) =>
     Layer.effect(
       AgentState,
       Effect.gen(function*() {
         const { replace } = yield* ReplaceFile
-        const convergedDigest = Effect.tryPromise(() => fs.readFile(path, "utf8")).pipe(
-          Effect.flatMap(Schema.decodeUnknownEffect(State)),
-          Effect.map(({ converged }) => converged),
-          Effect.option
+        const read = Effect.tryPromise(() => fs.readFile(path, "utf8")).pipe(
+          Effect.flatMap(Schema.decodeEffect(StateText)),
+          Effect.orElseSucceed((): State => ({ version: 1 }))
         )
-        const noteConverged = Effect.fn("AgentState.noteConverged")(function*(digest: string) {
-          if (Option.contains(yield* convergedDigest, digest)) return
-          const content = Schema.encodeSync(State)({ version: 1, converged: digest })
+        const note = Effect.fn("AgentState.note")(function*(notes: Omit<State, "version">) {
+          const before = yield* read
+          const after: State = { ...before, ...notes }
+          if (after.converged === before.converged && after.relayInterface === before.relayInterface) return
+          const content = yield* Schema.encodeEffect(StateText)(after)
           yield* replace({ path, content, mode: 0o600, uid: 0, gid: 0 })
-        }, Effect.catch((error) => Effect.logWarning(`the state of the agent was not noted: ${error.message}`)))
-        return AgentState.of({ convergedDigest, noteConverged })
+        }, Effect.catch((error) => Effect.logWarning(`the agent's notes were not written: ${error.message}`)))
+        return AgentState.of({ read, note })
       })
     )
 

@@ -3,7 +3,7 @@ import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { Context, Effect, Layer, Schema } from "effect"
 import * as os from "node:os"
-import { chooseRelayInterface, type LinkView } from "./RelayInterface.ts"
+import { chooseRelayInterface, type ChosenLink, type LinkView } from "./RelayInterface.ts"
 
 /** The host did not say what it is. */
 export class HostUnreadable extends Schema.TaggedError<HostUnreadable>()("HostUnreadable", {
@@ -20,7 +20,7 @@ const Links = Schema.fromJsonString(Schema.Array(Schema.Struct({
 export class HostFactsReader extends Context.Service<HostFactsReader, {
   /** Every link with its IPv4 addresses. */
   readonly links: Effect.Effect<ReadonlyArray<LinkView>, HostUnreadable>
-  readonly read: (config: NodeConfig, namedInterface: string | undefined) => Effect.Effect<HostFacts, HostUnreadable>
+  readonly read: (config: NodeConfig, link: ChosenLink) => Effect.Effect<HostFacts, HostUnreadable>
 }>()("@patela/agent/host/HostFactsReader") {
   static readonly layer = Layer.effect(
     HostFactsReader,
@@ -40,11 +40,11 @@ export class HostFactsReader extends Context.Service<HostFactsReader, {
       )
 
       const read = Effect.fn("HostFactsReader.read")(
-        function*(config: NodeConfig, namedInterface: string | undefined) {
+        function*(config: NodeConfig, link: ChosenLink) {
           return {
             cpus: os.availableParallelism(),
             memory: os.totalmem(),
-            relayInterface: chooseRelayInterface(yield* links, config.network.pools, namedInterface)
+            relayInterface: chooseRelayInterface(yield* links, config.network.pools, link)
           }
         }
       )

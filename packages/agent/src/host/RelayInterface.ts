@@ -8,35 +8,36 @@ export interface LinkView {
   readonly ipv4: ReadonlyArray<string>
 }
 
+/** What is known of the choice: the operator's word, and what an earlier pass of this boot chose. */
+export interface ChosenLink {
+  readonly named: string | undefined
+  readonly noted: string | undefined
+}
+
 /**
- * The link that relays use: the named one, or the first whose name begins with `e` and that has no IPv4 address, the
- * relays' own (those in `pools`) not counted. A link with any other address is somebody else's, such as management.
+ * The link that relays use: the named one; else the one that was chosen before on this boot; else the first whose name
+ * begins with `e` and that has relays' addresses (those in `pools`) and no other; else the first with no IPv4 address.
+ * A link with any other address is somebody else's, such as management, and what others do to links later moves nothing.
  */
 export const chooseRelayInterface = (
   links: ReadonlyArray<LinkView>,
   pools: ReadonlyArray<AddressRange>,
-  named: string | undefined
+  { named, noted }: ChosenLink
 ): RelayInterface => {
-  const foreign = (link: LinkView) =>
-    link.ipv4.find((address) => !pools.some((pool) => pool.family === "ipv4" && rangeHolds(pool, address)))
+  const exists = (name: string) => links.some((link) => link.name === name)
   if (named !== undefined) {
-    const link = links.find(({ name }) => name === named)
-    if (link === undefined) {
-      return {
-        found: false,
-        why: `there is no link ${named}; the host has ${links.map(({ name }) => name).join(", ")}`
-      }
-    }
-    const address = foreign(link)
-    return address === undefined
+    return exists(named)
       ? { found: true, name: named }
-      : { found: false, why: `link ${named} has the address ${address}, which is not a relay's: it is left alone` }
+      : { found: false, why: `there is no link ${named}; the host has ${links.map(({ name }) => name).join(", ")}` }
   }
-  const free = links.find((link) => link.name.startsWith("e") && foreign(link) === undefined)
-  return free === undefined
+  if (noted !== undefined && exists(noted)) return { found: true, name: noted }
+  const isRelays = (address: string) => pools.some((pool) => pool.family === "ipv4" && rangeHolds(pool, address))
+  const candidates = links.filter(({ ipv4, name }) => name.startsWith("e") && ipv4.every(isRelays))
+  const link = candidates.find(({ ipv4 }) => ipv4.length > 0) ?? candidates[0]
+  return link === undefined
     ? {
       found: false,
       why: "no link whose name begins with e is free of IPv4 addresses; name the relay link with --relay-interface"
     }
-    : { found: true, name: free.name }
+    : { found: true, name: link.name }
 }

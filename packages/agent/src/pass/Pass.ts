@@ -1,6 +1,6 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { converge, type Convergence } from "../converge/Converge.ts"
 import { troubleOf, type Verdict, verdictOf } from "../converge/Verdict.ts"
 import { AgentState, configDigest } from "../host/AgentState.ts"
@@ -9,10 +9,9 @@ import { WriterLock } from "../host/WriterLock.ts"
 
 /** What the desired state of this host is computed from, now. */
 export const inputOf = Effect.fn("Pass.inputOf")(function*(config: NodeConfig, relayInterface: string | undefined) {
-  const facts = yield* (yield* HostFactsReader).read(config, relayInterface)
-  const converged = yield* (yield* AgentState).convergedDigest
-  const configIsNew = !Option.contains(converged, configDigest(config))
-  return { config, facts, configIsNew } satisfies DesiredInput
+  const notes = yield* (yield* AgentState).read
+  const facts = yield* (yield* HostFactsReader).read(config, { named: relayInterface, noted: notes.relayInterface })
+  return { config, facts, configIsNew: notes.converged !== configDigest(config) } satisfies DesiredInput
 })
 
 /** What a pass came to. */
@@ -29,13 +28,16 @@ export const pass = Effect.fn("Pass.pass")(
     relayInterface: string | undefined
   ) {
     yield* (yield* WriterLock).hold
+    const state = yield* AgentState
     const input = yield* inputOf(config, relayInterface)
+    const link = input.facts.relayInterface
+    if (link.found) yield* state.note({ relayInterface: link.name })
     const convergence = yield* converge(kinds, input)
     const verdict = verdictOf(convergence, config.relays.map(({ name }) => name))
     for (const { action, address, reason } of convergence.changes) {
       yield* Effect.logInfo(`${action}d ${address} (${reason})`)
     }
-    if (verdict === "converged") yield* (yield* AgentState).noteConverged(configDigest(config))
+    if (verdict === "converged") yield* state.note({ converged: configDigest(config) })
     return { convergence, verdict } satisfies PassResult
   },
   Effect.scoped

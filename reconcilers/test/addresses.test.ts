@@ -1,0 +1,232 @@
+import { describe, it } from "@effect/vitest"
+import type { DesiredInput } from "@patela/domain/reconciler/Kind"
+import { Effect, Layer, Schema } from "effect"
+import { expect } from "vitest"
+import { Addresses } from "../src/addresses/Addresses.ts"
+import { AddressReader, type HostLink, readLinks } from "../src/addresses/AddressReader.ts"
+import { AddressWriter } from "../src/addresses/AddressWriter.ts"
+import { batchFailures } from "../src/addresses/IpBatch.ts"
+import { damaged } from "./DamagedText.ts"
+import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
+
+/** A kernel in memory: links with addresses, and how many steps it was asked for. */
+const fakeHost = (before: ReadonlyArray<HostLink>, refuses: (address: string) => boolean = () => false) => {
+  const host = { links: [...before], steps: 0 }
+  const change = (name: string, edit: (link: HostLink) => HostLink) => {
+    host.links = host.links.map((link) => link.name === name ? edit(link) : link)
+  }
+  const without = (link: HostLink, address: string, prefix: number) =>
+    link.addresses.filter((one) => one.address !== address || one.prefix !== prefix)
+  const layer = Layer.mergeAll(
+    Layer.succeed(AddressReader, AddressReader.of({ links: Effect.sync(() => host.links) })),
+    Layer.succeed(
+      AddressWriter,
+      AddressWriter.of({
+        perform: (steps) =>
+          Effect.sync(() =>
+            steps.map((step) => {
+              host.steps += 1
+              if (step.step === "up") {
+                change(step.link, ({ addresses, name }) => ({ name, addresses, up: true }))
+                return undefined
+              }
+              const { address, link, prefix } = step
+              if (refuses(address)) return "RTNETLINK answers: Permission denied"
+              const added = step.step === "add" ? [{ address, prefix, linkLocal: false, failed: false }] : []
+              change(link, (found) => ({
+                name: found.name,
+                up: found.up,
+                addresses: [...without(found, address, prefix), ...added]
+              }))
+              return undefined
+            })
+          )
+      })
+    )
+  )
+  return { host, layer }
+}
+
+/** Addresses in and outside the pools, of both families, of relays and of nobody. */
+const Written = Schema.Struct({
+  link: Schema.Literals(["e0", "m0"]),
+  address: Schema.Literals([
+    "198.51.100.10",
+    "198.51.100.11",
+    "198.51.100.12",
+    "198.51.100.77",
+    "198.51.100.200",
+    "192.0.2.5",
+    "2001:db8:2::a",
+    "2001:db8:2::b",
+    "2001:db8:2::99",
+    "2001:db8:3::1",
+    "fe80::1"
+  ]),
+  prefix: Schema.Literals([24, 25, 32, 64]),
+  failed: Schema.Boolean
+})
+
+const linksOf = (written: ReadonlyArray<typeof Written.Type>, up: boolean): ReadonlyArray<HostLink> =>
+  ["m0", "e0"].map((name) => ({
+    name,
+    up: up || name === "m0",
+    addresses: [
+      ...new Map(
+        written.filter(({ link }) => link === name).map(({ address, failed, prefix }) => [
+          `${address}/${prefix}`,
+          { address, prefix, failed, linkLocal: address.startsWith("fe80") }
+        ])
+      ).values()
+    ]
+  }))
+
+const foreignOf = (links: ReadonlyArray<HostLink>, slots: ReadonlyArray<number>) => {
+  const ours = new Set(slots.map(relayOf).flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]))
+  return links.flatMap(({ addresses, name }) =>
+    addresses.filter(({ address }) => {
+      if (name !== "e0") return true
+      const pooled = /^198\.51\.100\.[1-9]\d$|^2001:db8:2::(.|..)$/.test(address)
+      return !pooled && !ours.has(address)
+    }).map((address) => ({ name, ...address }))
+  )
+}
+
+const run = (input: DesiredInput) =>
+  Effect.gen(function*() {
+    const plan = yield* Addresses.plan(input)
+    return { plan, outcomes: yield* plan.apply(() => true) }
+  })
+
+describe("addresses", () => {
+  it.effect.prop("converges, then writes nothing, and leaves what is foreign", [
+    Slots,
+    Schema.Array(Written),
+    Schema.Boolean
+  ], ([slots, written, up]) => {
+    const before = linksOf(written, up)
+    const { host, layer } = fakeHost(before)
+    const input = inputOf(slots)
+    return Effect.gen(function*() {
+      yield* run(input)
+      const again = yield* Addresses.plan(input)
+      expect(again.changes).toEqual([])
+      const steps = host.steps
+      yield* again.apply(() => true)
+      expect(host.steps).toBe(steps)
+      expect(foreignOf(host.links, slots)).toEqual(foreignOf(before, slots))
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect.prop("fails for a refused address alone", [Slots, Slots], ([slots, bad]) => {
+    const refused = new Set(bad.map((slot) => relayOf(slot).ip_v4))
+    const { layer } = fakeHost(linksOf([], true), (address) => refused.has(address))
+    return Effect.gen(function*() {
+      const { outcomes } = yield* run(inputOf(slots))
+      for (const slot of slots) {
+        expect(outcomes.get(`relay/cheese${slot}/address-v4`)?.done).toBe(!bad.includes(slot))
+        if (slot % 3 !== 2) expect(outcomes.get(`relay/cheese${slot}/address-v6`)?.done).toBe(true)
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("refuses everything without a relay interface, and touches nothing", () => {
+    const input = inputOf([0, 1])
+    const blind: DesiredInput = {
+      ...input,
+      facts: { ...input.facts, relayInterface: { found: false, why: "no link is free" } }
+    }
+    const { layer } = fakeHost(linksOf([{ link: "e0", address: "198.51.100.77", prefix: 24, failed: false }], true))
+    return Effect.gen(function*() {
+      const { plan } = yield* run(blind)
+      expect(plan.changes).toEqual([])
+      expect(plan.refused.map(({ address, refused }) => `${address}: ${refused}`)).toEqual([
+        "node/link: no link is free",
+        "relay/cheese0/address-v4: no link is free",
+        "relay/cheese0/address-v6: no link is free",
+        "relay/cheese1/address-v4: no link is free",
+        "relay/cheese1/address-v6: no link is free"
+      ])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("refuses an address without a prefix length, one of the gateway and one of two relays", () => {
+    const input = inputOf([0, 1], { gateway_v4: "198.51.100.10", prefix_v6: null })
+    const [first, second] = input.config.relays
+    const relays = first === undefined || second === undefined
+      ? []
+      : [first, second, { ...second, name: first.name, slot: first.slot }]
+    const { layer } = fakeHost(linksOf([{ link: "e0", address: "2001:db8:2::a", prefix: 64, failed: false }], true))
+    return Effect.gen(function*() {
+      const { plan } = yield* run({ ...input, config: { ...input.config, relays } })
+      expect(plan.refused.map(({ refused }) => refused)).toEqual([
+        "198.51.100.10 is the gateway's address",
+        "2001:db8:2::a has no prefix length: prefix_v6 is not set",
+        "2001:db8:2::b has no prefix length: prefix_v6 is not set",
+        "198.51.100.11 is already the address of relay cheese1",
+        "2001:db8:2::b has no prefix length: prefix_v6 is not set"
+      ])
+      // What a refused resource has on the host is left alone.
+      expect(plan.changes.map(({ action, address }) => `${action} ${address}`)).toEqual([
+        "create relay/cheese1/address-v4"
+      ])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it("tells which lines of a batch failed", () => {
+    const stderr =
+      "Error: ipv4: Address already assigned.\nCommand failed -:2\nRTNETLINK answers: Permission denied\nCommand failed -:4\n"
+    expect([...batchFailures({ exitCode: 1, stdout: "", stderr }, 4)]).toEqual([
+      [2, "Error: ipv4: Address already assigned."],
+      [4, "RTNETLINK answers: Permission denied"]
+    ])
+    expect(batchFailures({ exitCode: 0, stdout: "", stderr: "a warning" }, 4).size).toBe(0)
+    const aborted = batchFailures({ exitCode: 1, stdout: "", stderr: "Error: any valid prefix is expected" }, 3)
+    expect([...aborted.keys()]).toEqual([1, 2, 3])
+    expect(batchFailures({ exitCode: 255, stdout: "", stderr: "" }, 1).get(1)).toBe("ip ended with code 255")
+  })
+
+  /** As iproute2 6.1 wrote it. */
+  const WRITTEN = JSON.stringify([{
+    ifindex: 3,
+    link_index: 2,
+    ifname: "e0",
+    flags: ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"],
+    mtu: 1500,
+    operstate: "UP",
+    addr_info: [
+      { family: "inet", local: "198.51.100.5", prefixlen: 24, scope: "global", secondary: true, noprefixroute: true },
+      { family: "inet6", local: "2001:db8:2::5", prefixlen: 64, scope: "global", dadfailed: true },
+      { family: "inet6", local: "fe80::1", prefixlen: 64, scope: "link", valid_life_time: 4294967295 }
+    ]
+  }])
+
+  it.effect("reads what ip writes", () =>
+    Effect.gen(function*() {
+      expect(yield* readLinks(WRITTEN)).toEqual([{
+        name: "e0",
+        up: true,
+        addresses: [
+          { address: "198.51.100.5", prefix: 24, linkLocal: false, failed: false },
+          { address: "2001:db8:2::5", prefix: 64, linkLocal: false, failed: true },
+          { address: "fe80::1", prefix: 64, linkLocal: true, failed: false }
+        ]
+      }])
+      const failure = yield* Effect.flip(readLinks(WRITTEN.replace("\"prefixlen\":24", "\"prefixlen\":\"24\"")))
+      expect(failure.message).toContain("prefixlen")
+    }))
+
+  it.effect("survives any damage to what ip writes", () =>
+    Effect.gen(function*() {
+      let failures = 0
+      for (let seed = 1; seed <= 3000; seed++) {
+        const text = damaged(WRITTEN, seed)
+        const exit = yield* Effect.result(readLinks(text))
+        if (exit._tag !== "Failure") continue
+        failures += 1
+        expect(exit.failure._tag).toBe("ObservationFailed")
+        expect(exit.failure.message).toMatch(/at \[|JSON|Expected|Missing/)
+      }
+      expect(failures).toBeGreaterThan(500)
+    }))
+})
