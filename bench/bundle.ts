@@ -18,7 +18,7 @@ export const bundle: Bench = {
     const times = yield* Effect.sync(() =>
       Array.from({ length: RUNS }, () => {
         const began = performance.now()
-        spawnSync(`${folder}/node`, [`${folder}/patela-agent.mjs`, "--version"])
+        spawnSync(`${folder}/patela-agent`, ["--version"])
         return performance.now() - began
       })
     )

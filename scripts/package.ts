@@ -1,5 +1,6 @@
 import { Console, Effect, Schema } from "effect"
 import { build } from "esbuild"
+import { spawnSync } from "node:child_process"
 import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
@@ -14,6 +15,7 @@ export const packageFolder = `${root}/dist/patela-agent`
 const LAUNCHER = `#!/bin/sh
 # Runs the agent by the Node beside it.
 here=$(dirname "$(readlink -f "$0")")
+export NODE_COMPILE_CACHE="$here/cache" NODE_COMPILE_CACHE_PORTABLE=1
 exec "$here/node" "$here/patela-agent.mjs" "$@"
 `
 
@@ -65,9 +67,22 @@ const require = patelaCreateRequire(import.meta.url)`
     writeFileSync(`${target}/patela-agent`, LAUNCHER, { mode: 0o755 })
     writeFileSync(`${target}/README`, README)
     copyFileSync(`${root}/LICENSE`, `${target}/LICENSE`)
+    keepCompiledCode(target)
   })
   return { bundleBytes: statSync(`${target}/patela-agent.mjs`).size }
 })
+
+/**
+ * Compiled code beside the bundle: a quarter less time and memory to start. The cache is of this Node, this bundle and
+ * this user, whose number is in its name: root's serves root, and where it does not fit nothing but time is lost.
+ */
+const keepCompiledCode = (target: string): void => {
+  const env = { NODE_COMPILE_CACHE: `${target}/cache`, NODE_COMPILE_CACHE_PORTABLE: "1", PATH: "/usr/bin:/bin" }
+  // Code is kept as far as a run compiled it: this one goes as far as it can without a server.
+  for (const args of [["--version"], ["diff", "--server", "https://127.0.0.1:1", "--tpm2", "swtpm:path=/nowhere"]]) {
+    spawnSync(`${target}/node`, [`${target}/patela-agent.mjs`, ...args], { env, timeout: 30_000 })
+  }
+}
 
 if (import.meta.main) {
   const { bundleBytes } = await Effect.runPromise(packageAgent(packageFolder))

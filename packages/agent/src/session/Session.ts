@@ -19,7 +19,10 @@ export class WaitingForApproval extends Schema.TaggedError<WaitingForApproval>()
 /** The server said no, and will say so again. */
 export class ServerRefused extends Schema.TaggedError<ServerRefused>()("ServerRefused", { message: Schema.String }) {}
 
-export type SessionError = ServerAway | WaitingForApproval | ServerRefused
+/** The TPM did not prove who this machine is. Asking again may help: it may be busy, or not be there yet. */
+export class TpmNotReady extends Schema.TaggedError<TpmNotReady>()("TpmNotReady", { message: Schema.String }) {}
+
+export type SessionError = ServerAway | WaitingForApproval | ServerRefused | TpmNotReady
 
 /** How long to ask again while the server is away or the node not enabled; 0 asks once. */
 export interface Patience {
@@ -46,23 +49,26 @@ export class Session extends Context.Service<Session, {
       const tpm = yield* Tpm
       const authenticated = yield* Ref.make(false)
 
-      const identity = yield* Effect.cached(
-        Effect.gen(function*() {
-          const endorsement = yield* tpm.endorsementKey
-          const attestation = yield* tpm.attestationKey
-          return {
-            ek_public: hex(endorsement),
-            ak_public: hex(attestation.public),
-            ak_name: hex(attestation.name)
-          } satisfies AuthRequest
-        }).pipe(Effect.mapError(({ message }) => new ServerRefused({ message })))
-      )
+      const known = yield* Ref.make<AuthRequest | undefined>(undefined)
+      const identity = Effect.gen(function*() {
+        const before = yield* Ref.get(known)
+        if (before !== undefined) return before
+        const endorsement = yield* tpm.endorsementKey
+        const attestation = yield* tpm.attestationKey
+        const request: AuthRequest = {
+          ek_public: hex(endorsement),
+          ak_public: hex(attestation.public),
+          ak_name: hex(attestation.name)
+        }
+        yield* Ref.set(known, request)
+        return request
+      }).pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
 
       const authenticate = Effect.fn("Session.authenticate")(function*() {
         const payload = yield* identity
         const challenge = yield* client.public.auth({ payload }).pipe(Effect.catch(classify))
         const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
-          .pipe(Effect.mapError(({ message }) => new ServerRefused({ message })))
+          .pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
         const opened = yield* openToken(challenge, payload, key).pipe(
           Effect.mapError(({ message }) => new ServerRefused({ message }))
         )
