@@ -18,7 +18,9 @@ const main = Effect.gen(function*() {
   const keyFile = `${folder}/biscuit.key`
   yield* Effect.sync(() => {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    if (!existsSync(keyFile)) writeFileSync(keyFile, `ed25519-private/${randomBytes(32).toString("hex")}\n`, { mode: 0o600 })
+    if (!existsSync(keyFile)) {
+      writeFileSync(keyFile, `ed25519-private/${randomBytes(32).toString("hex")}\n`, { mode: 0o600 })
+    }
   })
   const authority = yield* CertificateAuthority.make({ addresses: ["127.0.0.1"], names: ["localhost"] })
   const tpm = yield* Swtpm.make()
@@ -38,7 +40,16 @@ const main = Effect.gen(function*() {
   const patela = (args: ReadonlyArray<string>, stdin?: string) =>
     runOk([nodeBinary, entry, ...args], { env, ...(stdin === undefined ? {} : { stdin }) })
   yield* patela(["torrc", "import", "-", "default"], "ExitPolicy reject *:*\n")
-  yield* patela(["network", "set", "--gateway-v4", "198.51.100.1", "--gateway-v6", "2001:db8:8020::1", "--dns", "198.51.100.1"])
+  yield* patela([
+    "network",
+    "set",
+    "--gateway-v4",
+    "198.51.100.1",
+    "--gateway-v6",
+    "2001:db8:8020::1",
+    "--dns",
+    "198.51.100.1"
+  ])
   const server = yield* BackgroundProcess.start(
     [nodeBinary, "--watch", entry, "run", "--host", "127.0.0.1", "--port", String(PORT)],
     { env }

@@ -31,6 +31,7 @@ const VitestReport = Schema.fromJsonString(Schema.Struct({
 const vitestArguments = (tier: Tier, report: string): ReadonlyArray<string> => [
   `${repositoryRoot}/node_modules/vitest/vitest.mjs`,
   "run",
+  "--configLoader=native",
   "--project",
   tier,
   "--reporter=default",
@@ -84,6 +85,7 @@ const insideNode = Effect.fnUntraced(function*() {
       `--chdir=${repositoryRoot}`,
       "FORCE_COLOR=0",
       nodeBinary,
+
       ...vitestArguments("inside", "/run/report/report.json")
     ],
     { within: "5 minutes" }

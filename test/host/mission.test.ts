@@ -101,13 +101,16 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       const { node } = mission
       const [first, second, third] = yield* relaysOnRecord(mission)
       if (first === undefined || second === undefined || third === undefined) return assert.fail("three relays")
-      yield* Effect.forEach([
-        ["nft", "add", "table", "inet", "foreign"],
-        ["nft", "add", "chain", "inet", "foreign", "keep", "{ comment \"not Patela's\"; }"],
-        ["ip", "address", "add", "198.51.100.250/32", "dev", links.management],
-        ["ip", "address", "add", "203.0.113.77/32", "dev", links.relay],
-        ["useradd", "--system", "--no-create-home", "_tor-foreign"]
-      ] satisfies ReadonlyArray<Argv>, (argv) => node.execOk(argv))
+      yield* Effect.forEach(
+        [
+          ["nft", "add", "table", "inet", "foreign"],
+          ["nft", "add", "chain", "inet", "foreign", "keep", "{ comment \"not Patela's\"; }"],
+          ["ip", "address", "add", "198.51.100.250/32", "dev", links.management],
+          ["ip", "address", "add", "203.0.113.77/32", "dev", links.relay],
+          ["useradd", "--system", "--no-create-home", "_tor-foreign"]
+        ] satisfies ReadonlyArray<Argv>,
+        (argv) => node.execOk(argv)
+      )
       yield* inSync()
 
       const cases: ReadonlyArray<readonly [what: string, address: RegExp, ...break: ReadonlyArray<Argv>]> = [
@@ -143,7 +146,10 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
         yield* inSync()
       }
       assert.match(yield* node.execOk(["nft", "list", "table", "inet", "foreign"]), /chain keep/)
-      assert.match(yield* node.execOk(["ip", "-4", "address", "show", "dev", links.management]), /198\.51\.100\.250\/32/)
+      assert.match(
+        yield* node.execOk(["ip", "-4", "address", "show", "dev", links.management]),
+        /198\.51\.100\.250\/32/
+      )
       assert.match(yield* node.execOk(["ip", "-4", "address", "show", "dev", links.relay]), /203\.0\.113\.77\/32/)
       assert.match(yield* node.execOk(["getent", "passwd", "_tor-foreign"]), /^_tor-foreign/)
       for (const relay of [first, second, third]) assert.strictEqual((yield* seeRelay(mission, relay)).unit, "active")
@@ -159,7 +165,9 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       yield* node.execOk(["mkdir", "--parents", dropIn])
       yield* node.execOk(["tee", `${dropIn}/broken.conf`], { stdin: "[Service]\nExecStartPre=/bin/false\n" })
       yield* node.execOk(["systemctl", "daemon-reload"])
-      yield* node.execOk(["systemctl", "stop", `tor@${first.name}`, `tor@${others[0]?.name ?? ""}`], { within: "90 seconds" })
+      yield* node.execOk(["systemctl", "stop", `tor@${first.name}`, `tor@${others[0]?.name ?? ""}`], {
+        within: "90 seconds"
+      })
       const { stderr } = yield* reconcile(3)
       assert.include(stderr, `relay/${first.name}/unit`)
       assert.include(stderr, `journalctl -u tor@${first.name}`)
@@ -214,26 +222,30 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       yield* inSync()
     }))
 
-  it.effect("the agent killed at any point of a first run on a blank root converges on the next", () =>
-    Effect.gen(function*() {
-      const mission = yield* Story
-      const before = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
-      for (const millis of [250, 500, 700, 900, 1100, 1300, 1600, 2000]) {
-        yield* mission.rig.powerOff
-        yield* mission.rig.boot
-        yield* mission.node.execOk(["systemctl", "kill", "--signal=KILL", "patela-agent.service"])
-        yield* mission.node.exec(["systemctl", "stop", "patela-agent.service"])
-        yield* Effect.scoped(Effect.gen(function*() {
-          const run = yield* mission.node.start(["/opt/patela/patela-agent", "reconcile", "--wait", "0"], {
-            env: mission.environment
-          })
-          yield* Effect.sleep(millis)
-          yield* run.end("SIGKILL")
-        }))
-        yield* reconcile(0)
-        yield* inSync()
-      }
-      const after = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
-      assert.deepStrictEqual(after, before)
-    }), 180_000)
+  it.effect(
+    "the agent killed at any point of a first run on a blank root converges on the next",
+    () =>
+      Effect.gen(function*() {
+        const mission = yield* Story
+        const before = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
+        for (const millis of [250, 500, 700, 900, 1100, 1300, 1600, 2000]) {
+          yield* mission.rig.powerOff
+          yield* mission.rig.boot
+          yield* mission.node.execOk(["systemctl", "kill", "--signal=KILL", "patela-agent.service"])
+          yield* mission.node.exec(["systemctl", "stop", "patela-agent.service"])
+          yield* Effect.scoped(Effect.gen(function*() {
+            const run = yield* mission.node.start(["/opt/patela/patela-agent", "reconcile", "--wait", "0"], {
+              env: mission.environment
+            })
+            yield* Effect.sleep(millis)
+            yield* run.end("SIGKILL")
+          }))
+          yield* reconcile(0)
+          yield* inSync()
+        }
+        const after = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
+        assert.deepStrictEqual(after, before)
+      }),
+    180_000
+  )
 })

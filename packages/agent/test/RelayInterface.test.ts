@@ -34,7 +34,10 @@ describe("chooseRelayInterface", () => {
 
   it("takes the named link, and says so when it is not there", () => {
     const links = [link("ens3"), link("wlan0", "192.0.2.2")]
-    assert.deepStrictEqual(chooseRelayInterface(links, pools, { named: "wlan0", noted: "ens3" }), { found: true, name: "wlan0" })
+    assert.deepStrictEqual(chooseRelayInterface(links, pools, { named: "wlan0", noted: "ens3" }), {
+      found: true,
+      name: "wlan0"
+    })
     const missing = chooseRelayInterface(links, pools, { named: "ens9", noted: undefined })
     assert.isFalse(missing.found)
     assert.match(missing.found ? "" : missing.why, /no link ens9.*ens3, wlan0/)

@@ -5,7 +5,7 @@ import { exitCodeOf } from "../converge/Verdict.ts"
 import { kindsFor } from "../Kinds.ts"
 import { nodeLayer } from "../NodeLayer.ts"
 import { pass, type PassResult, troubles } from "../pass/Pass.ts"
-import { reportOf } from "../pass/reportOf.ts"
+import { report } from "../pass/Report.ts"
 import { watch } from "../pass/Watch.ts"
 import { Session } from "../session/Session.ts"
 import { nodeFlags, type NodeOptions } from "./AgentFlags.ts"
@@ -45,12 +45,9 @@ export const Reconcile = Command.make(
 )
 
 const once = Effect.fn("Reconcile.once")(function*(options: NodeOptions, patience: { total: Duration.Duration }) {
-  const session = yield* Session
-  const config = yield* session.config(patience)
+  const config = yield* (yield* Session).config(patience)
   const result = yield* pass(kindsFor(options), config, options.relayInterface)
-  yield* session.report(yield* reportOf(result, config)).pipe(
-    Effect.catch((error) => Effect.logWarning(`the server did not get our report: ${error.message}`))
-  )
+  yield* report(result, config)
   yield* say(result, config)
   yield* exitWith(exitCodeOf[result.verdict])
 })

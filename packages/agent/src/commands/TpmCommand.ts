@@ -37,25 +37,28 @@ const Status = Command.make(
   "status",
   { tpm, json },
   Effect.fn("tpm status")(function*(options) {
-    const status = yield* withTpm(Effect.gen(function*() {
-      const device = yield* Tpm
-      const limits = yield* device.limits
-      const attestation = yield* device.attestationKey
-      const store = yield* (yield* KeyStore).header
-      return {
-        version: 1,
-        manufacturer: limits.manufacturer,
-        in_lockout: limits.inLockout,
-        nv_index_max: limits.nvIndexMax,
-        nv_buffer_max: limits.nvBufferMax,
-        persistent_handles: (yield* device.persistentHandles).map(handleText),
-        ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
-        ak_name: Buffer.from(attestation.name).toString("hex"),
-        key_store: Option.getOrNull(
-          Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
-        )
-      } satisfies typeof StatusDocument.Type
-    }), options.tpm)
+    const status = yield* withTpm(
+      Effect.gen(function*() {
+        const device = yield* Tpm
+        const limits = yield* device.limits
+        const attestation = yield* device.attestationKey
+        const store = yield* (yield* KeyStore).header
+        return {
+          version: 1,
+          manufacturer: limits.manufacturer,
+          in_lockout: limits.inLockout,
+          nv_index_max: limits.nvIndexMax,
+          nv_buffer_max: limits.nvBufferMax,
+          persistent_handles: (yield* device.persistentHandles).map(handleText),
+          ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
+          ak_name: Buffer.from(attestation.name).toString("hex"),
+          key_store: Option.getOrNull(
+            Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
+          )
+        } satisfies typeof StatusDocument.Type
+      }),
+      options.tpm
+    )
     if (options.json) return yield* Console.log(yield* Schema.encodeEffect(StatusDocument)(status))
     yield* Console.log(
       [
@@ -81,15 +84,18 @@ const CleanPersistent = Command.make(
   "clean-persistent",
   { tpm },
   Effect.fn("tpm clean-persistent")(function*(options) {
-    yield* withTpm(Effect.gen(function*() {
-      const device = yield* Tpm
-      const handles = yield* device.persistentHandles
-      for (const handle of handles) {
-        yield* device.evictPersistent(handle)
-        yield* Console.log(`removed ${handleText(handle)}`)
-      }
-      if (handles.length === 0) yield* Console.log("nothing is persistent in this TPM")
-    }), options.tpm)
+    yield* withTpm(
+      Effect.gen(function*() {
+        const device = yield* Tpm
+        const handles = yield* device.persistentHandles
+        for (const handle of handles) {
+          yield* device.evictPersistent(handle)
+          yield* Console.log(`removed ${handleText(handle)}`)
+        }
+        if (handles.length === 0) yield* Console.log("nothing is persistent in this TPM")
+      }),
+      options.tpm
+    )
   })
 ).pipe(
   Command.withDescription("Remove the persistent objects of the owner, such as an older Patela left; keys in NV stay"),
@@ -103,7 +109,10 @@ const EraseKeys = Command.make(
   "erase-keys",
   {
     tpm,
-    yes: Flag.Boolean("yes").pipe(Flag.withDescription("The keys may go: nothing else has them"), Flag.withDefault(false))
+    yes: Flag.Boolean("yes").pipe(
+      Flag.withDescription("The keys may go: nothing else has them"),
+      Flag.withDefault(false)
+    )
   },
   Effect.fn("tpm erase-keys")(function*(options) {
     if (!options.yes) {

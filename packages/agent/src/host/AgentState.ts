@@ -1,6 +1,6 @@
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs/promises"
 
@@ -11,6 +11,8 @@ const State = Schema.Struct({
   version: Schema.Literal(1),
   /** SHA-256 of the configuration that the host was last converged to, in hex. */
   converged: Schema.optionalKey(Schema.String),
+  /** SHA-256 of the last report that the server took, in hex. */
+  reported: Schema.optionalKey(Schema.String),
   /** The link that was chosen for relays, so that what others do to links later does not move the relays. */
   relayInterface: Schema.optionalKey(Schema.String)
 })
@@ -44,7 +46,7 @@ export class AgentState extends Context.Service<AgentState, {
         const note = Effect.fn("AgentState.note")(function*(notes: Omit<State, "version">) {
           const before = yield* read
           const after: State = { ...before, ...notes }
-          if (after.converged === before.converged && after.relayInterface === before.relayInterface) return
+          if (Equal.equals(after, before)) return
           const content = yield* Schema.encodeEffect(StateText)(after)
           yield* replace({ path, content, mode: 0o600, uid: 0, gid: 0 })
         }, Effect.catch((error) => Effect.logWarning(`the agent's notes were not written: ${error.message}`)))

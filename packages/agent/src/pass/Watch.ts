@@ -4,7 +4,7 @@ import type { NodeOptions } from "../commands/AgentFlags.ts"
 import { kindsFor } from "../Kinds.ts"
 import { type Patience, Session } from "../session/Session.ts"
 import { pass, troubles } from "./Pass.ts"
-import { reportOf } from "./reportOf.ts"
+import { report } from "./Report.ts"
 
 /** A full look at least this often, give or take a tenth, so that a fleet does not look in step. */
 const RESYNC = Duration.seconds(60)
@@ -43,8 +43,7 @@ export const watch = Effect.fn("Watch.watch")(function*(options: NodeOptions, pa
     const config = yield* Ref.get(current)
     const result = yield* pass(kinds, config, options.relayInterface)
     yield* sayOnce(troubles(result, config))
-    if (result.convergence.changes.length === 0) return
-    yield* session.report(yield* reportOf(result, config)).pipe(Effect.ignore)
+    yield* report(result, config)
   }).pipe(Effect.catch((error) => sayOnce([error.message])))
 
   yield* Effect.forkScoped(listen(kinds, wanted))
@@ -56,7 +55,7 @@ export const watch = Effect.fn("Watch.watch")(function*(options: NodeOptions, pa
     }).pipe(Effect.forever)
   )
   yield* look
-  yield* Effect.gen(function*() {
+  return yield* Effect.gen(function*() {
     yield* Queue.take(wanted.look)
     yield* Effect.sleep(DEBOUNCE)
     yield* Queue.clear(wanted.look)

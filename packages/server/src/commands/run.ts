@@ -54,7 +54,7 @@ export const run = Command.make(
     const keyPath = yield* fileSetting(key, "--key", "PATELA_SERVER_KEY")
     // Loaded only here: the HTTP server takes as long to load as all the other commands take to run.
     const { serve } = yield* Effect.promise(() => import("../http/serve.ts"))
-    yield* serve({ host, port, certPath, keyPath })
+    return yield* serve({ host, port, certPath, keyPath })
   })
 ).pipe(
   Command.withDescription(

@@ -1,8 +1,11 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+/** The server ended before it listened. */
+class ServerEnded extends Schema.TaggedError<ServerEnded>()("ServerEnded", { message: Schema.String }) {}
 
 export interface Ran {
   readonly code: number
@@ -50,9 +53,11 @@ export const runServer = (variables: Variables, args: ReadonlyArray<string>) =>
       child.stderr.on("data", (chunk) => {
         said += String(chunk)
       })
-      child.on("exit", (code) => resume(Effect.fail(new Error(`patela run ended with ${code}: ${said}`))))
+      child.on("exit", (code) =>
+        resume(Effect.fail(new ServerEnded({ message: `patela run ended with ${code}: ${said}` }))))
     }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    ({ child }) =>
+      Effect.sync(() => child.kill("SIGKILL"))
   ).pipe(Effect.map(({ child, port }): RunningServer => ({
     port,
     stop: Effect.callback((resume) => {

@@ -1,6 +1,7 @@
-import { Effect, FileSystem, Layer, Option, Semaphore } from "effect"
+import { Effect, FileSystem, Layer, Option, type Redacted, Semaphore } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { decodeCredential } from "../credential/CredentialFile.ts"
+import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { codeIs, ResponseCode } from "./classifyFailure.ts"
 import { keyStation } from "./keyStation.ts"
@@ -56,12 +57,12 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
   const whenAbsent = (index: number) => (error: TpmError): TpmError | NvIndexAbsent =>
     codeIs(error, ResponseCode.handle) ? absent(index) : error
 
-  const activateCredential = Effect.fn("Tpm.activateCredential")(function*(credential) {
+  const activateCredential = Effect.fn("Tpm.activateCredential")(function*(credential: Credential) {
     const checked = yield* Effect.fromResult(decodeCredential(credential))
     return yield* oneAtATime(keys.activate(checked))
   })
 
-  const nvRead = Effect.fn("Tpm.nvRead")(function*(index, offset, size) {
+  const nvRead = Effect.fn("Tpm.nvRead")(function*(index: number, offset: number, size?: number) {
     const range = ["--offset", String(offset), ...(size === undefined ? [] : ["-s", String(size)])]
     return yield* oneAtATime(run("tpm2_nvread", ["-C", "o", ...range, hex(index)])).pipe(
       Effect.mapError((error) =>
@@ -72,13 +73,15 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     )
   })
 
-  const nvWrite = Effect.fn("Tpm.nvWrite")(function*(index, offset, data) {
-    yield* oneAtATime(
-      run("tpm2_nvwrite", ["-Q", "-C", "o", "-i", "-", "--offset", String(offset), hex(index)], data)
-    ).pipe(Effect.mapError(whenAbsent(index)))
-  })
+  const nvWrite = Effect.fn("Tpm.nvWrite")(
+    function*(index: number, offset: number, data: Redacted.Redacted<Uint8Array>) {
+      yield* oneAtATime(
+        run("tpm2_nvwrite", ["-Q", "-C", "o", "-i", "-", "--offset", String(offset), hex(index)], data)
+      ).pipe(Effect.mapError(whenAbsent(index)))
+    }
+  )
 
-  const nvDefine = Effect.fn("Tpm.nvDefine")(function*(index, size) {
+  const nvDefine = Effect.fn("Tpm.nvDefine")(function*(index: number, size: number) {
     const args = ["-Q", "-C", "o", "-s", String(size), "-a", NV_ATTRIBUTES, hex(index)]
     yield* oneAtATime(run("tpm2_nvdefine", args)).pipe(
       Effect.mapError((error) =>
@@ -94,7 +97,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     )
   })
 
-  const nvUndefine = Effect.fn("Tpm.nvUndefine")(function*(index) {
+  const nvUndefine = Effect.fn("Tpm.nvUndefine")(function*(index: number) {
     yield* oneAtATime(run("tpm2_nvundefine", ["-Q", "-C", "o", hex(index)])).pipe(
       Effect.mapError(whenAbsent(index))
     )
@@ -102,7 +105,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
 
   const nvIndexes = handles("handles-nv-index")
 
-  const nvPublic = Effect.fn("Tpm.nvPublic")(function*(index) {
+  const nvPublic = Effect.fn("Tpm.nvPublic")(function*(index: number) {
     // Asked for an index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault.
     const defined = yield* nvIndexes
     if (!defined.includes(index)) return Option.none()
@@ -116,7 +119,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     return yield* Effect.fromResult(readLimits("tpm2_getcap", fixed, variable))
   }).pipe(oneAtATime, Effect.withSpan("Tpm.limits"))
 
-  const evictPersistent = Effect.fn("Tpm.evictPersistent")(function*(handle) {
+  const evictPersistent = Effect.fn("Tpm.evictPersistent")(function*(handle: number) {
     yield* oneAtATime(run("tpm2_evictcontrol", ["-Q", "-C", "o", "-c", hex(handle)]))
   })
 

@@ -1,4 +1,4 @@
-import { Duration, Effect, FileSystem, Schedule, type Scope } from "effect"
+import { Duration, Effect, FileSystem, Schedule, Schema, type Scope } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { type Tcti, Tcti as TctiSchema } from "../../src/transport/Tcti.ts"
 
@@ -9,7 +9,7 @@ export interface Swtpm {
 }
 
 /** The TPM did not come up. */
-class SwtpmNotReady extends Error {}
+class SwtpmNotReady extends Schema.TaggedError<SwtpmNotReady>()("SwtpmNotReady", { message: Schema.String }) {}
 
 /**
  * Starts swtpm for the length of the scope. Socket and log are in a scoped directory of their own, so that a second
@@ -40,7 +40,7 @@ export const swtpm = Effect.fn("swtpm")(function*(
   )
   const appears = Effect.flatMap(
     files.exists(`${socket}.ctrl`),
-    (there) => there ? Effect.void : Effect.fail(new SwtpmNotReady("swtpm made no socket within 10 s"))
+    (there) => there ? Effect.void : Effect.fail(new SwtpmNotReady({ message: "swtpm made no socket within 10 s" }))
   )
   // The sockets are made in the order server, control; a client may connect once both are there.
   yield* Effect.retry(appears, { schedule: Schedule.spaced(Duration.millis(10)), times: 1000 })
