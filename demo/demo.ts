@@ -1,14 +1,10 @@
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect } from "effect"
 import { createInterface } from "node:readline/promises"
 import { type Mission, Mission as Missions, MissionFault } from "../test/src/mission/Mission.ts"
 import { managementPath, type RelaySeen, seeRelay, seeRoot } from "../test/src/mission/observe.ts"
 import { type RelayOnRecord, relaysOnRecord } from "../test/src/mission/RelayOnRecord.ts"
-import { found, instead, waitFor } from "../test/src/rig/Deadline.ts"
+import { waitingNode } from "../test/src/mission/waitingNode.ts"
 import { faint, seen, step, strong } from "./Progress.ts"
-
-const NodeListing = Schema.fromJsonString(Schema.Struct({
-  nodes: Schema.Array(Schema.Struct({ id: Schema.Int, state: Schema.String, ek_fingerprint: Schema.String }))
-}))
 
 /** How many relays the demo's node runs, whatever this machine has. */
 const RELAYS = 3
@@ -56,22 +52,6 @@ export const demo = Effect.fnUntraced(function*({ keep }: { readonly keep: boole
   yield* Console.log(`\n${table(second.seen)}\n`)
   if (keep) yield* playOn(mission)
   else yield* Console.log("Play on: npm run demo -- --keep")
-})
-
-const waitingNode = Effect.fnUntraced(function*(mission: Mission) {
-  const nodes = yield* waitFor(
-    "the node on the server's list",
-    Effect.gen(function*() {
-      const listing = yield* mission.patela("list", "node", "waiting", "--json").pipe(
-        Effect.flatMap(Schema.decodeEffect(NodeListing))
-      )
-      const journal = yield* mission.agentJournal
-      const [node] = listing.nodes
-      return node !== undefined && /enabled/.test(journal) ? found(node) : instead(journal)
-    }),
-    { within: "30 seconds", every: "200 millis" }
-  )
-  return nodes
 })
 
 /** Waits for the boot unit, then looks at everything from outside Patela. */

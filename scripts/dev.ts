@@ -65,7 +65,7 @@ const main = Effect.gen(function*() {
     ].join("\n")
   )
   let shown = 0
-  yield* Effect.gen(function*() {
+  return yield* Effect.gen(function*() {
     const lines = yield* server.lines
     for (const line of lines.slice(shown)) yield* Console.log(line)
     shown = lines.length

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { Mission } from "../src/mission/Mission.ts"
 import { managementPath, seeRelay, seeRoot } from "../src/mission/observe.ts"
 import { relaysOnRecord } from "../src/mission/RelayOnRecord.ts"
+import { waitingNode } from "../src/mission/waitingNode.ts"
 import { links } from "../src/rig/Addresses.ts"
 import type { Argv } from "../src/rig/Command.ts"
 
@@ -59,12 +60,10 @@ const footprint = Effect.fnUntraced(function*() {
 layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission", (it) => {
   it.effect("a node that nobody enabled is told to wait, and is listed", () =>
     Effect.gen(function*() {
-      const { agent, patela, rig } = yield* Story
-      yield* rig.boot
-      const result = yield* agent("reconcile", "--wait", "0")
-      assert.strictEqual(result.exitCode, 1)
-      assert.match(result.stderr, /not yet enabled.*patela enable 1/)
-      assert.match(yield* patela("list", "node", "waiting"), /\b1\b/)
+      const mission = yield* Story
+      yield* mission.rig.boot
+      assert.strictEqual((yield* waitingNode(mission)).id, 1)
+      assert.match(yield* mission.agentJournal, /node 1 and not yet enabled.*patela enable 1.*trying again every 3s/)
     }))
 
   it.effect("enabled, it brings its relays up by itself", () =>
