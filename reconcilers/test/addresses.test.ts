@@ -5,7 +5,7 @@ import { expect } from "vitest"
 import { Addresses } from "../src/addresses/Addresses.ts"
 import { AddressReader, type HostLink, readLinks } from "../src/addresses/AddressReader.ts"
 import { AddressWriter } from "../src/addresses/AddressWriter.ts"
-import { batchFailures } from "../src/addresses/IpBatch.ts"
+import { batchFailures } from "../src/host/IpBatch.ts"
 import { damaged } from "./DamagedText.ts"
 import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
 

@@ -18,7 +18,6 @@ import {
   storeTagOf
 } from "../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
-import { keyStoreKind } from "../src/identity/KeyStoreKind.ts"
 import {
   fingerprintsOf,
   identityFromBytes,
@@ -27,6 +26,7 @@ import {
   type RelayIdentity
 } from "../src/identity/RelayIdentity.ts"
 import { type DesiredIdentity, restorationOf } from "../src/identity/Restoration.ts"
+import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 
 const get = <A, E>(result: Result.Result<A, E>): A => Result.getOrThrow(result)
 const secret = (bytes: Uint8Array) => Redacted.make(bytes)
@@ -251,8 +251,8 @@ const simulate = (relays: typeof Relays.Type, full = false) => {
       })
     }
   }
-  const pass = Effect.flatMap(keyStoreKind.plan(input), (plan) => plan.apply(() => true)).pipe(Effect.provide(layer))
-  const left = Effect.map(keyStoreKind.plan(input), ({ changes }) => changes.map(({ address }) => address)).pipe(
+  const pass = Effect.flatMap(SavedIdentities.plan(input), (plan) => plan.apply(() => true)).pipe(Effect.provide(layer))
+  const left = Effect.map(SavedIdentities.plan(input), ({ changes }) => changes.map(({ address }) => address)).pipe(
     Effect.provide(layer)
   )
   return { pass, left, stored: () => entries, writes: () => writes }

@@ -10,7 +10,7 @@ import { loadedFrom, type LoadedTorrc } from "../src/units/LoadedTorrc.ts"
 import { signalOf, SystemdReader } from "../src/units/SystemdReader.ts"
 import { SystemdWriter, UnitJobFailed } from "../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../src/units/UnitLedger.ts"
-import { unitsKind } from "../src/units/UnitsKind.ts"
+import { Units } from "../src/units/Units.ts"
 import { isManaged } from "../src/units/UnitStep.ts"
 
 const NAMES = ["brie", "toma", "fontina", "asiago"].map((name) => RelayName.make(name))
@@ -136,7 +136,7 @@ const inputFor = (names: ReadonlyArray<RelayName>): DesiredInput => ({
 const V4 = Ipv4.make("192.0.2.1")
 
 const pass = Effect.fnUntraced(function*(wanted: ReadonlyArray<RelayName>) {
-  const plan = yield* unitsKind.plan(inputFor(wanted))
+  const plan = yield* Units.plan(inputFor(wanted))
   return yield* plan.apply(() => true)
 })
 
@@ -155,7 +155,7 @@ describe("units, by the laws of every kind", () => {
         const { layer, log, units, wanted } = simulate(sound(states))
         yield* Effect.gen(function*() {
           yield* pass(wanted)
-          assert.deepEqual((yield* unitsKind.plan(inputFor(wanted))).changes, [])
+          assert.deepEqual((yield* Units.plan(inputFor(wanted))).changes, [])
           const writes = log.length
           yield* pass(wanted)
           assert.strictEqual(log.length, writes)
@@ -186,7 +186,7 @@ describe("units, by the laws of every kind", () => {
         yield* Effect.exit(pass(wanted))
         live(Infinity)
         yield* pass(wanted)
-        assert.deepEqual((yield* unitsKind.plan(inputFor(wanted))).changes, [])
+        assert.deepEqual((yield* Units.plan(inputFor(wanted))).changes, [])
       }).pipe(Effect.provide(layer))
     }))
 

@@ -2,17 +2,17 @@ import type { Kind } from "@patela/domain/reconciler/Kind"
 import { Accounts } from "@patela/reconcilers/accounts/Accounts"
 import { Addresses } from "@patela/reconcilers/addresses/Addresses"
 import { Directories } from "@patela/reconcilers/directories/Directories"
-import { identityKind } from "@patela/reconcilers/identity/IdentityKind"
-import { keyStoreKind } from "@patela/reconcilers/identity/KeyStoreKind"
+import { Identities } from "@patela/reconcilers/identity/Identities"
+import { SavedIdentities } from "@patela/reconcilers/identity/SavedIdentities"
 import { Resolver } from "@patela/reconcilers/resolver/Resolver"
 import { Routing } from "@patela/reconcilers/routing/Routing"
 import { SourceNat } from "@patela/reconcilers/source-nat/SourceNat"
 import { Torrcs } from "@patela/reconcilers/torrc/Torrcs"
-import { unitsKind } from "@patela/reconcilers/units/UnitsKind"
+import { Units } from "@patela/reconcilers/units/Units"
 
-const beforeNetwork = [Accounts, Directories, identityKind, Resolver, Torrcs] as const
+const beforeNetwork = [Accounts, Directories, Identities, Resolver, Torrcs] as const
 const network = [Addresses, Routing, SourceNat] as const
-const afterNetwork = [unitsKind, keyStoreKind] as const
+const afterNetwork = [Units, SavedIdentities] as const
 
 type Every = (typeof beforeNetwork | typeof network | typeof afterNetwork)[number]
 type ReadOf<K> = K extends Kind<infer Read, infer _Write> ? Read : never

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
-import { batchFailures } from "./IpBatch.ts"
+import { batchFailures } from "../host/IpBatch.ts"
 
 /** One step of the kernel's. An address added is on its link afterwards whether or not it was there before. */
 export type AddressStep =

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
-import { batchFailures } from "./IpBatch.ts"
+import { batchFailures } from "../host/IpBatch.ts"
 import type { Family, RouteEntry } from "./RouteEntry.ts"
 
 export interface RouteStep {

@@ -11,7 +11,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { fingerprintLine } from "../../src/identity/HostIdentity.ts"
-import { identityKind } from "../../src/identity/IdentityKind.ts"
+import { Identities } from "../../src/identity/Identities.ts"
 import {
   digestOfStored,
   IdentityStoreReader,
@@ -20,8 +20,8 @@ import {
 } from "../../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../../src/identity/KeyFileReader.ts"
 import { KeyFileWriter } from "../../src/identity/KeyFileWriter.ts"
-import { keyStoreKind } from "../../src/identity/KeyStoreKind.ts"
 import { fingerprintsOf, keyFilesOf } from "../../src/identity/RelayIdentity.ts"
+import { SavedIdentities } from "../../src/identity/SavedIdentities.ts"
 import { TorKeygen } from "../../src/identity/TorKeygen.ts"
 
 if (!existsSync("/run/systemd/container")) {
@@ -112,14 +112,14 @@ const cleanUp = (): void => {
   }
 }
 
-const converge = Effect.fnUntraced(function*(kind: typeof identityKind, input: DesiredInput) {
+const converge = Effect.fnUntraced(function*(kind: typeof Identities, input: DesiredInput) {
   const plan = yield* kind.plan(input)
   const outcomes = yield* plan.apply(() => true)
   return { changes: plan.changes, outcomes: [...outcomes.values()] }
 })
 
 const save = Effect.fnUntraced(function*(input: DesiredInput) {
-  const plan = yield* keyStoreKind.plan(input)
+  const plan = yield* SavedIdentities.plan(input)
   return [...(yield* plan.apply(() => true)).values()]
 })
 
@@ -138,21 +138,21 @@ describe("identities on a host", () => {
       const seen = Effect.map(reader.look(owners), (all) =>
         Object.fromEntries([...all].flatMap(([name, it]) => (it.state === "present" ? [[name, it.fingerprints]] : []))))
 
-      assert.deepEqual((yield* converge(identityKind, inputFor())).outcomes, allDone)
-      assert.deepEqual((yield* identityKind.plan(inputFor())).changes, [])
+      assert.deepEqual((yield* converge(Identities, inputFor())).outcomes, allDone)
+      assert.deepEqual((yield* Identities.plan(inputFor())).changes, [])
       const records = yield* seen
       for (const name of NAMES) {
         assert.strictEqual(records[name]?.rsa, fileOf(name, "fingerprint"))
         assert.strictEqual(records[name]?.ed25519, fileOf(name, "fingerprint-ed25519"))
       }
-      assert.strictEqual((yield* keyStoreKind.plan(inputFor())).changes.length, 2)
+      assert.strictEqual((yield* SavedIdentities.plan(inputFor())).changes.length, 2)
       assert.deepEqual(yield* save(inputFor()), allDone)
-      assert.deepEqual((yield* keyStoreKind.plan(inputFor())).changes, [])
+      assert.deepEqual((yield* SavedIdentities.plan(inputFor())).changes, [])
 
       // The machine lost everything but the store.
       NAMES.forEach(blank)
-      assert.deepEqual((yield* keyStoreKind.plan(inputFor(records))).changes, [])
-      assert.deepEqual((yield* converge(identityKind, inputFor(records))).outcomes, allDone)
+      assert.deepEqual((yield* SavedIdentities.plan(inputFor(records))).changes, [])
+      assert.deepEqual((yield* converge(Identities, inputFor(records))).outcomes, allDone)
       assert.deepEqual(yield* seen, records)
       for (const name of NAMES) {
         assert.deepEqual(readdirSync(`${stateOf(name)}/keys`).sort(), ["ed25519_master_id_secret_key", "secret_id_key"])
@@ -172,12 +172,12 @@ describe("identities on a host", () => {
       assert.strictEqual(fileOf("taleggio", "fingerprint"), records["taleggio"]?.rsa)
       assert.strictEqual(fileOf("taleggio", "fingerprint-ed25519"), records["taleggio"]?.ed25519)
       run("systemctl", "stop", "tor@taleggio")
-      assert.deepEqual((yield* identityKind.plan(inputFor(records))).changes, [])
+      assert.deepEqual((yield* Identities.plan(inputFor(records))).changes, [])
 
       // A changed mode is mended, half an identity completed, even where tor left what it derived.
       chmodSync(`${stateOf("taleggio")}/keys/secret_id_key`, 0o644)
       rmSync(`${stateOf("robiola")}/keys/ed25519_master_id_secret_key`)
-      const mended = yield* converge(identityKind, inputFor(records))
+      const mended = yield* converge(Identities, inputFor(records))
       assert.deepEqual(
         mended.changes.flatMap(({ lines }) =>
           lines
@@ -195,7 +195,7 @@ describe("identities on a host", () => {
       const robiola = records["robiola"]
       assert.isTrue(taleggio !== undefined && robiola !== undefined)
       if (taleggio === undefined || robiola === undefined) return
-      const swapped = yield* converge(identityKind, inputFor({ taleggio: robiola, robiola }))
+      const swapped = yield* converge(Identities, inputFor({ taleggio: robiola, robiola }))
       assert.isTrue(swapped.outcomes.every((it) => !it.done && it.message.includes(fingerprintLine(taleggio))))
       assert.deepEqual(yield* seen, records)
     }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 120_000)
@@ -203,14 +203,14 @@ describe("identities on a host", () => {
   it.live("are not made for a relay that the server knows", () =>
     Effect.gen(function*() {
       NAMES.forEach(blank)
-      assert.deepEqual((yield* converge(identityKind, inputFor())).outcomes, allDone)
+      assert.deepEqual((yield* converge(Identities, inputFor())).outcomes, allDone)
       const reader = yield* KeyFileReader
       const look = yield* reader.look([{ name: RelayName.make("taleggio"), uid: 0, gid: 0 }])
       const host = look.get(RelayName.make("taleggio"))
       assert.isTrue(host?.state === "present")
       if (host?.state !== "present") return
       NAMES.forEach(blank)
-      const [taleggio, robiola] = (yield* converge(identityKind, inputFor({ taleggio: host.fingerprints }))).outcomes
+      const [taleggio, robiola] = (yield* converge(Identities, inputFor({ taleggio: host.fingerprints }))).outcomes
       assert.deepEqual(robiola, { done: true })
       assert.isTrue(taleggio?.done === false && taleggio.message.includes("but the TPM has no key for it"))
       assert.isFalse(existsSync(`${stateOf("taleggio")}/keys/secret_id_key`))
@@ -219,11 +219,11 @@ describe("identities on a host", () => {
   it.live("are completed by tor where one file is missing and nobody knows the relay", () =>
     Effect.gen(function*() {
       NAMES.forEach(blank)
-      yield* converge(identityKind, inputFor())
+      yield* converge(Identities, inputFor())
       rmSync(`${stateOf("taleggio")}/keys/ed25519_master_id_secret_key`)
       rmSync(`${stateOf("robiola")}/keys/secret_id_key`)
-      assert.deepEqual((yield* converge(identityKind, inputFor())).outcomes, allDone)
-      assert.deepEqual((yield* identityKind.plan(inputFor())).changes, [])
+      assert.deepEqual((yield* converge(Identities, inputFor())).outcomes, allDone)
+      assert.deepEqual((yield* Identities.plan(inputFor())).changes, [])
     }).pipe(Effect.provide(host), Effect.ensuring(Effect.sync(cleanUp))), 120_000)
 
   it.live("come back byte for byte from their 192 bytes", () =>

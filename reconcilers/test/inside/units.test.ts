@@ -15,7 +15,7 @@ import { SystemBus } from "../../src/units/SystemBus.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"
-import { unitsKind } from "../../src/units/UnitsKind.ts"
+import { Units } from "../../src/units/Units.ts"
 
 if (!existsSync("/run/systemd/container")) {
   throw new Error("these tests change the system they run on: run them inside the throw-away container")
@@ -82,7 +82,7 @@ const inputFor = (...names: ReadonlyArray<string>): DesiredInput => ({
 })
 
 const pass = Effect.fnUntraced(function*(...names: ReadonlyArray<string>) {
-  const plan = yield* unitsKind.plan(inputFor(...names))
+  const plan = yield* Units.plan(inputFor(...names))
   const outcomes = yield* plan.apply(() => true)
   return { changes: plan.changes, outcomes }
 })
@@ -127,7 +127,7 @@ describe("units on systemd", () => {
 
       // Nothing to do means nothing done.
       const ledger = statSync("/run/patela/units.json").ino
-      const idle = yield* unitsKind.plan(inputFor("quark", "broken", "ricotta"))
+      const idle = yield* Units.plan(inputFor("quark", "broken", "ricotta"))
       assert.deepEqual(idle.changes.map(({ address }) => address), ["relay/broken/unit"])
       yield* idle.apply(({ address }) => address !== "relay/broken/unit")
       assert.strictEqual(statSync("/run/patela/units.json").ino, ledger)
@@ -171,7 +171,7 @@ describe("units on systemd", () => {
       assert.deepEqual((yield* pass("quark", "broken", "ricotta")).changes, [])
 
       // Somebody who stops a unit is heard at once.
-      const heard = yield* unitsKind.watch.pipe(Stream.take(1), Stream.runCollect, Effect.forkChild)
+      const heard = yield* Units.watch.pipe(Stream.take(1), Stream.runCollect, Effect.forkChild)
       yield* Effect.sleep("300 millis")
       run("systemctl", "stop", "tor@ricotta")
       assert.deepEqual(yield* Fiber.join(heard).pipe(Effect.timeout("10 seconds")), ["look again"])

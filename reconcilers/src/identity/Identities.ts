@@ -122,4 +122,4 @@ const compare = (desired: DesiredIdentity, host: HostIdentity): ReadonlyArray<st
   }
 }
 
-export const identityKind = make(identitySpec)
+export const Identities = make(identitySpec)

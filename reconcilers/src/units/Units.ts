@@ -99,4 +99,4 @@ const nameOf = (unit: string): Option.Option<RelayName> => decodeName(/^tor@(.+)
 const named = (unit: ListedUnit): ReadonlyArray<readonly [RelayName, ListedUnit]> =>
   Option.toArray(nameOf(unit.unit)).map((name) => [name, unit] as const)
 
-export const unitsKind = make(unitsSpec)
+export const Units = make(unitsSpec)

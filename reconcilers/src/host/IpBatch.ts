@@ -1,4 +1,4 @@
-import type { CommandResult } from "../host/HostCommand.ts"
+import type { CommandResult } from "./HostCommand.ts"
 
 /**
  * Which lines of an `ip -force -batch -` failed, by line number from 1, with what ip said.

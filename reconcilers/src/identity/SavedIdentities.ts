@@ -151,4 +151,4 @@ const entryOf = (stored: RelayIdentity, host: RelayIdentity | undefined): Stored
     ? { entry: "same" }
     : { entry: "other", stored: fingerprintsOf(stored), host: fingerprintsOf(host) }
 
-export const keyStoreKind = make(keyStoreSpec)
+export const SavedIdentities = make(keyStoreSpec)
