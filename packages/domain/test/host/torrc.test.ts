@@ -127,7 +127,8 @@ describe("tor reads the same", () => {
           const ours = read(text)
           const meant = yield* meaning(text)
           if (Result.isFailure(ours)) {
-            assert.isUndefined(meant, text)
+            // A newline or NUL in a value is refused though tor takes it (design, "Server"); all else tor refuses too.
+            if (!/holds a control character/.test(ours.failure.message)) assert.isUndefined(meant, text)
             return false
           }
           const rendered = renderTorrc(ours.success)
