@@ -31,7 +31,11 @@ const look = setInterval(() => { try {
 } catch {} }, 2)
 child.on("exit", () => { clearInterval(look); console.log(peak) })`
   const text = yield* mission.node.execOk(["/opt/patela/node", "--input-type=module", "--eval", watcher], {
-    env: mission.environment,
+    env: {
+      ...mission.environment,
+      NODE_COMPILE_CACHE: "/opt/patela/cache",
+      NODE_COMPILE_CACHE_PORTABLE: "1"
+    },
     within: "1 minute"
   })
   return Number(text) / 1024

@@ -32,10 +32,11 @@ import { tctiOf } from "@patela/tpm/transport/Tcti"
 import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
 import { Effect, Layer } from "effect"
 import type { NodeOptions } from "./commands/AgentFlags.ts"
-import { AgentState } from "./host/AgentState.ts"
+import { AgentNotes, AgentState } from "./host/AgentState.ts"
 import { HostFactsReader } from "./host/HostFactsReader.ts"
 import { WriterLock } from "./host/WriterLock.ts"
 import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
+import { KeptToken, tokenKeeperLayer } from "./session/KeptToken.ts"
 import { ServerClient, SessionToken } from "./session/ServerClient.ts"
 import { Session } from "./session/Session.ts"
 
@@ -46,7 +47,7 @@ export const tpmLayer = (address: string) =>
 const sessionLayer = (options: NodeOptions) =>
   Session.layer.pipe(
     Layer.provide(ServerClient.layer({ url: options.server, caCertificate: options.caCertificate })),
-    Layer.provide(SessionToken.layer)
+    Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layer))
   )
 
 const readers = Layer.mergeAll(
@@ -67,6 +68,7 @@ const readers = Layer.mergeAll(
 
 const writers = Layer.mergeAll(
   AccountWriter.layer,
+  AgentNotes.layer,
   AddressWriter.layer,
   DirectoryWriter.layer,
   KeyFileWriter.layer,
@@ -99,7 +101,7 @@ export const nodeLayer = (options: NodeOptions) =>
     readers,
     writers,
     AgentState.layer,
-    sessionLayer(options),
+    sessionLayer(options).pipe(Layer.provide(tokenKeeperLayer)),
     TpmIdentityStore.readerLayer,
     TpmIdentityStore.writerLayer,
     Layer.succeed(IdentityPolicy, { restore: !options.skipRestore })

@@ -28,31 +28,43 @@ export const configDigest = (config: NodeConfig): string => {
   return createHash("sha256").update(Schema.encodeSync(ConfigText)({ ...config, relays })).digest("hex")
 }
 
+type Notes = Omit<State, "version">
+
+const readNotes = (path: string): Effect.Effect<State> =>
+  Effect.tryPromise(() => fs.readFile(path, "utf8")).pipe(
+    Effect.flatMap(Schema.decodeEffect(StateText)),
+    Effect.orElseSucceed((): State => ({ version: 1 }))
+  )
+
 /** Notes of this boot's passes. Losing them is harmless: drift is called a changed configuration, a link chosen anew. */
-export class AgentState extends Context.Service<AgentState, {
-  readonly read: Effect.Effect<Omit<State, "version">>
+export class AgentState extends Context.Service<AgentState, { readonly read: Effect.Effect<Notes> }>()(
+  "@patela/agent/host/AgentState"
+) {
+  static readonly layerAt = (path: string) => Layer.succeed(AgentState, AgentState.of({ read: readNotes(path) }))
+
+  static readonly layer = AgentState.layerAt(STATE_PATH)
+}
+
+/** Writes the notes; apart from reading them, so that `diff` cannot. */
+export class AgentNotes extends Context.Service<AgentNotes, {
   /** Adds to the notes; writes nothing where they say so already. */
-  readonly note: (notes: Omit<State, "version">) => Effect.Effect<void>
-}>()("@patela/agent/host/AgentState") {
+  readonly note: (notes: Notes) => Effect.Effect<void>
+}>()("@patela/agent/host/AgentNotes") {
   static readonly layerAt = (path: string) =>
     Layer.effect(
-      AgentState,
+      AgentNotes,
       Effect.gen(function*() {
         const { replace } = yield* ReplaceFile
-        const read = Effect.tryPromise(() => fs.readFile(path, "utf8")).pipe(
-          Effect.flatMap(Schema.decodeEffect(StateText)),
-          Effect.orElseSucceed((): State => ({ version: 1 }))
-        )
-        const note = Effect.fn("AgentState.note")(function*(notes: Omit<State, "version">) {
-          const before = yield* read
+        const note = Effect.fn("AgentNotes.note")(function*(notes: Notes) {
+          const before = yield* readNotes(path)
           const after: State = { ...before, ...notes }
           if (Equal.equals(after, before)) return
           const content = yield* Schema.encodeEffect(StateText)(after)
           yield* replace({ path, content, mode: 0o600, uid: 0, gid: 0 })
         }, Effect.catch((error) => Effect.logWarning(`the agent's notes were not written: ${error.message}`)))
-        return AgentState.of({ read, note })
+        return AgentNotes.of({ note })
       })
     )
 
-  static readonly layer = AgentState.layerAt(STATE_PATH)
+  static readonly layer = AgentNotes.layerAt(STATE_PATH)
 }

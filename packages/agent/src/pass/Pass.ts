@@ -3,7 +3,7 @@ import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { Effect } from "effect"
 import { converge, type Convergence } from "../converge/Converge.ts"
 import { troubleOf, type Verdict, verdictOf } from "../converge/Verdict.ts"
-import { AgentState, configDigest } from "../host/AgentState.ts"
+import { AgentNotes, AgentState, configDigest } from "../host/AgentState.ts"
 import { HostFactsReader } from "../host/HostFactsReader.ts"
 import { WriterLock } from "../host/WriterLock.ts"
 
@@ -28,16 +28,16 @@ export const pass = Effect.fn("Pass.pass")(
     relayInterface: string | undefined
   ) {
     yield* (yield* WriterLock).hold
-    const state = yield* AgentState
+    const notes = yield* AgentNotes
     const input = yield* inputOf(config, relayInterface)
     const link = input.facts.relayInterface
-    if (link.found) yield* state.note({ relayInterface: link.name })
+    if (link.found) yield* notes.note({ relayInterface: link.name })
     const convergence = yield* converge(kinds, input)
     const verdict = verdictOf(convergence, config.relays.map(({ name }) => name))
     for (const { action, address, reason } of convergence.changes) {
       yield* Effect.logInfo(`${action}d ${address} (${reason})`)
     }
-    if (verdict === "converged") yield* state.note({ converged: configDigest(config) })
+    if (verdict === "converged") yield* notes.note({ converged: configDigest(config) })
     return { convergence, verdict } satisfies PassResult
   },
   Effect.scoped

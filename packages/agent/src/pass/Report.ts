@@ -6,7 +6,7 @@ import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { troubleOf } from "../converge/Verdict.ts"
-import { AgentState, configDigest } from "../host/AgentState.ts"
+import { AgentNotes, AgentState, configDigest } from "../host/AgentState.ts"
 import { Session } from "../session/Session.ts"
 import type { PassResult } from "./Pass.ts"
 
@@ -15,8 +15,8 @@ import type { PassResult } from "./Pass.ts"
  * nothing is asked of the host for it. What could not be said now is said by the next pass.
  */
 export const report = Effect.fn("report")(function*(result: PassResult, config: NodeConfig) {
-  const state = yield* AgentState
-  const { reported } = yield* state.read
+  const { reported } = yield* (yield* AgentState).read
+  const notes = yield* AgentNotes
   const about = createHash("sha256")
     .update(configDigest(config))
     .update(JSON.stringify(config.relays.map(({ name }) => troubleOf(result.convergence, name) ?? null)))
@@ -25,7 +25,7 @@ export const report = Effect.fn("report")(function*(result: PassResult, config: 
   if (result.convergence.changes.length === 0 && !unknown && reported === about) return
   const payload = yield* reportOf(result, config)
   yield* (yield* Session).report(payload).pipe(
-    Effect.andThen(state.note({ reported: about })),
+    Effect.andThen(notes.note({ reported: about })),
     Effect.catch((error) => Effect.logWarning(`the server did not get our report: ${error.message}`))
   )
 })

@@ -3,8 +3,9 @@ import type { TokenRefused } from "@patela/domain/api/Problems"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Option, Ref, Schedule, Schema } from "effect"
 import { readHardware } from "./HardwareReader.ts"
+import { KeptToken, TokenKeeper } from "./KeptToken.ts"
 import { openToken } from "./openToken.ts"
 import { ServerClient, SessionToken } from "./ServerClient.ts"
 
@@ -47,7 +48,11 @@ export class Session extends Context.Service<Session, {
       const client = yield* ServerClient
       const token = yield* SessionToken
       const tpm = yield* Tpm
-      const authenticated = yield* Ref.make(false)
+      const keeper = yield* TokenKeeper
+      // A token of an earlier run spares the TPM the work while it is good; the server says when it is not.
+      const kept = yield* (yield* KeptToken).read
+      if (Option.isSome(kept)) yield* Ref.set(token, kept.value)
+      const authenticated = yield* Ref.make(Option.isSome(kept))
 
       const known = yield* Ref.make<AuthRequest | undefined>(undefined)
       const identity = Effect.gen(function*() {
@@ -73,6 +78,7 @@ export class Session extends Context.Service<Session, {
           Effect.mapError(({ message }) => new ServerRefused({ message }))
         )
         yield* Ref.set(token, opened)
+        yield* keeper.keep(opened)
         yield* client.private.specs({ payload: yield* readHardware }).pipe(Effect.catch(classify))
         yield* Ref.set(authenticated, true)
       })
