@@ -48,7 +48,6 @@ export const packageAgent = Effect.fn("packageAgent")(function*(target: string) 
         platform: "node",
         target: "node24",
         minify: true,
-        keepNames: true,
         legalComments: "none",
         logLevel: "silent",
         // dbus-next looks for a session bus through X11 where there is one; the system bus is all that is used here.

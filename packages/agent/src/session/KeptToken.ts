@@ -1,5 +1,5 @@
 import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
-import { Context, Effect, Layer, Option, Redacted } from "effect"
+import { Context, Effect, Layer, type Option, Redacted } from "effect"
 import * as fs from "node:fs/promises"
 import { dirname } from "node:path"
 
