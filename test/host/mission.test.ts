@@ -6,6 +6,7 @@ import { relaysOnRecord } from "../src/mission/RelayOnRecord.ts"
 import { waitingNode } from "../src/mission/waitingNode.ts"
 import { links } from "../src/rig/Addresses.ts"
 import type { Argv } from "../src/rig/Command.ts"
+import { found, instead, waitFor } from "../src/rig/Deadline.ts"
 
 /** One mission for the tests of this file, which tell its story in order. */
 class Story extends Context.Service<Story, Mission>()("@patela/test/Story") {
@@ -206,6 +207,36 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       }
       yield* mission.patela("enable", "1")
       yield* reconcile(0)
+    }))
+
+  it.effect("the watch unit puts a stopped relay right by itself, also while the server is away", () =>
+    Effect.gen(function*() {
+      const { node, server } = yield* Story
+      const [first] = yield* relaysOnRecord(yield* Story)
+      const unit = `tor@${first?.name ?? ""}`
+      const isActive = (name: string) =>
+        waitFor(
+          `${name} to be active`,
+          Effect.gen(function*() {
+            const state = (yield* node.exec(["systemctl", "is-active", name])).stdout.trim()
+            return state === "active" ? found(undefined) : instead(state)
+          }),
+          { within: "30 seconds", every: "100 millis" }
+        )
+      yield* node.execOk(["systemctl", "start", "patela-agent-watch.service"])
+      // Its first pass holds the lock; once that is over it listens.
+      yield* Effect.sleep("3 seconds")
+      // The agent may cancel the stop itself, for what it sees is a relay that should run: systemctl's status is no matter.
+      yield* node.exec(["systemctl", "stop", unit], { within: "90 seconds" })
+      yield* isActive(unit)
+      yield* server.kill
+      yield* node.exec(["systemctl", "stop", unit], { within: "90 seconds" })
+      yield* isActive(unit)
+      yield* server.start
+      yield* node.execOk(["systemctl", "stop", "patela-agent-watch.service"])
+      const { stdout } = yield* node.exec(["systemctl", "show", "--property=Result", "patela-agent-watch.service"])
+      assert.strictEqual(stdout.trim(), "Result=success")
+      yield* inSync()
     }))
 
   it.effect("after a power cut and on a blank root it is the same node, with the same relays", () =>
