@@ -47,6 +47,8 @@ export interface World<R> {
   readonly host: FakeHost
   readonly layer: Layer.Layer<R>
   readonly foreign: () => unknown
+  /** Texts that nothing shown may have in it. */
+  readonly secrets?: ReadonlyArray<string>
 }
 
 /** The most kill points that are tried; no test world needs more writes. */
@@ -54,34 +56,44 @@ const MOST_WRITES = 200
 
 /**
  * The laws of a kind (design, "The reconciler contract"): after apply nothing differs but what was reported as failed; a
- * second apply writes nothing; what is foreign stays as it is; an agent killed before any write converges afterwards.
+ * second apply writes nothing; what is foreign stays as it is; an agent killed before any write converges afterwards; no
+ * secret stands in what a change or an outcome says. `settled` asserts more of each world that has converged.
  */
-export const kindLaws = Effect.fnUntraced(function*<R>(
-  kind: Kind<R, R>,
+export const kindLaws = Effect.fnUntraced(function*<Read, Write, W extends World<Read | Write>>(
+  kind: Kind<Read, Write>,
   input: DesiredInput,
-  worldOf: () => World<R>
+  worldOf: () => W,
+  settled: (world: W, failed: ReadonlySet<string>) => void = () => {}
 ) {
-  const applyAll: Effect.Effect<ReadonlySet<string>, ObservationFailed, R> = Effect.gen(function*() {
-    const plan = yield* kind.plan(input)
-    const outcomes = yield* plan.apply(() => true)
-    assert.deepStrictEqual([...outcomes.keys()].sort(), plan.changes.map(({ address }) => address).sort())
-    return new Set([...outcomes].flatMap(([address, outcome]) => (outcome.done ? [] : [address])))
-  })
+  const applyAll = (
+    secrets: ReadonlyArray<string>
+  ): Effect.Effect<ReadonlySet<string>, ObservationFailed, Read | Write> =>
+    Effect.gen(function*() {
+      const plan = yield* kind.plan(input)
+      const outcomes = yield* plan.apply(() => true)
+      assert.deepStrictEqual([...outcomes.keys()].sort(), plan.changes.map(({ address }) => address).sort())
+      const shown = JSON.stringify([plan.changes, plan.refused, [...outcomes]])
+      for (const secret of secrets) assert.isFalse(shown.includes(secret), "no secret is shown")
+      return new Set([...outcomes].flatMap(([address, outcome]) => (outcome.done ? [] : [address])))
+    })
 
   for (let writes = 0; writes < MOST_WRITES; writes++) {
-    const { foreign, host, layer } = worldOf()
+    const world = worldOf()
+    const { foreign, host, layer, secrets = [] } = world
+    const pass = Effect.provide(applyAll(secrets), layer)
     const before = structuredClone(foreign())
     host.killAfter(writes)
-    const first = yield* Effect.exit(Effect.provide(applyAll, layer))
+    const first = yield* Effect.exit(pass)
     host.killAfter(Number.POSITIVE_INFINITY)
-    const failed = Exit.isSuccess(first) ? first.value : yield* Effect.provide(applyAll, layer)
+    const failed = Exit.isSuccess(first) ? first.value : yield* pass
 
     const left = (yield* Effect.provide(kind.plan(input), layer)).changes.map(({ address }) => address)
     assert.deepStrictEqual(left.filter((address) => !failed.has(address)), [], "in sync after apply")
     const count = host.writes
-    assert.deepStrictEqual(yield* Effect.provide(applyAll, layer), failed)
+    assert.deepStrictEqual(yield* pass, failed)
     assert.strictEqual(host.writes, count, "a second apply writes nothing")
     assert.deepStrictEqual(foreign(), before, "what is foreign stays")
+    settled(world, failed)
     if (Exit.isSuccess(first)) return failed
   }
   return assert.fail("the kind never stops writing")

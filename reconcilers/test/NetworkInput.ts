@@ -34,7 +34,9 @@ export const inputOf = (slots: ReadonlyArray<number>, network: object = {}): Des
       ...network
     },
     geoip: false,
-    test_network: false
+    test_network: false,
+    generation: 1,
+    removed: []
   }),
   facts: { cpus: 2, memory: 2 ** 31, relayInterface: { found: true, name: "e0" } },
   configIsNew: false

@@ -30,7 +30,9 @@ export const nodeInput = (relays: ReadonlyArray<ResolvedRelay>, dns: ReadonlyArr
       pools: []
     },
     geoip: false,
-    test_network: false
+    test_network: false,
+    generation: 1,
+    removed: []
   },
   facts: { cpus: 2, memory: 4 * 1024 ** 3, relayInterface: { found: true, name: "ens0" } },
   configIsNew: true

@@ -242,6 +242,8 @@ const simulate = (relays: typeof Relays.Type, full = false) => {
     config: {
       geoip: false,
       test_network: false,
+      generation: 1,
+      removed: [],
       network: { gateway_v4: V4, gateway_v6: null, prefix_v4: 24, prefix_v6: null, dns: [], pools: [] },
       relays: NAMES.map((name, index) => {
         const record = relays[index]?.record ?? null

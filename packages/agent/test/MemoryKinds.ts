@@ -85,7 +85,9 @@ export const memoryInput = (values: ReadonlyArray<readonly [name: string, value:
       pools: []
     },
     geoip: false,
-    test_network: false
+    test_network: false,
+    generation: 1,
+    removed: []
   },
   facts: { cpus: 2, memory: 4 * 2 ** 30, relayInterface: { found: true, name: "ens4" } },
   configIsNew: true

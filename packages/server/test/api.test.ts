@@ -97,7 +97,9 @@ describe("a node's way in", () => {
 
       const report = (found: typeof fingerprint) => ({
         relays: [{ name: "toma", fingerprint: found, blocked: null }],
-        tor_version: "0.4.9.11"
+        tor_version: "0.4.9.11",
+        generation: 1,
+        rolled_back: null
       })
       assert.strictEqual((yield* ask({ path: "/private/report", body: report(fingerprint), token })).status, 204)
       assert.strictEqual((yield* ask({ path: "/private/report", body: report(other), token })).status, 204)
@@ -232,7 +234,12 @@ describe("bad input changes nothing and names the field", () => {
     Effect.gen(function*() {
       const { ask } = yield* TestApi
       const { token } = yield* authenticate(yield* enabledNode)
-      const body = { relays: [{ name: "brie", fingerprint, blocked: null }], tor_version: null }
+      const body = {
+        relays: [{ name: "brie", fingerprint, blocked: null }],
+        tor_version: null,
+        generation: null,
+        rolled_back: null
+      }
       assert.strictEqual((yield* ask({ path: "/private/report", body, token })).status, 204)
       const entries = yield* (yield* Audit).newest(10)
       assert.notInclude(JSON.stringify(entries), "brie")

@@ -68,6 +68,8 @@ const inputFor = (records: Readonly<Record<string, Fingerprints>> = {}): Desired
   config: {
     geoip: false,
     test_network: false,
+    generation: 1,
+    removed: [],
     network: {
       gateway_v4: Ipv4.make("192.0.2.1"),
       gateway_v6: null,

@@ -67,6 +67,8 @@ const inputFor = (...names: ReadonlyArray<string>): DesiredInput => ({
   config: {
     geoip: false,
     test_network: false,
+    generation: 1,
+    removed: [],
     network: { gateway_v4: V4, gateway_v6: null, prefix_v4: 24, prefix_v6: null, dns: [], pools: [] },
     relays: names.map((name, index) => ({
       name: RelayName.make(name),

@@ -59,6 +59,8 @@ const reportOf = Effect.fn("reportOf")(function*(result: PassResult, config: Nod
         blocked: troubleOf(result.convergence, name)?.slice(0, REASON) ?? null
       }
     }),
-    tor_version: version
+    tor_version: version,
+    generation: null,
+    rolled_back: null
   } satisfies NodeReport
 })

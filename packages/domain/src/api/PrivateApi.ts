@@ -10,7 +10,7 @@ import { AllocationFailed, SpecsMissing } from "./Problems.ts"
 /** Answer to the specs: how many relays the node has from now on. */
 export const Allocated = Schema.Struct({ relays: Schema.Int })
 
-/** What a node says after a pass, for each relay. `blocked` is null where the relay runs as configured. */
+/** What a node says of one relay. `blocked` is null where the relay runs as configured. */
 export const RelayReport = Schema.Struct({
   name: RelayName,
   fingerprint: Schema.NullOr(Fingerprints),
@@ -18,7 +18,13 @@ export const RelayReport = Schema.Struct({
 })
 export type RelayReport = typeof RelayReport.Type
 
+/**
+ * What a node says after a pass. `generation` is that of the configuration that the node was brought to, null before the
+ * first; `rolled_back` says why a configuration was taken back and is not tried again.
+ */
 export const NodeReport = Schema.Struct({
+  generation: Schema.NullOr(Schema.Int),
+  rolled_back: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))),
   relays: Schema.Array(RelayReport).pipe(Schema.check(Schema.isMaxLength(512))),
   tor_version: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(100))))
 })

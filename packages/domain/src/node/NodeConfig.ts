@@ -39,8 +39,14 @@ export const NodeNetwork = Schema.Struct({
 })
 export type NodeNetwork = typeof NodeNetwork.Type
 
-/** What holds for the whole node. `test_network` lets torrc lines through that only a private Tor network needs. */
+/**
+ * What holds for the whole node. `generation` counts the changes of the configuration on the server, so that an older one
+ * is known as such. `removed` are relays that a person took off this node: the explicit word that they, and their keys in
+ * the TPM, may go. `test_network` lets torrc lines through that only a private Tor network needs.
+ */
 export const ResolvedNode = Schema.Struct({
+  generation: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))),
+  removed: Schema.Array(RelayName),
   network: NodeNetwork,
   geoip: Schema.Boolean,
   test_network: Schema.Boolean

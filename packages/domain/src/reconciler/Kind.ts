@@ -45,6 +45,13 @@ export interface KindSpec<D, A, Read, Write> {
     changes: ReadonlyArray<Change<D, A>>
   ) => Effect.Effect<ReadonlyMap<ResourceAddress, Outcome>, never, Write>
   readonly watch: Stream.Stream<WatchSignal, ObservationFailed, Read>
+  /**
+   * For a kind that could cut the node off from its server: remembers what it has on the host now, and gives the effect
+   * that puts just that back, whatever was applied since.
+   */
+  readonly checkpoint?: (
+    desired: ReadonlyArray<Resource<D>>
+  ) => Effect.Effect<Effect.Effect<Outcome, never, Write>, ObservationFailed, Read>
 }
 
 /** A kind with its value types closed over, so that kinds of any types stand in one list. */
@@ -54,6 +61,10 @@ export interface Kind<Read, Write> {
   readonly resources: (input: DesiredInput) => ReadonlyArray<ResourceView>
   readonly plan: (input: DesiredInput) => Effect.Effect<KindPlan<Write>, ObservationFailed, Read>
   readonly watch: Stream.Stream<WatchSignal, ObservationFailed, Read>
+  /** See `KindSpec`; undefined for a kind that cannot cut the node off. */
+  readonly checkpoint:
+    | ((input: DesiredInput) => Effect.Effect<Effect.Effect<Outcome, never, Write>, ObservationFailed, Read>)
+    | undefined
 }
 
 export interface ResourceView {
@@ -99,7 +110,16 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
     }
   })
 
-  return { kind: spec.kind, resources, plan, watch: spec.watch }
+  const { checkpoint } = spec
+  return {
+    kind: spec.kind,
+    resources,
+    plan,
+    watch: spec.watch,
+    checkpoint: checkpoint === undefined
+      ? undefined
+      : (input) => checkpoint(spec.desired(input).filter(isWanted))
+  }
 }
 
 const viewOf = <D, A>(kind: string, change: Change<D, A>, configIsNew: boolean): ChangeView => {

@@ -47,6 +47,8 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
         if (network === undefined) return yield* NetworkMissing.made
         const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
         return {
+          generation: 0,
+          removed: [],
           network: {
             gateway_v4,
             gateway_v6,
