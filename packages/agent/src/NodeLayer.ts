@@ -34,11 +34,15 @@ import { Effect, Layer } from "effect"
 import type { NodeOptions } from "./commands/AgentFlags.ts"
 import { AgentNotes, AgentState } from "./host/AgentState.ts"
 import { HostFactsReader } from "./host/HostFactsReader.ts"
+import { ConfigKeeper, KeptConfig } from "./host/KeptConfig.ts"
+import { ServerProbe } from "./host/ServerProbe.ts"
+import { ServiceNotify } from "./host/ServiceNotify.ts"
 import { WriterLock } from "./host/WriterLock.ts"
 import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
 import { KeptToken, tokenKeeperLayer } from "./session/KeptToken.ts"
 import { ServerClient, SessionToken } from "./session/ServerClient.ts"
 import { Session } from "./session/Session.ts"
+import { StatusFile } from "./status/StatusFile.ts"
 
 /** The TPM at a `--tpm2` value. Nothing is asked of it until it is used. */
 export const tpmLayer = (address: string) =>
@@ -70,12 +74,14 @@ const writers = Layer.mergeAll(
   AccountWriter.layer,
   AgentNotes.layer,
   AddressWriter.layer,
+  ConfigKeeper.layer,
   DirectoryWriter.layer,
   KeyFileWriter.layer,
   LedgerWriter.layer,
   ResolverWriter.layer,
   RouteWriter.layer,
   SourceNatWriter.layer,
+  StatusFile.layer,
   SystemdWriter.layer,
   TorKeygen.layer,
   TorrcVerifier.layer,
@@ -101,6 +107,9 @@ export const nodeLayer = (options: NodeOptions) =>
     readers,
     writers,
     AgentState.layer,
+    KeptConfig.layer,
+    ServerProbe.layer({ url: options.server, caCertificate: options.caCertificate }),
+    ServiceNotify.layer,
     sessionLayer(options).pipe(Layer.provide(tokenKeeperLayer)),
     TpmIdentityStore.readerLayer,
     TpmIdentityStore.writerLayer,

@@ -1,9 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { converge } from "@patela/agent/converge/Converge"
+import { converge as convergeFrom } from "@patela/agent/converge/Converge"
+import { admitAll, type Hold } from "@patela/agent/converge/Hold"
+import { look } from "@patela/agent/converge/Look"
 import { plan } from "@patela/agent/converge/Plan"
-import { troubleOf, verdictOf } from "@patela/agent/converge/Verdict"
+import { troubleOf, troublesOf } from "@patela/agent/converge/Trouble"
+import { verdictOf } from "@patela/agent/converge/Verdict"
+import { pruneGuard } from "@patela/agent/pass/PruneGuard"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { Effect, Exit, Schema } from "effect"
-import { type MemoryHost, memoryHost, memoryInput, memoryKind } from "./MemoryKinds.ts"
+import { type MemoryHost, memoryHost, memoryInput, memoryKind, reachable } from "./MemoryKinds.ts"
 
 const NAMES = ["toma", "robiola", "castelmagno", "raschera"]
 const KINDS = ["account", "torrc", "address", "unit"]
@@ -28,6 +33,15 @@ const Lives = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
 const inputOf = (values: ReadonlyArray<string>) =>
   memoryInput(values.map((value, index) => [NAMES[index] ?? "toma", value]))
 
+/** A full pass, as the agent makes one. */
+const converge = (kinds: ReadonlyArray<Kind<never, never>>, input: DesiredInput, hold: Hold = admitAll) =>
+  Effect.flatMap(look(kinds, input, undefined), (first) => convergeFrom(first, input, hold)).pipe(
+    Effect.provide(reachable)
+  )
+
+const verdict = (result: Effect.Success<ReturnType<typeof converge>>, input: DesiredInput) =>
+  verdictOf(troublesOf(result), input.config.relays.map(({ name }) => name), result.rolledBack)
+
 /** Everything that `address` needs, itself included. */
 const closure = (name: string, kind: string): ReadonlyArray<string> => [
   `relay/${name}/${kind}`,
@@ -45,7 +59,7 @@ describe("converge", () => {
         yield* converge(kinds, inputOf(first))
         const result = yield* converge(kinds, inputOf(second))
         assert.deepStrictEqual(result.remaining, [])
-        assert.strictEqual(verdictOf(result, inputOf(second).config.relays.map(({ name }) => name)), "converged")
+        assert.strictEqual(verdict(result, inputOf(second)), "converged")
         assert.deepStrictEqual((yield* plan(kinds, inputOf(second))).changes, [])
         const writes = host.writes.length
         yield* converge(kinds, inputOf(second))
@@ -68,7 +82,7 @@ describe("converge", () => {
             assert.strictEqual(host.state.has(`relay/${name}/${kind}`), possible, `${name} ${kind}`)
           }
           const whole = KINDS.every((kind) => host.state.has(`relay/${name}/${kind}`))
-          assert.strictEqual(troubleOf(result, name) === undefined, whole)
+          assert.strictEqual(troubleOf(troublesOf(result), name) === undefined, whole)
         }
       })
   )
@@ -110,10 +124,7 @@ describe("converge", () => {
       assert.deepStrictEqual([...host.state.keys()].filter((address) => address.includes("raschera")), [])
       assert.strictEqual([...host.state.keys()].filter((address) => address.includes("robiola")).length, KINDS.length)
       assert.deepStrictEqual(result.blocked.map(({ by }) => by), Array(3).fill("relay/robiola/unit"))
-      assert.strictEqual(
-        verdictOf(result, memoryInput([["toma", "a"]]).config.relays.map(({ name }) => name)),
-        "partly"
-      )
+      assert.strictEqual(verdict(result, memoryInput([["toma", "a"]])), "partly")
     }))
 
   it.effect("prunes nothing on an empty configuration, and says so", () =>
@@ -121,9 +132,11 @@ describe("converge", () => {
       const host = memoryHost()
       const kinds = kindsOf(host)
       yield* converge(kinds, memoryInput([["toma", "a"]]))
-      const result = yield* converge(kinds, memoryInput([]))
+      const empty = memoryInput([])
+      const { plan: { changes } } = yield* look(kinds, empty, undefined)
+      const result = yield* converge(kinds, empty, pruneGuard(changes, empty.config, undefined))
       assert.strictEqual(host.state.size, KINDS.length)
       assert.strictEqual(result.remaining.length, KINDS.length)
-      assert.strictEqual(verdictOf(result, []), "failed")
+      assert.strictEqual(verdict(result, empty), "failed")
     }))
 })

@@ -1,3 +1,4 @@
+import { ServerProbe } from "@patela/agent/host/ServerProbe"
 import { Ipv4 } from "@patela/domain/net/Ipv4"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { type DesiredInput, type Kind, make } from "@patela/domain/reconciler/Kind"
@@ -6,7 +7,10 @@ import type { ResourceAddress, Scope } from "@patela/domain/reconciler/Resource"
 import { relayScope } from "@patela/domain/reconciler/Resource"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot } from "@patela/domain/relay/Slot"
-import { Effect, Stream } from "effect"
+import { Effect, Layer, Stream } from "effect"
+
+/** A server that every connection reaches. */
+export const reachable = Layer.succeed(ServerProbe, { connect: Effect.void, persist: Effect.void })
 
 /** A host in memory: what is there, what cannot be written, and every write in order. */
 export interface MemoryHost {

@@ -1,13 +1,19 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
-import { Duration, Effect, Schema } from "effect"
+import { Config, DateTime, Duration, Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
-import { exitCodeOf } from "../converge/Verdict.ts"
+import { type Trouble, troubleText } from "../converge/Trouble.ts"
+import { exitCodeOf, type Verdict } from "../converge/Verdict.ts"
+import { AgentNotes, AgentState } from "../host/AgentState.ts"
+import { KeptConfig } from "../host/KeptConfig.ts"
 import { kindsFor } from "../Kinds.ts"
 import { nodeLayer } from "../NodeLayer.ts"
-import { pass, type PassResult, troubles } from "../pass/Pass.ts"
+import { changeText, pass } from "../pass/Pass.ts"
+import { enforcedFor } from "../pass/Quarantine.ts"
 import { report } from "../pass/Report.ts"
-import { watch } from "../pass/Watch.ts"
-import { Session } from "../session/Session.ts"
+import { type Patience, Session } from "../session/Session.ts"
+import { statusAfter } from "../status/AgentStatus.ts"
+import { StatusFile } from "../status/StatusFile.ts"
+import { watch } from "../watch/Watch.ts"
 import { nodeFlags, type NodeOptions } from "./AgentFlags.ts"
 import { exitWith } from "./ExitWith.ts"
 import { requireRoot } from "./requireRoot.ts"
@@ -26,43 +32,130 @@ const watchFlag = Flag.Boolean("watch").pipe(
   Flag.withDefault(false)
 )
 
+const retryFlag = Flag.Boolean("retry-rolled-back").pipe(
+  Flag.withDescription("Try a configuration again that cut this node off from its server and was taken back"),
+  Flag.withDefault(false)
+)
+
+const MetricsAddress = Schema.String.pipe(
+  Schema.check(
+    Schema.isPattern(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, {
+      message: "expected HOST:PORT, such as 127.0.0.1:9820 or [::1]:9820"
+    })
+  ),
+  Schema.decodeTo(
+    Schema.Struct({ host: Schema.String, port: Schema.Int }),
+    SchemaTransformation.transform({
+      decode: (text) => {
+        const at = text.lastIndexOf(":")
+        return { host: text.slice(0, at).replace(/^\[(.*)\]$/, "$1"), port: Number(text.slice(at + 1)) }
+      },
+      encode: ({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)
+    })
+  )
+)
+
+const metricsFlag = Flag.String("metrics").pipe(
+  Flag.withDescription("With --watch: serve Prometheus metrics at http://HOST:PORT/metrics (or PATELA_METRICS)"),
+  Flag.withFallbackConfig(Config.String("PATELA_METRICS")),
+  Flag.withSchema(MetricsAddress),
+  Flag.withMetavar("HOST:PORT"),
+  Flag.optional
+)
+
+interface ReconcileOptions extends NodeOptions {
+  readonly wait: number
+  readonly watch: boolean
+  readonly retryRolledBack: boolean
+  readonly metrics: Option.Option<typeof MetricsAddress.Type>
+}
+
 /** `patela-agent reconcile`: once, as the unit at boot runs it, or for good with `--watch`. */
 export const Reconcile = Command.make(
   "reconcile",
-  { ...nodeFlags, wait: waitFlag, watch: watchFlag },
+  { ...nodeFlags, wait: waitFlag, watch: watchFlag, retryRolledBack: retryFlag, metrics: metricsFlag },
   Effect.fn("reconcile")(function*(options) {
     yield* requireRoot("reconcile changes accounts, addresses, firewall and units")
     const patience = { total: Duration.seconds(options.wait) }
-    yield* (options.watch ? watch(options, patience) : once(options, patience)).pipe(Effect.provide(nodeLayer(options)))
+    yield* Effect.gen(function*() {
+      if (options.retryRolledBack) yield* (yield* AgentNotes).note({ quarantined: null })
+      yield* options.watch ? forGood(options, patience) : once(options, patience)
+    }).pipe(Effect.provide(nodeLayer(options)))
   })
 ).pipe(
   Command.withDescription("Bring this host to what the server says it should run"),
   Command.withExamples([
     { command: "patela-agent reconcile --server https://192.0.2.1:8020 --ca-cert /etc/patela/ca.pem" },
     { command: "patela-agent reconcile --watch", description: "with PATELA_SERVER and PATELA_CA_CERT set" },
+    { command: "patela-agent reconcile --watch --metrics 127.0.0.1:9820", description: "with metrics for Prometheus" },
     { command: "patela-agent reconcile --wait 0", description: "give up at once when the server does not answer" }
   ])
 )
 
-const once = Effect.fn("Reconcile.once")(function*(options: NodeOptions, patience: { total: Duration.Duration }) {
-  const config = yield* (yield* Session).config(patience)
-  const result = yield* pass(kindsFor(options), config, options.relayInterface)
-  yield* report(result, config)
-  yield* say(result, config)
-  yield* exitWith(exitCodeOf[result.verdict])
+const forGood = Effect.fn("Reconcile.forGood")(function*(options: ReconcileOptions, patience: Patience) {
+  if (Option.isSome(options.metrics)) {
+    // Loaded only here: an HTTP server is of no use to a single run.
+    const { serveMetrics } = yield* Effect.promise(() => import("../metrics/MetricsServer.ts"))
+    yield* serveMetrics(options.metrics.value)
+  }
+  const { relayInterface } = options
+  return yield* watch(kindsFor(options), yield* firstConfig(patience), { events: Stream.never, relayInterface })
+}, Effect.scoped)
+
+/** What a watching agent begins with: the server's word, or while it is away the last good one of this boot. */
+const firstConfig = Effect.fn("Reconcile.firstConfig")(function*(patience: Patience) {
+  const session = yield* Session
+  const said = yield* Effect.result(session.config({ total: Duration.zero }))
+  if (said._tag === "Success") return said.success
+  const kept = yield* (yield* KeptConfig).read
+  if (Option.isNone(kept)) return yield* session.config(patience)
+  yield* Effect.logWarning(`${said.failure.message}; the last configuration of this boot is enforced`)
+  return kept.value
 })
 
-const say = Effect.fn("Reconcile.say")(function*(result: PassResult, config: NodeConfig) {
-  for (const trouble of troubles(result, config)) yield* Effect.logError(trouble)
-  const changes = result.convergence.changes.length
-  const relays = `${config.relays.length} relay${config.relays.length === 1 ? "" : "s"}`
-  if (result.verdict === "converged") {
-    if (changes > 0) yield* Effect.logInfo(`${relays} as configured after ${changes} changes`)
-    return
-  }
-  yield* Effect.logError(
-    result.verdict === "partly"
-      ? `some of ${relays} are not as configured, see above; the others run`
-      : `${relays} could not be brought up as configured, see above`
+const once = Effect.fn("Reconcile.once")(function*(options: NodeOptions, patience: Patience) {
+  const said = yield* (yield* Session).config(patience)
+  const { config, takenBack } = enforcedFor(said, yield* (yield* AgentState).read, yield* (yield* KeptConfig).read)
+  const result = yield* pass(kindsFor(options), config, { relayInterface: options.relayInterface })
+  const { convergence, troubles } = result
+  const rolledBack = result.rolledBack?.why ?? takenBack
+  const situation = { troubles, rolledBack: result.rolledBack }
+  const { verdict } = yield* (yield* StatusFile).update((before) =>
+    statusAfter(before, {
+      config,
+      situation,
+      takenBack,
+      contended: [],
+      changes: convergence.changes.map(changeText),
+      at: DateTime.formatIso(DateTime.nowUnsafe())
+    })
   )
+  yield* report({ config, troubles, takenBack: rolledBack, changed: convergence.changes.length > 0 }).pipe(
+    Effect.catch(({ message }) => Effect.logWarning(`the server did not get our report: ${message}`))
+  )
+  yield* say(config, troubles, verdict, convergence.changes.length)
+  yield* exitWith(exitCodeOf[verdict])
+})
+
+const say = Effect.fn("Reconcile.say")(function*(
+  config: NodeConfig,
+  troubles: ReadonlyArray<Trouble>,
+  verdict: Verdict,
+  changes: number
+) {
+  for (const trouble of troubles) yield* Effect.logError(troubleText(trouble))
+  const relays = `${config.relays.length} relay${config.relays.length === 1 ? "" : "s"}`
+  switch (verdict) {
+    case "converged":
+      return changes > 0 ? yield* Effect.logInfo(`${relays} as configured after ${changes} changes`) : undefined
+    case "partly":
+      return yield* Effect.logError(`some of ${relays} are not as configured, see above; the others run`)
+    case "failed":
+      return yield* Effect.logError(`${relays} could not be brought up as configured, see above`)
+    case "rolled back":
+      return yield* Effect.logError(
+        "the server's configuration cut this node off from its server and is not in force; change it on the server, or " +
+          "try it again with --retry-rolled-back"
+      )
+  }
 })

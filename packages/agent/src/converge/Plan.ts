@@ -5,6 +5,7 @@ import { Effect, Result } from "effect"
 
 /** Something that cannot be brought about, and why, for a person. */
 export interface Failure {
+  readonly kind: string
   readonly address: ResourceAddress
   readonly scope: Scope
   readonly message: string
@@ -12,6 +13,7 @@ export interface Failure {
 
 /** A change that waits for something that cannot be brought about. */
 export interface Blocked {
+  readonly kind: string
   readonly address: ResourceAddress
   readonly scope: Scope
   readonly by: ResourceAddress
@@ -55,13 +57,18 @@ const unreadable = (
   message: string
 ): ReadonlyArray<Failure> =>
   resources.length === 0
-    ? [{ address: `node/${kind}`, scope: "node", message }]
-    : resources.map(({ address, scope }) => ({ address, scope, message }))
+    ? [{ kind, address: `node/${kind}`, scope: "node", message }]
+    : resources.map(({ address, scope }) => ({ kind, address, scope, message }))
 
 /** Failures that are known before anything is done: refused resources, and kinds that cannot be read. */
 export const failuresOf = <Write>(outlook: KindOutlook<Write>): ReadonlyArray<Failure> =>
   outlook.known
-    ? outlook.plan.refused.map(({ address, refused, scope }) => ({ address, scope, message: refused }))
+    ? outlook.plan.refused.map(({ address, refused, scope }) => ({
+      kind: outlook.plan.kind,
+      address,
+      scope,
+      message: refused
+    }))
     : outlook.failures
 
 /** Looks at every kind at once and works out what would be blocked. Writes nothing. */
@@ -97,7 +104,7 @@ export const blockedBy = (
       const by = change.needs.find((need) => out.has(need))
       if (by === undefined) continue
       out.add(change.address)
-      blocked.push({ address: change.address, scope: change.scope, by })
+      blocked.push({ kind: change.kind, address: change.address, scope: change.scope, by })
       found = true
     }
   }

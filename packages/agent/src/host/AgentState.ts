@@ -9,8 +9,14 @@ export const STATE_PATH = "/run/patela/agent.json"
 
 const State = Schema.Struct({
   version: Schema.Literal(1),
-  /** SHA-256 of the configuration that the host was last converged to, in hex. */
-  converged: Schema.optionalKey(Schema.String),
+  /** `configDigest` of the configuration that a whole pass was last made with and that was not taken back. */
+  applied: Schema.optionalKey(Schema.String),
+  /** Resources that were still not as that configuration wants after that pass: later changes of them are no drift. */
+  pending: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** The highest generation of a configuration that was applied. */
+  generation: Schema.optionalKey(Schema.Int),
+  /** A configuration that cut the node off from its server: it is not tried again on this boot, unless a person says so. */
+  quarantined: Schema.optionalKey(Schema.NullOr(Schema.Struct({ digest: Schema.String, why: Schema.String }))),
   /** SHA-256 of the last report that the server took, in hex. */
   reported: Schema.optionalKey(Schema.String),
   /** The link that was chosen for relays, so that what others do to links later does not move the relays. */
@@ -22,13 +28,16 @@ const StateText = Schema.fromJsonString(State)
 
 const ConfigText = Schema.fromJsonString(NodeConfig)
 
-/** SHA-256, in hex, of what a configuration asks for: fingerprints are a record of what was, and do not count. */
+/**
+ * SHA-256, in hex, of what a configuration asks for. Fingerprints are a record of what was, and the generation counts
+ * changes of all nodes: neither counts.
+ */
 export const configDigest = (config: NodeConfig): string => {
   const relays = config.relays.map((relay) => ({ ...relay, fingerprint: null }))
-  return createHash("sha256").update(Schema.encodeSync(ConfigText)({ ...config, relays })).digest("hex")
+  return createHash("sha256").update(Schema.encodeSync(ConfigText)({ ...config, relays, generation: 0 })).digest("hex")
 }
 
-type Notes = Omit<State, "version">
+export type Notes = Omit<State, "version">
 
 const readNotes = (path: string): Effect.Effect<State> =>
   Effect.tryPromise(() => fs.readFile(path, "utf8")).pipe(

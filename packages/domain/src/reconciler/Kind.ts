@@ -11,11 +11,15 @@ export class ObservationFailed extends Schema.TaggedError<ObservationFailed>()("
   message: Schema.String
 }) {}
 
-/** What the desired state is computed from. `configIsNew`: this configuration was not yet converged on this boot. */
+/**
+ * What the desired state is computed from. `configIsNew`: no pass was made with this configuration on this boot.
+ * `pending`: resources that were not as it wants after the last one; what is different elsewhere is drift.
+ */
 export interface DesiredInput {
   readonly config: NodeConfig
   readonly facts: HostFacts
   readonly configIsNew: boolean
+  readonly pending?: ReadonlySet<ResourceAddress>
 }
 
 /** An event says where to look, never what is there. */
@@ -29,7 +33,7 @@ export interface KindSpec<D, A, Read, Write> {
   readonly kind: string
   /** Pure. Every resource of this kind that the configuration asks for, or why it cannot be had. */
   readonly desired: (
-    input: Omit<DesiredInput, "configIsNew">
+    input: Omit<DesiredInput, "configIsNew" | "pending">
   ) => ReadonlyArray<Resource<D> | RefusedResource>
   /** One bulk read of the host, decoded by Schema: everything of this kind that is there, by address. */
   readonly observe: (
@@ -97,7 +101,7 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
     const untouchable = new Set(refused.map(({ address }) => address))
     const changes = spec.diff(desired, observed)
       .filter(({ address }) => !untouchable.has(address))
-      .map((change) => ({ change, view: viewOf(spec.kind, change, input.configIsNew) }))
+      .map((change) => ({ change, view: viewOf(spec.kind, change, input) }))
     return {
       kind: spec.kind,
       resources: all.map(({ address, scope }) => ({ address, scope })),
@@ -122,8 +126,9 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
   }
 }
 
-const viewOf = <D, A>(kind: string, change: Change<D, A>, configIsNew: boolean): ChangeView => {
-  const usual: Reason = change.action === "remove" ? "not in config" : configIsNew ? "config changed" : "drift"
+const viewOf = <D, A>(kind: string, change: Change<D, A>, { configIsNew, pending }: DesiredInput): ChangeView => {
+  const wasInPlace = !configIsNew && pending?.has(change.address) !== true
+  const usual: Reason = change.action === "remove" ? "not in config" : wasInPlace ? "drift" : "config changed"
   return {
     kind,
     address: change.address,
