@@ -1,7 +1,7 @@
 import { ServerProbe } from "@patela/agent/host/ServerProbe"
 import { Ipv4 } from "@patela/domain/net/Ipv4"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
-import { type DesiredInput, type Kind, make } from "@patela/domain/reconciler/Kind"
+import { type DesiredInput, type Kind, type KindSpec, make, ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress, Scope } from "@patela/domain/reconciler/Resource"
 import { relayScope } from "@patela/domain/reconciler/Resource"
@@ -17,6 +17,10 @@ export interface MemoryHost {
   readonly state: Map<ResourceAddress, string>
   readonly broken: Set<ResourceAddress>
   readonly writes: Array<string>
+  /** Kinds that cannot be read. */
+  readonly unreadable: Set<string>
+  /** The kinds that were looked at, in order. */
+  readonly looks: Array<string>
   /** How many more writes are let through before the writer dies, as a SIGKILL would end it. */
   lives: number
 }
@@ -25,14 +29,34 @@ export const memoryHost = (): MemoryHost => ({
   state: new Map(),
   broken: new Set(),
   writes: [],
+  unreadable: new Set(),
+  looks: [],
   lives: Number.POSITIVE_INFINITY
 })
 
 export class Killed extends Error {}
 
-/** A kind `name` with one resource a relay, that needs the same relay's resources of the kinds in `needs`. */
-export const memoryKind = (host: MemoryHost, name: string, needs: ReadonlyArray<string>): Kind<never, never> => {
+/**
+ * A kind `name` with one resource a relay, that needs the same relay's resources of the kinds in `needs`. One that could
+ * cut the node off can put back what it had.
+ */
+export const memoryKind = (
+  host: MemoryHost,
+  name: string,
+  needs: ReadonlyArray<string>,
+  more: Pick<KindSpec<string, string, never, never>, "watch"> & { readonly network?: boolean } = { watch: Stream.never }
+): Kind<never, never> => {
   const prefix = new RegExp(`^relay/[a-z0-9]+/${name}$`)
+  const mine = () => new Map([...host.state].filter(([address]) => prefix.test(address)))
+  const checkpoint = Effect.sync(() => {
+    const before = mine()
+    return Effect.sync(() => {
+      for (const address of mine().keys()) host.state.delete(address)
+      for (const [address, value] of before) host.state.set(address, value)
+      host.writes.push(`restore ${name}`)
+      return done
+    })
+  })
   return make<string, string, never, never>({
     kind: name,
     desired: ({ config }) =>
@@ -42,7 +66,13 @@ export const memoryKind = (host: MemoryHost, name: string, needs: ReadonlyArray<
         value: relay.torrc,
         needs: needs.map((need) => `relay/${relay.name}/${need}`)
       })),
-    observe: () => Effect.sync(() => new Map([...host.state].filter(([address]) => prefix.test(address)))),
+    observe: () =>
+      Effect.suspend(() => {
+        host.looks.push(name)
+        return host.unreadable.has(name)
+          ? Effect.fail(new ObservationFailed({ kind: name, message: `${name} cannot be read` }))
+          : Effect.succeed(mine())
+      }),
     diff: (desired, observed) =>
       differences({
         desired,
@@ -52,7 +82,8 @@ export const memoryKind = (host: MemoryHost, name: string, needs: ReadonlyArray<
         removed: (_there, address) => ({ scope: scopeOf(address), lines: [] })
       }),
     apply: (changes) => Effect.sync(() => new Map(changes.map((change) => [change.address, write(host, change)]))),
-    watch: Stream.never
+    watch: more.watch,
+    ...(more.network === true ? { checkpoint: () => checkpoint } : {})
   })
 }
 

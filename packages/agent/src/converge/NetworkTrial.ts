@@ -1,6 +1,6 @@
 import type { ChangeView } from "@patela/domain/reconciler/Change"
-import type { DesiredInput, Kind, ObservationFailed } from "@patela/domain/reconciler/Kind"
-import { type Outcome } from "@patela/domain/reconciler/Outcome"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
+import type { Outcome } from "@patela/domain/reconciler/Outcome"
 import { Effect } from "effect"
 import { ServerProbe } from "../host/ServerProbe.ts"
 
@@ -39,7 +39,7 @@ export const beginTrial = Effect.fn("NetworkTrial.begin")(
     for (const { checkpoint, kind } of kinds) {
       if (checkpoint === undefined) continue
       // A kind that cannot be read changes nothing either.
-      const restore = yield* Effect.catch(checkpoint(input), (_: ObservationFailed) => Effect.undefined)
+      const restore = yield* checkpoint(input).pipe(Effect.orElseSucceed(() => undefined))
       if (restore !== undefined) restorers.push({ kind, restore: Effect.provide(restore, context) })
     }
     return { judge: judge(probe, restorers) } satisfies NetworkTrial
