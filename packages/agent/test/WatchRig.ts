@@ -74,8 +74,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     locks: 0,
     run: Effect.suspend(() =>
       watch(kinds, first, { events: Stream.fromQueue(announcements), relayInterface: undefined }).pipe(
-        Effect.provide(layer),
-        Effect.provide(Logger.layer([logger]))
+        Effect.provide([layer, Logger.layer([logger])])
       )
     )
   }
