@@ -45,16 +45,16 @@ describe("the status", () => {
       changes: ["updated relay/robiola/address-v4 (drift)"]
     })
     const units = [
-      { relay: "toma", active: "failed", sub: "failed" },
-      { relay: "robiola", active: "active", sub: "running" }
+      { relay: "toma", active: "failed", sub: "failed", ready: false, missing: ["its unit is not active"] },
+      { relay: "robiola", active: "active", sub: "running", ready: true, missing: [] }
     ]
     assert.strictEqual(
       statusText(status, units, Date.parse(noon) + 5 * 60_000, plainStyle),
       `partly for 5 min, configuration generation 1
 
-RELAY    UNIT              STATE          FOR
-toma     failed (failed)   in trouble     5 min
-robiola  active (running)  as configured  5 min
+RELAY    UNIT              STATE          FOR    READY
+toma     failed (failed)   in trouble     5 min  no: its unit is not active
+robiola  active (running)  as configured  5 min  yes
 
 In trouble
   relay/toma/unit: the start ended with "failed"

@@ -1,28 +1,31 @@
 import type { AgentStatus } from "../status/AgentStatus.ts"
 import type { Style } from "./Style.ts"
 
-/** What systemd says of a relay's unit now. */
-export interface UnitView {
+/** What systemd and tor say of a relay now. */
+export interface RelayView {
   readonly relay: string
   readonly active: string
   readonly sub: string
+  readonly ready: boolean
+  readonly missing: ReadonlyArray<string>
 }
 
 /** The status for a person: the node in a line, the relays as a table, and below what is wrong and why. Pure. */
 export const statusText = (
   status: AgentStatus,
-  units: ReadonlyArray<UnitView>,
+  views: ReadonlyArray<RelayView>,
   now: number,
   style: Style
 ): string => {
   const good = status.verdict === "converged"
   const ago = (time: string) => agoText(now - Date.parse(time))
-  const states = new Map(units.map(({ active, relay, sub }) => [relay, sub === "" ? active : `${active} (${sub})`]))
+  const seen = new Map(views.map((view) => [view.relay, view]))
   const rows = status.relays.map(({ name, since, state }) => [
     name,
-    states.get(name) ?? "unknown",
+    unitText(seen.get(name)),
     state === "ok" ? "as configured" : "in trouble",
-    ago(since)
+    ago(since),
+    readyText(seen.get(name))
   ])
   const troubles = status.relays.flatMap(({ why }) => why === null ? [] : [why])
   return [
@@ -30,12 +33,18 @@ export const statusText = (
     `configuration generation ${status.generation}`,
     ...(status.rolled_back === null ? [] : [style.bad(`rolled back: ${status.rolled_back}`)]),
     "",
-    ...table([["RELAY", "UNIT", "STATE", "FOR"], ...rows]),
+    ...table([["RELAY", "UNIT", "STATE", "FOR", "READY"], ...rows]),
     ...section("In trouble", [...status.node, ...troubles], style),
     ...section("Contended: something keeps changing", status.contended, style),
     ...lastChange(status, ago, style)
   ].join("\n")
 }
+
+const unitText = (view: RelayView | undefined): string =>
+  view === undefined ? "unknown" : view.sub === "" ? view.active : `${view.active} (${view.sub})`
+
+const readyText = (view: RelayView | undefined): string =>
+  view === undefined ? "unknown" : view.ready ? "yes" : `no: ${view.missing.join(", ")}`
 
 const section = (title: string, lines: ReadonlyArray<string>, style: Style): ReadonlyArray<string> =>
   lines.length === 0 ? [] : ["", style.strong(title), ...lines.map((line) => `  ${line}`)]
