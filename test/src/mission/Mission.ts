@@ -5,7 +5,7 @@ import { management, relayNetwork } from "../rig/Addresses.ts"
 import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
 import { CommandFailed, type CommandResult } from "../rig/Command.ts"
 import { found, instead, waitFor } from "../rig/Deadline.ts"
-import type { NodeContainer } from "../rig/NodeContainer.ts"
+import type { Bind, NodeContainer } from "../rig/NodeContainer.ts"
 import { PatelaServer } from "../rig/PatelaServer.ts"
 import { repositoryRoot } from "../rig/Repository.ts"
 import { Rig } from "../rig/Rig.ts"
@@ -48,6 +48,8 @@ export interface MissionOptions {
   /** Whether the node runs the agent's unit by itself at boot, as an image does; else the test runs the agent. */
   readonly agentAtBoot: boolean
   readonly serverEnvironment?: Readonly<Record<string, string>>
+  /** What the node sees of this machine besides the agent and its certificate. */
+  readonly binds?: ReadonlyArray<Bind>
 }
 
 /** One packaged agent for all missions of this process. */
@@ -87,6 +89,7 @@ export const Mission = {
         { source: agentHome, target: "/opt/patela" },
         { source: `${folder}/agent.env`, target: "/etc/patela/agent.env" },
         { source: authority.caCertificate, target: "/etc/patela/ca.pem" },
+        ...options.binds ?? [],
         ...units.map((unit) => ({ source: `${agentHome}/units/${unit}`, target: `/etc/systemd/system/${unit}` }))
       ]
     })
