@@ -1,4 +1,5 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
+import type { ChangeView } from "@patela/domain/reconciler/Change"
 import { Console, Duration, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { plan } from "../converge/Plan.ts"
@@ -7,7 +8,7 @@ import { hostObservingLayer, observingLayer } from "../NodeLayer.ts"
 import { inputOf } from "../pass/Pass.ts"
 import { planJson } from "../present/PlanDocument.ts"
 import { planText } from "../present/PlanText.ts"
-import { isComplete, type PlanSource, type PlanView } from "../present/PlanView.ts"
+import { type Held, isComplete, type PlanSource, type PlanView } from "../present/PlanView.ts"
 import { styleFor } from "../present/Style.ts"
 import { Session } from "../session/Session.ts"
 import { json, type NodeOptions, reviewFlags } from "./AgentFlags.ts"
@@ -33,8 +34,16 @@ const asRoot = requireRoot("diff reads key files, units and firewall rules")
 
 const look = Effect.fn("Diff.look")(function*(config: NodeConfig, source: PlanSource, options: LookOptions) {
   const seen = yield* plan(kindsFor(options), yield* inputOf(config, options.relayInterface))
-  return { ...seen, config, source } satisfies PlanView
+  return { ...seen, config, source, held: heldOf(config, seen.changes) } satisfies PlanView
 })
+
+/** As the engine does: a configuration with no relays is rather a mistake than the wish to remove everything. */
+const heldOf = (config: NodeConfig, changes: ReadonlyArray<ChangeView>): ReadonlyArray<Held> =>
+  config.relays.length > 0 ? [] : changes.filter(({ action }) => action === "remove").map(({ address, scope }) => ({
+    address,
+    scope,
+    why: "nothing is removed on an empty configuration"
+  }))
 
 /** The file is read first: who mends a mistake in it needs neither root nor this host. */
 const ofFile = Effect.fn("Diff.ofFile")(function*(path: string, options: LookOptions) {

@@ -23,12 +23,12 @@ import { type BlockLook, plainStyle, type Style } from "./Style.ts"
 export const planText = (plan: PlanView, look: BlockLook): string => {
   const blocks = scopeBlocks(plan)
   const unreadable = unreadableOf(plan)
-  return [
+  const paragraphs = [
     ...together(blocks, plan.config, look).map(({ block, others }) => blockText(block, others, look)),
     ...(unreadable.length === 0 ? [] : [unreadableText(unreadable, look.style)]),
-    ...quiet(plan, blocks, unreadable, look.style),
-    totalsText(plan, look.style)
-  ].join("\n")
+    [...quiet(plan, blocks, unreadable, look.style), totalsText(plan, look.style)].join("\n")
+  ]
+  return paragraphs.join("\n\n")
 }
 
 interface Together {

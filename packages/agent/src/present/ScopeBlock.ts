@@ -6,7 +6,8 @@ import { type Cause, causesOf, inOrder, inSyncOf, type PlanView, refusedOf, unre
 export interface BlockChange {
   readonly change: ChangeView
   readonly cause: Cause | undefined
-  readonly held: string | undefined
+  /** A guard keeps it back; why, is among the troubles. */
+  readonly held: boolean
 }
 
 /** Something that cannot be had, and all the resources that say so in the same words. */
@@ -55,14 +56,18 @@ export const scopeBlocks = (plan: PlanView): ReadonlyArray<ScopeBlock> => {
         ? []
         : [{ address: cause.root, message: cause.message }]
     })
+    const kept = changes.flatMap(({ address }) => {
+      const why = held.get(address)
+      return why === undefined ? [] : [{ address, message: `held back: ${why}` }]
+    })
     return [{
       scope,
       state: stateOf(scope, changes),
-      troubles: troublesOf([...own, ...elsewhere]),
+      troubles: troublesOf([...own, ...elsewhere, ...kept]),
       changes: changes.map((change) => ({
         change,
         cause: causes.get(change.address),
-        held: held.get(change.address)
+        held: held.has(change.address)
       })),
       unread
     }]

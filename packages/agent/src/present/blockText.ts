@@ -13,6 +13,9 @@ const MOST_CHARACTERS = 160
 /** How many of the relays that a block is for are named, besides its own. */
 const MOST_NAMES = 8
 
+/** How many resources are named that share one trouble. */
+const MOST_ADDRESSES = 4
+
 /** One block: what it is about, what stands in the way, the changes; and of which other relays the same is to be said. */
 export const blockText = (block: ScopeBlock, others: ReadonlyArray<string>, look: BlockLook): string => {
   const { style } = look
@@ -27,11 +30,14 @@ export const blockText = (block: ScopeBlock, others: ReadonlyArray<string>, look
   ]
   return [
     heading.join("  "),
-    ...block.troubles.map(({ addresses, message }) =>
-      `  ${style.bad(`! ${addresses.map((each) => shortName(each, block.scope)).join(", ")}`)}  ${printable(message)}`
-    ),
+    ...block.troubles.map(({ addresses, message }) => {
+      const names = namesText(addresses.map((each) => shortName(each, block.scope)), MOST_ADDRESSES)
+      return `  ${style.bad(`! ${names}`)}  ${printable(message)}`
+    }),
     ...block.changes.flatMap((change) => changeLines(change, block, { ...look, width, common: common !== undefined })),
-    ...(others.length === 0 ? [] : [style.faint(`  the same, but for its own values, for ${namesText(others)}`)])
+    ...(others.length === 0
+      ? []
+      : [style.faint(`  the same for ${namesText(others, MOST_NAMES)}, each with its own values`)])
   ].join("\n")
 }
 
@@ -46,13 +52,12 @@ const changeLines = (
 ): ReadonlyArray<string> => {
   const paint = painterOf(change.action, style)
   const details = change.lines.map((line) => printable(line)).map((line) => full ? line : cut(line))
-  // What is made or goes says so by its sign; what is made, and why it looks as it does, is the configuration's.
-  const inline = change.action === "update" ? undefined : inlineOf(details, change.action, full)
+  const inline = inlineOf(details, change.action, full)
   const parts = [
     ...(common ? [] : [style.faint(change.reason)]),
     ...(inline === undefined || inline === "" ? [] : [inline]),
     ...(cause === undefined ? [] : [style.bad(blockedText(cause, block))]),
-    ...(held === undefined ? [] : [style.warm(`held back: ${printable(held)}`)])
+    ...(held ? [style.warm("held back")] : [])
   ]
   const name = shortName(change.address, block.scope)
   const head = paint(`${SIGN[change.action]} ${name}`)
@@ -63,6 +68,7 @@ const changeLines = (
 /** What stands beside the name: the only line, or how many there are; undefined where lines go below it. */
 const inlineOf = (details: ReadonlyArray<string>, action: Action, full: boolean): string | undefined => {
   const [only = ""] = details
+  if (action === "update") return details.length === 1 && !/^[+-] /.test(only) ? only.replace(/^~ /, "") : undefined
   if (details.length <= 1) return only.replace(/^[+-] /, "")
   return full || action === "remove" ? undefined : `${details.length} lines`
 }
@@ -89,8 +95,8 @@ const blockedText = ({ by, root }: NonNullable<BlockChange["cause"]>, { scope, u
 const painterOf = (action: Action, style: Style): (text: string) => string =>
   action === "create" ? style.good : action === "update" ? style.warm : style.bad
 
-const namesText = (names: ReadonlyArray<string>): string => {
-  const shown = names.slice(0, MOST_NAMES).join(", ")
-  const more = names.length - MOST_NAMES
+const namesText = (names: ReadonlyArray<string>, most: number): string => {
+  const shown = names.slice(0, most).join(", ")
+  const more = names.length - most
   return more > 0 ? `${shown} and ${more} more` : shown
 }
