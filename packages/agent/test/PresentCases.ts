@@ -96,6 +96,27 @@ const many = configOf({ count: 64 })
 
 /** Every case of the golden files, by the name of its folder. */
 export const PRESENT_CASES: Readonly<Record<string, () => PresentCase>> = {
+  // What docs/operations.md shows.
+  "in-the-manual": () => {
+    const torrc = (each: string) => each === "asiago" || each === "fontina" ? TORRC.replace("reject", "accept") : TORRC
+    const config = configOf({ count: 10, torrc: (each) => each === "brie" ? `${TORRC}User root\n` : torrc(each) })
+    const before = configOf({
+      count: 10,
+      but: (relay) =>
+        relay["slot"] === 9
+          ? { ...relay, name: "gorgonzola", slot: 10, ip_v4: "198.51.100.20", ip_v6: "2001:db8::14" }
+          : relay
+    })
+    return {
+      config,
+      source: { from: "file", path: "node.json" },
+      host: changed(hostOf(before), (host) => {
+        host.units.set(name("brie"), { active: "failed", loaded: undefined })
+        host.stored.set(storeTagOf(name("robiola2")), identityOf("robiola2"))
+        edit(host, "toma", (text) => `${text}HashedControlPassword 16:872860B76453A77D\n`)
+      })
+    }
+  },
   "in-sync": () => ({ host: hostOf(three), config: three, known: true }),
   "first-run": () => ({ host: bareHost(), config: configOf({ count: 3, known: false }) }),
   "first-run-of-64": () => ({ host: bareHost(), config: configOf({ count: 64, known: false }) }),

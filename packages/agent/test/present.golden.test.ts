@@ -49,4 +49,10 @@ describe("what diff prints", () => {
       }
       assert.deepStrictEqual(JSON.parse(yield* planJson(view)), planDocument(view), "the printed document is the same")
     })))
+
+  it("is what the manual shows", () => {
+    const manual = readFileSync(fileURLToPath(new URL("../../../docs/operations.md", import.meta.url)), "utf8")
+    const shown = readFileSync(`${folder}in-the-manual/expected.txt`, "utf8")
+    assert.include(manual, `\`\`\`\n${shown}\`\`\`\n`, "put golden/in-the-manual/expected.txt into docs/operations.md")
+  })
 })
