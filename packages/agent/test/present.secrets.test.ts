@@ -6,6 +6,7 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { OPTION_TABLE } from "@patela/domain/torrc/OptionTable"
 import { parseTorrc } from "@patela/domain/torrc/parse"
 import { REFUSED_OPTIONS } from "@patela/domain/torrc/refused"
+import { lineDifferences } from "@patela/reconcilers/torrc/lineDifferences"
 import { shownLines } from "@patela/reconcilers/torrc/shownLines"
 import { Effect, Result, Schema } from "effect"
 import * as Arbitrary from "effect/Arbitrary"
@@ -113,6 +114,18 @@ describe("secrets of a torrc", () => {
       assert.notInclude(shown.join("\n"), CANARY)
     },
     { arbitrary: { runs: 2000 } }
+  )
+
+  it.prop(
+    "are on neither side of a difference",
+    [torrcs, torrcs],
+    ([before, after]) => {
+      const lines = lineDifferences(before, after)
+      assert.notInclude(lines.join("\n"), CANARY)
+      for (const line of lines) assert.match(line, /^[+-] /)
+      assert.deepStrictEqual(lineDifferences(before, before), [])
+    },
+    { arbitrary: { runs: 1000 } }
   )
 
   it.prop(

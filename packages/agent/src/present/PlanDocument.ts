@@ -32,7 +32,10 @@ const Changed = Schema.Struct({
   action: Action,
   reason: described(Reason, "drift is a difference that no new configuration explains"),
   needs: described(Schema.Array(Address), "What must be so first"),
-  lines: described(Schema.Array(Schema.String), "The difference, for a person; secrets are (sensitive, changed)")
+  lines: described(
+    Schema.Array(Schema.String),
+    "The difference, for a person; secrets are (sensitive, changed). Of a torrc the first 200 lines that differ"
+  )
 })
 
 const Waiting = Schema.Struct({
@@ -53,7 +56,7 @@ const Unread = Schema.Struct({
 
 /**
  * What `diff --json` prints. `version` changes when a reader of the old form would misread the new one; new fields may
- * come without that. Nothing is left out of it, and nothing in it is a secret.
+ * come without that. No relay and no change is left out of it, and nothing in it is a secret.
  */
 export const PlanDocument = Schema.Struct({
   version: Schema.Literal(1),

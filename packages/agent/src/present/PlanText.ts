@@ -2,15 +2,7 @@ import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { relayScope, type Scope } from "@patela/domain/reconciler/Resource"
 import { blockText } from "./blockText.ts"
 import { withoutOwn } from "./OwnValues.ts"
-import {
-  inSyncOf,
-  isComplete,
-  type PlanView,
-  type Totals,
-  totalsOf,
-  type Unreadable,
-  unreadableOf
-} from "./PlanView.ts"
+import { isComplete, type PlanView, type Totals, totalsOf, type Unreadable, unreadableOf } from "./PlanView.ts"
 import { printable } from "./printable.ts"
 import { type ScopeBlock, scopeBlocks } from "./ScopeBlock.ts"
 import { type BlockLook, plainStyle, type Style } from "./Style.ts"
@@ -46,8 +38,9 @@ const together = (
   const found = new Map<string, Together>()
   for (const block of blocks) {
     const name = nameOf(block.scope)
-    const whole = blockText(block, [], { style: plainStyle, full: true })
-    const key = look.full || name === undefined ? block.scope : withoutOwn(whole, name, config)
+    const key = look.full || name === undefined
+      ? block.scope
+      : withoutOwn(blockText(block, [], { style: plainStyle, full: true }), name, config)
     const same = found.get(key)
     if (same === undefined) found.set(key, { block, others: [] })
     else if (name !== undefined) same.others.push(name)
@@ -78,12 +71,12 @@ const quiet = (
   unreadable: ReadonlyArray<Unreadable>,
   style: Style
 ): ReadonlyArray<string> => {
+  if (plan.changes.length === 0 && plan.failures.length === 0) return []
   const said = new Set(blocks.map(({ scope }) => scope))
   const dark = new Set(unreadable.flatMap(({ scopes }) => scopes))
   const rest = plan.config.relays.map(({ name }) => relayScope(name)).filter((scope) => !said.has(scope))
   const inSync = rest.filter((scope) => !dark.has(scope)).length
   const unknown = rest.length - inSync
-  if (plan.changes.length === 0 && plan.failures.length === 0) return []
   return [
     ...(inSync === 0 ? [] : [style.faint(`${count(inSync, "relay")} in sync`)]),
     ...(unknown === 0 ? [] : [style.faint(`${count(unknown, "relay")} in sync as far as can be read`)])
@@ -98,7 +91,7 @@ const totalsText = (plan: PlanView, style: Style): string => {
     return style.good(`In sync (${which}): ${count(totals.in_sync, "resource")} as configured.`)
   }
   const word = isComplete(plan) ? style.strong("Plan") : style.bad("Incomplete plan")
-  return `${word} (${which}): ${partsOf(totals).join(", ")}; ${inSyncOf(plan).length} in sync.`
+  return `${word} (${which}): ${partsOf(totals).join(", ")}; ${totals.in_sync} in sync.`
 }
 
 const fileText = (path: string): string => path === "-" ? "from standard input" : `from ${printable(path)}`

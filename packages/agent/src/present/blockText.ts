@@ -13,7 +13,7 @@ const MOST_CHARACTERS = 160
 /** How many of the relays that a block is for are named, besides its own. */
 const MOST_NAMES = 8
 
-/** How many resources are named that share one trouble. */
+/** How many resources are named that share one trouble, unless all is asked for. */
 const MOST_ADDRESSES = 4
 
 /** One block: what it is about, what stands in the way, the changes; and of which other relays the same is to be said. */
@@ -31,7 +31,8 @@ export const blockText = (block: ScopeBlock, others: ReadonlyArray<string>, look
   return [
     heading.join("  "),
     ...block.troubles.map(({ addresses, message }) => {
-      const names = namesText(addresses.map((each) => shortName(each, block.scope)), MOST_ADDRESSES)
+      const most = look.full ? addresses.length : MOST_ADDRESSES
+      const names = namesText(addresses.map((each) => shortName(each, block.scope)), most)
       return `  ${style.bad(`! ${names}`)}  ${printable(message)}`
     }),
     ...block.changes.flatMap((change) => changeLines(change, block, { ...look, width, common: common !== undefined })),
