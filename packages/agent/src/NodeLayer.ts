@@ -37,6 +37,7 @@ import { HostFactsReader } from "./host/HostFactsReader.ts"
 import { ConfigKeeper, KeptConfig } from "./host/KeptConfig.ts"
 import { ServerProbe } from "./host/ServerProbe.ts"
 import { ServiceNotify } from "./host/ServiceNotify.ts"
+import { TrialFile } from "./host/TrialFile.ts"
 import { WriterLock } from "./host/WriterLock.ts"
 import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
 import { KeptToken, tokenKeeperLayer } from "./session/KeptToken.ts"
@@ -86,6 +87,7 @@ const writers = Layer.mergeAll(
   TorKeygen.layer,
   TorrcVerifier.layer,
   TorrcWriter.layer,
+  TrialFile.layer,
   UnitLedgerWriter.layer,
   WriterLock.layer
 )
