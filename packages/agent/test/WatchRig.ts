@@ -14,7 +14,7 @@ import { type Kind, ObservationFailed, type WatchSignal } from "@patela/domain/r
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { Effect, Layer, Logger, Option, Queue, Stream } from "effect"
-import { type MemoryHost, memoryHost, memoryKind } from "./MemoryKinds.ts"
+import { type MemoryHost, memoryHost, memoryKind, trialInMemory } from "./MemoryKinds.ts"
 
 /** A watching agent on a host in memory, with a server in memory and time that only the test moves. */
 export interface WatchRig {
@@ -114,6 +114,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     }),
     Layer.succeed(WriterLock, { hold: Effect.sync(() => void rig.locks++) }),
     Layer.succeed(ServerProbe, { connect: reach, persist: reach }),
+    trialInMemory(),
     Layer.succeed(ServiceNotify, {
       say: (...variables) => Effect.sync(() => void rig.notified.push(...variables)),
       status: (line) => Effect.sync(() => void rig.notified.push(`STATUS=${line}`)),

@@ -9,6 +9,7 @@ import { kindsFor } from "../Kinds.ts"
 import { nodeLayer } from "../NodeLayer.ts"
 import { changeText, pass } from "../pass/Pass.ts"
 import { enforcedFor } from "../pass/Quarantine.ts"
+import { recoverTrial } from "../pass/recoverTrial.ts"
 import { report } from "../pass/Report.ts"
 import { type Patience, Session } from "../session/Session.ts"
 import { statusAfter } from "../status/AgentStatus.ts"
@@ -79,6 +80,7 @@ export const Reconcile = Command.make(
     const patience = { total: Duration.seconds(options.wait) }
     yield* Effect.gen(function*() {
       if (options.retryRolledBack) yield* (yield* AgentNotes).note({ quarantined: null })
+      yield* recoverTrial(kindsFor(options), options.relayInterface)
       yield* options.watch ? forGood(options, patience) : once(options, patience)
     }).pipe(Effect.provide(nodeLayer(options)))
   })
