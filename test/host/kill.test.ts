@@ -78,7 +78,7 @@ const from = Effect.fnUntraced(function*(config: NodeConfig) {
 layer(Faults.layer, { excludeTestServices: true, timeout: 180_000 })("a pass killed at any of its writes", (it) => {
   it.effect("of a first run that finds its keys in the TPM", () =>
     Effect.gen(function*() {
-      const { fingerprints, passes, record, reset } = yield* Faults
+      const { fingerprints, record, reset } = yield* Faults
       yield* reset
       yield* from(faultConfig({ relays: ["toma", "robiola", "bra"] }))
       for (const name of CHEESES) record.set(name, yield* fingerprints(name))

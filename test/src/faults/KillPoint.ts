@@ -50,6 +50,8 @@ export const countedServices = <Services>(
       get: (target, property, receiver) => {
         const value: unknown = Reflect.get(target, property, receiver)
         const name = `${key.split("/").at(-1) ?? key}.${String(property)}`
+        // What a writer reads is no write.
+        if (property === "read") return value
         if (Effect.isEffect(value)) return around(name, value)
         if (typeof value !== "function") return value
         return (...args: ReadonlyArray<unknown>) => {

@@ -1,10 +1,11 @@
 import { JournalLogger } from "@patela/agent/commands/JournalLogger"
 import { kindsFor } from "@patela/agent/Kinds"
 import { nodeLayer, observingLayer } from "@patela/agent/NodeLayer"
-import { pass } from "@patela/agent/pass/Pass"
+import { changeText, pass } from "@patela/agent/pass/Pass"
+import { recoverTrial } from "@patela/agent/pass/recoverTrial"
 import { troubleText } from "@patela/agent/converge/Trouble"
 import { verdictOf } from "@patela/agent/converge/Verdict"
-import { Effect, Layer, Logger, Schema } from "effect"
+import { Effect, Layer, Logger, Result, Schema } from "effect"
 import { type Calls, countedServices, countFileSteps } from "./KillPoint.ts"
 import { type PassAnswer, PassAnswers, PassRequest } from "./PassRequest.ts"
 
@@ -49,11 +50,18 @@ const main = Effect.gen(function*() {
 
   const once = Effect.gen(function*() {
     const before = { service: calls.service.length, file: calls.file.length }
-    const { convergence, rolledBack, troubles } = yield* pass(kindsFor(options), config, { relayInterface })
+    yield* recoverTrial(kindsFor(options), relayInterface)
+    const made = yield* Effect.result(pass(kindsFor(options), config, { relayInterface }))
+    const verdict = Result.match(made, {
+      onFailure: ({ message }) => ({ verdict: "failed" as const, changes: [], troubles: [message] }),
+      onSuccess: ({ convergence, rolledBack, troubles }) => ({
+        verdict: verdictOf(troubles, config.relays.map(({ name }) => name), rolledBack),
+        changes: convergence.changes.map(changeText),
+        troubles: troubles.map(troubleText)
+      })
+    })
     return {
-      verdict: verdictOf(troubles, config.relays.map(({ name }) => name), rolledBack),
-      changes: convergence.changes.map(({ action, address, reason }) => `${action} ${address} (${reason})`),
-      troubles: troubles.map(troubleText),
+      ...verdict,
       calls: { service: calls.service.slice(before.service), file: calls.file.slice(before.file) }
     } satisfies PassAnswer
   })
