@@ -1,0 +1,59 @@
+import { assert } from "@effect/vitest"
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
+import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
+import { Effect } from "effect"
+import type { MissionFault } from "../mission/Mission.ts"
+import { type Cheese, CHEESES, faultConfig, type FaultConfig } from "./faultConfig.ts"
+import { FaultNode } from "./FaultNode.ts"
+import { ForeignState } from "./ForeignState.ts"
+import { Witness } from "./Witness.ts"
+
+/** A node whose relays have run once, so that their keys are in the TPM and on record, and what must hold on it. */
+export interface FaultHost {
+  readonly node: FaultNode
+  /** A configuration with what is on record. */
+  readonly config: (options: FaultConfig) => NodeConfig
+  /** What is foreign on the node now. */
+  readonly foreign: Effect.Effect<ReadonlyArray<string>, MissionFault>
+  /** An ordinary pass converges, and one more writes nothing. */
+  readonly settle: (config: NodeConfig, about: string) => Effect.Effect<void, MissionFault>
+  /** Nothing foreign was touched, no relay ever was somebody else or left from elsewhere, on this boot. */
+  readonly unharmed: (foreign: ReadonlyArray<string>, about: string) => Effect.Effect<void, MissionFault>
+}
+
+export const FaultHost = {
+  /** The node is on, and runs every relay of `CHEESES`. */
+  make: Effect.fnUntraced(function*() {
+    const node = yield* FaultNode.make()
+    const record = new Map<Cheese, Fingerprints>()
+
+    const settle: FaultHost["settle"] = Effect.fnUntraced(function*(config, about) {
+      const [first, second] = yield* node.passes(config, 2)
+      assert.deepStrictEqual([first?.verdict, first?.troubles], ["converged", []], about)
+      assert.deepStrictEqual([second?.verdict, second?.changes, second?.calls.file], ["converged", [], []], about)
+      // The notes are compared, and not written where they say so already.
+      assert.deepStrictEqual(second?.calls.service.filter((call) => call !== "AgentNotes.note"), [], about)
+    })
+
+    const unharmed: FaultHost["unharmed"] = Effect.fnUntraced(function*(foreign, about) {
+      assert.deepStrictEqual(yield* ForeignState.look(node.mission.node), foreign, about)
+      assert.strictEqual((yield* Witness.look(node.mission.node)).wrong, 0, about)
+      const known = new Set(
+        [...record].flatMap(([name, { ed25519, rsa }]) => [`${name} ${rsa}`, `${name} ${ed25519}`])
+      )
+      assert.deepStrictEqual([...(yield* node.identitiesUsed)].filter((identity) => !known.has(identity)), [], about)
+    })
+
+    yield* node.reset
+    yield* settle(faultConfig({ relays: CHEESES }), "the first run of all relays")
+    for (const name of CHEESES) record.set(name, yield* node.fingerprints(name))
+    const host: FaultHost = {
+      node,
+      config: (options) => faultConfig({ ...options, record }),
+      foreign: ForeignState.look(node.mission.node),
+      settle,
+      unharmed
+    }
+    return host
+  })
+}
