@@ -1,9 +1,11 @@
 import type { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Pools } from "../allocate/Pools.ts"
+import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { fingerprintsOf } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
+import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
 import { resolveTorrc } from "../torrc/resolveTorrc.ts"
 import { Settings } from "./Settings.ts"
@@ -23,7 +25,9 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
   static readonly layer = Layer.effect(
     ResolvedConfig,
     Effect.gen(function*() {
+      const generation = yield* Generation
       const relays = yield* Relays
+      const removed = yield* RemovedRelays
       const settings = yield* Settings
       const { v4, v6 } = yield* Pools
 
@@ -43,12 +47,14 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
       })
 
       const of = Effect.fn("ResolvedConfig.of")(function*(node: NodeRow) {
+        // First: should a change come between, the answer is newer than it says, and asked for again; never older.
+        const current = yield* generation.current
         const network = Option.getOrUndefined(yield* settings.network)
         if (network === undefined) return yield* NetworkMissing.made
         const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
         return {
-          generation: 0,
-          removed: [],
+          generation: current,
+          removed: yield* removed.ofNode(node.id),
           network: {
             gateway_v4,
             gateway_v6,
