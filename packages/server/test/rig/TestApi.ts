@@ -24,7 +24,7 @@ export interface Ask {
   readonly token?: string
 }
 
-const TABLES = ["nodes", "relays", "settings", "audit"]
+const TABLES = ["nodes", "relays", "removed_relays", "settings", "generation", "audit"]
 
 /** The whole API over a real SQLite file, called without a socket so that TestClock is its clock. */
 export class TestApi extends Context.Service<TestApi, {
