@@ -41,6 +41,7 @@ export class EventStreams extends Context.Service<EventStreams, {
 
       const open = (admitted: Effect.Effect<unknown, TokenRefused>): Stream.Stream<string> =>
         Stream.unwrap(Effect.gen(function*() {
+          if (Latch.isOpen(ending)) return Stream.empty
           const nextAbove = yield* Effect.orDie(generation.listen)
           const start = yield* Clock.currentTimeMillis
 
