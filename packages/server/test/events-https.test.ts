@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { eventually } from "./rig/eventually.ts"
 import { httpsEvents } from "./rig/httpsEvents.ts"
 import { runningPatela } from "./rig/runningPatela.ts"
+import { socketsOf } from "./rig/socketsOf.ts"
 
 const STREAMS = 200
 const TIMEOUT = 60_000
@@ -38,15 +39,18 @@ describe("events of a server in a process of its own", () => {
       yield* eventually("the streams' end", () => streams.every(({ ended }) => ended()), 1000)
     }), TIMEOUT)
 
-  it.effect("are let go of when the node goes away", () =>
+  it.effect("hold no socket of a node that went away", () =>
     Effect.gen(function*() {
-      const { server, cli, enrolled, pem } = yield* runningPatela
-      const { id, token } = yield* enrolled
+      const { server, enrolled, pem } = yield* runningPatela
+      const { token } = yield* enrolled
       const open = httpsEvents({ port: server.port, ca: pem, token })
-      yield* Effect.scoped(Effect.repeat(open, { times: 20 }))
       const stays = yield* open
-      yield* cli(["node", "set", id, "geoip", "on"])
-      yield* eventually("the event", () => /"generation".*"generation"/s.test(stays.text()), 2000)
-      assert.strictEqual(yield* server.stop, 0)
+      const before = socketsOf(server)
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Effect.forEach(Array.from({ length: 20 }), () => open)
+        assert.strictEqual(socketsOf(server), before + 20)
+      }))
+      yield* eventually("the sockets' end", () => socketsOf(server) === before, 2000)
+      assert.isFalse(stays.ended())
     }), TIMEOUT)
 })

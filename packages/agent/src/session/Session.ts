@@ -1,12 +1,12 @@
 import type { ConfigEvent } from "@patela/domain/api/ConfigEvent"
 import type { NodeReport } from "@patela/domain/api/PrivateApi"
-import type { NodeConfig, ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
-import { Context, Duration, Effect, Layer, Ref, Schedule, Stream } from "effect"
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
+import { Context, Duration, Effect, Layer, Schedule, Stream } from "effect"
 import { Authentication } from "./Authentication.ts"
 import { configEvents } from "./configEvents.ts"
+import { configReader } from "./configReader.ts"
 import { ServerClient } from "./ServerClient.ts"
 import { inTime, type SessionError } from "./SessionError.ts"
-import { rememberingLast } from "./Unchanged.ts"
 
 /** How long to ask again while the server is away or the node not enabled; 0 asks once. */
 export interface Patience {
@@ -15,16 +15,6 @@ export interface Patience {
 
 /** Between two tries, as the protocol says. */
 const EVERY = Duration.seconds(3)
-
-/** How often a configuration that changed while it was read is read again. */
-const READINGS = 3
-
-/** A configuration, and the two bodies that it was put together from. */
-interface Read {
-  readonly node: ResolvedNode
-  readonly relays: ReadonlyArray<ResolvedRelay>
-  readonly config: NodeConfig
-}
 
 /** The node's session with the server: configuration, events, report. It authenticates where there is no valid token. */
 export class Session extends Context.Service<Session, {
@@ -43,29 +33,7 @@ export class Session extends Context.Service<Session, {
       const client = yield* ServerClient
       const { withToken } = yield* Authentication
 
-      const askNode = yield* rememberingLast(client.private.node)
-      const askRelays = yield* rememberingLast(client.private.relays)
-      const last = yield* Ref.make<Read | undefined>(undefined)
-
-      /**
-       * Both halves, of one time. A change may come between the two answers: the node's half, which has the generation, is
-       * read first and again, so that relays are never older than the generation that they are taken for.
-       */
-      const read = Effect.gen(function*() {
-        let node = yield* askNode
-        let relays = yield* askRelays
-        for (let reading = 1; relays.changed && reading < READINGS; reading++) {
-          const again = yield* askNode
-          if (!again.changed) break
-          node = again
-          relays = yield* askRelays
-        }
-        const before = yield* Ref.get(last)
-        if (before?.node === node.body && before.relays === relays.body) return before.config
-        const config = { relays: relays.body, ...node.body } satisfies NodeConfig
-        yield* Ref.set(last, { node: node.body, relays: relays.body, config })
-        return config
-      })
+      const read = yield* configReader(client.private)
 
       const config = Effect.fn("Session.config")(function*(patience: Patience) {
         let said = ""

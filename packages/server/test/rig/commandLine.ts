@@ -33,8 +33,11 @@ export const patela = (variables: Variables, args: ReadonlyArray<string>, stdin 
 
 export interface RunningServer {
   readonly port: number
+  readonly pid: number | undefined
   /** Sends SIGTERM and answers with the exit code. */
   readonly stop: Effect.Effect<number | null>
+  /** Sends SIGKILL, as a crash would end it, and waits for its end. */
+  readonly kill: Effect.Effect<void>
 }
 
 /** Starts `patela run` on a port, any free one unless told, and waits for its line; killed with the scope. */
@@ -60,8 +63,13 @@ export const runServer = (variables: Variables, args: ReadonlyArray<string>, por
       Effect.sync(() => child.kill("SIGKILL"))
   ).pipe(Effect.map(({ child, port }): RunningServer => ({
     port,
+    pid: child.pid,
     stop: Effect.callback((resume) => {
       child.on("exit", (code) => resume(Effect.succeed(code)))
       child.kill("SIGTERM")
+    }),
+    kill: Effect.callback((resume) => {
+      child.on("exit", () => resume(Effect.void))
+      child.kill("SIGKILL")
     })
   })))

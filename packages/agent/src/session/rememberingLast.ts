@@ -14,15 +14,13 @@ export interface Answer<A> {
   readonly changed: boolean
 }
 
-type Conditional = { readonly headers: { readonly "if-none-match"?: string } }
+/** The request: `If-None-Match` (RFC 9110, section 13.1.2), to which the answer may have no body, which is 304. */
+export type Ask<A, E> = (
+  request: { readonly headers: { readonly "if-none-match"?: string } }
+) => Effect.Effect<HttpApiSchema.withHeaders<A | void, { readonly etag: string }>, E>
 
 /** Asks for a resource on the condition that it changed; where it did not (304) the last body holds, undecoded. */
-export const rememberingLast = Effect.fnUntraced(function*<A, E>(
-  ask: (request: Conditional) => Effect.Effect<
-    HttpApiSchema.withHeaders<A | void, { readonly etag: string }>,
-    E
-  >
-) {
+export const rememberingLast = Effect.fnUntraced(function*<A, E>(ask: Ask<A, E>) {
   const last = yield* Ref.make<Kept<A> | undefined>(undefined)
   const answer: Effect.Effect<Answer<A>, E | ServerAway> = Effect.gen(function*() {
     const before = yield* Ref.get(last)
