@@ -22,7 +22,7 @@ describe("events of a server in a process of its own", () => {
       assert.strictEqual(new Set(before).size, 1)
       const [generation = Number.NaN] = before
 
-      yield* cli(["node", "set", id, "geoip", "on"])
+      yield* cli(["node", "set", String(id), "geoip", "on"])
       // The command had ended before the clock starts, so this is less than the time from its commit to its end too.
       const took = yield* eventually(
         "the event of the change",

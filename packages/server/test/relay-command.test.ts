@@ -21,7 +21,8 @@ describe("patela", () => {
   it.effect("takes a relay off its node when told twice, and the node gets no other", () =>
     Effect.gen(function*() {
       const { cli, ask, enrolled } = yield* runningPatela
-      const { id, token } = yield* enrolled
+      const { id: number, token } = yield* enrolled
+      const id = String(number)
       yield* ask("/private/specs", specs, token)
       const shown = Effect.flatMap(cli(["node", "show", id, "--json"]), ({ stdout }) =>
         Schema.decodeEffect(Shown)(stdout))
@@ -61,7 +62,8 @@ describe("patela", () => {
   it.effect("says how nodes stand to the configuration", () =>
     Effect.gen(function*() {
       const { cli, ask, enrolled } = yield* runningPatela
-      const { id, token } = yield* enrolled
+      const { id: number, token } = yield* enrolled
+      const id = String(number)
       const reason = "no new connection to the server; \u001b[31mred"
       const report = (generation: number, rolled_back: string | null) =>
         ask("/private/report", JSON.stringify({ relays: [], tor_version: null, generation, rolled_back }), token)
