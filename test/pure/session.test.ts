@@ -84,13 +84,16 @@ describe("a session", () => {
       const { take } = yield* answers
       const config = yield* session.config(once)
       assert.isAtLeast(config.relays.length, 1)
-      assert.deepStrictEqual(take(), [
-        "200 /public/auth",
-        "200 /private/specs",
-        "200 /private/config/resolved/node",
-        "200 /private/config/node",
-        "304 /private/config/resolved/node"
-      ].map((line) => line.replace("200 /public", "201 /public")))
+      assert.deepStrictEqual(
+        take(),
+        [
+          "200 /public/auth",
+          "200 /private/specs",
+          "200 /private/config/resolved/node",
+          "200 /private/config/node",
+          "304 /private/config/resolved/node"
+        ].map((line) => line.replace("200 /public", "201 /public"))
+      )
       assert.strictEqual(yield* session.config(once), config, "the very same object")
       assert.deepStrictEqual(take(), ["304 /private/config/resolved/node", "304 /private/config/node"])
 
@@ -118,6 +121,21 @@ describe("a session", () => {
       assert.strictEqual(yield* session.config(once), config)
       assert.strictEqual(yield* activations, 1, "the token is still good")
     }), TIMEOUT)
+
+  it.live(
+    "asks once where it is to have no patience, and every three seconds where it is",
+    () =>
+      Effect.gen(function*() {
+        const { session, administration, id } = yield* house
+        const { take } = yield* answers
+        yield* administration.setEnabled("test", id, false)
+        assert.strictEqual((yield* Effect.flip(session.config(once)))._tag, "WaitingForApproval")
+        assert.deepStrictEqual(take(), ["401 /public/auth"])
+        yield* Effect.flip(session.config({ total: Duration.seconds(1) }))
+        assert.deepStrictEqual(take(), ["401 /public/auth", "401 /public/auth"])
+      }),
+    TIMEOUT
+  )
 
   it.live("authenticates again in a new epoch, once for all requests that need it", () =>
     Effect.gen(function*() {

@@ -4,7 +4,10 @@ import { TestClock } from "effect/testing"
 import { configEvents, SILENCE } from "../src/session/configEvents.ts"
 
 const Part = Schema.Union([
-  Schema.Struct({ says: Schema.Literal("config"), generation: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))) }),
+  Schema.Struct({
+    says: Schema.Literal("config"),
+    generation: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 1e9 })))
+  }),
   Schema.Struct({ says: Schema.Literals(["heartbeat", "another event"]) })
 ])
 

@@ -41,26 +41,27 @@ const serverOf = (moments: ReadonlyArray<typeof Moment.Type>) => {
   let decoded = 0
   /** For each generation from 1, that of its relays. */
   const relays = [1]
-  const answer = <A>(bodyAt: (generation: number) => A, tagAt: (generation: number) => number) =>
-  (request: { readonly headers: { readonly "if-none-match"?: string } }) =>
-    Effect.suspend(() => {
-      const moment = moments[asked]
-      asked += 1
-      for (const what of moment?.changes ?? []) {
-        const generation = relays.length + 1
-        relays.push(what === "relays" ? generation : relays.at(-1) ?? 0)
-      }
-      if (moment?.fails === true) return Effect.fail("no answer")
-      const etag = `"${tagAt(relays.length)}"`
-      const same = request.headers["if-none-match"] === etag
-      if (!same) decoded += 1
-      return Effect.succeed(
-        HttpApiSchema.withHeaders<A | void, { readonly etag: string }>({
-          body: same ? undefined : bodyAt(relays.length),
-          headers: { etag }
-        })
-      )
-    })
+  const answer =
+    <A>(bodyAt: (generation: number) => A, tagAt: (generation: number) => number) =>
+    (request: { readonly headers: { readonly "if-none-match"?: string } }) =>
+      Effect.suspend(() => {
+        const moment = moments[asked]
+        asked += 1
+        for (const what of moment?.changes ?? []) {
+          const generation = relays.length + 1
+          relays.push(what === "relays" ? generation : relays.at(-1) ?? 0)
+        }
+        if (moment?.fails === true) return Effect.fail("no answer")
+        const etag = `"${tagAt(relays.length)}"`
+        const same = request.headers["if-none-match"] === etag
+        if (!same) decoded += 1
+        return Effect.succeed(
+          HttpApiSchema.withHeaders<A | void, { readonly etag: string }>({
+            body: same ? undefined : bodyAt(relays.length),
+            headers: { etag }
+          })
+        )
+      })
   const relaysOf = (generation: number) => relays[generation - 1] ?? 0
   return {
     node: answer(nodeAt, (generation) => generation),
@@ -107,8 +108,7 @@ describe("reading a configuration", () => {
 
   it.effect("that is said to be unchanged before it was ever sent is no configuration", () =>
     Effect.gen(function*() {
-      const unchanged = () =>
-        Effect.succeed(HttpApiSchema.withHeaders({ body: undefined, headers: { etag: "\"x\"" } }))
+      const unchanged = () => Effect.succeed(HttpApiSchema.withHeaders({ body: undefined, headers: { etag: "\"x\"" } }))
       const error = yield* Effect.flip(yield* configReader({ node: unchanged, relays: unchanged }))
       assert.strictEqual(error._tag, "ServerAway")
     }))

@@ -118,7 +118,9 @@ describe("events", () => {
       const first = yield* Deferred.make<void>()
       const go = yield* Deferred.make<void>()
       const reading = yield* (yield* EventStreams).open(Effect.void).pipe(
-        Stream.mapEffect((text) => Effect.as(Deferred.succeed(first, undefined).pipe(Effect.andThen(Deferred.await(go))), text)),
+        Stream.mapEffect((text) =>
+          Effect.as(Deferred.succeed(first, undefined).pipe(Effect.andThen(Deferred.await(go))), text)
+        ),
         Stream.take(2),
         Stream.runCollect,
         Effect.forkChild

@@ -49,15 +49,19 @@ const raise = Effect.gen(function*() {
 
 const changes = {
   "default torrc": Effect.flatMap(TorrcLayers, (layers) => layers.import("test", { of: "default" }, "ContactInfo a\n")),
-  "node torrc": Effect.flatMap(TorrcLayers, (layers) => layers.import("test", { of: "node", id: node1 }, "NumCPUs 1\n")),
+  "node torrc": Effect.flatMap(
+    TorrcLayers,
+    (layers) => layers.import("test", { of: "node", id: node1 }, "NumCPUs 1\n")
+  ),
   "relay torrc": Effect.gen(function*() {
     const name = yield* firstRelay
     yield* (yield* TorrcLayers).import("test", { of: "relay", name }, "ContactInfo b\n")
   }),
   network: Effect.flatMap(NetworkAdministration, (administration) => administration.set("test", network)),
-  "node set geoip": Effect.flatMap(Administration, (administration) => administration.set("test", node1, "geoip", "on")).pipe(
-    Effect.asVoid
-  ),
+  "node set geoip": Effect.flatMap(Administration, (administration) => administration.set("test", node1, "geoip", "on"))
+    .pipe(
+      Effect.asVoid
+    ),
   allocation: raise,
   removal: Effect.gen(function*() {
     // One more first, so that there is always one left.
@@ -99,25 +103,30 @@ describe("the generation", () => {
   )
   const raises = (step: string): step is keyof typeof changes => step in changes
 
-  it.effect.prop("is higher after every change, and the same after everything else", [Life], ([life]) =>
-    Effect.gen(function*() {
-      const { ask } = yield* TestApi
-      const { current } = yield* Generation
-      yield* settled
-      // Each once in any case, and then in whatever order.
-      for (const step of [...keysOf(changes), ...keysOf(noChanges), ...life]) {
-        const before = yield* current
-        if (raises(step)) {
-          yield* changes[step]
-          assert.isAbove(yield* current, before, step)
-        } else {
-          yield* noChanges[step]
-          assert.strictEqual(yield* current, before, step)
+  it.effect.prop(
+    "is higher after every change, and the same after everything else",
+    [Life],
+    ([life]) =>
+      Effect.gen(function*() {
+        const { ask } = yield* TestApi
+        const { current } = yield* Generation
+        yield* settled
+        // Each once in any case, and then in whatever order.
+        for (const step of [...keysOf(changes), ...keysOf(noChanges), ...life]) {
+          const before = yield* current
+          if (raises(step)) {
+            yield* changes[step]
+            assert.isAbove(yield* current, before, step)
+          } else {
+            yield* noChanges[step]
+            assert.strictEqual(yield* current, before, step)
+          }
+          const told = yield* ask({ path: "/private/config/resolved/node", token: yield* tokenOf(node1) })
+          assert.deepNestedInclude(told.body, { generation: yield* current })
         }
-        const told = yield* ask({ path: "/private/config/resolved/node", token: yield* tokenOf(node1) })
-        assert.deepNestedInclude(told.body, { generation: yield* current })
-      }
-    }).pipe(Effect.provide(testApi())), { arbitrary: { runs: 10 } })
+      }).pipe(Effect.provide(testApi())),
+    { arbitrary: { runs: 10 } }
+  )
 
   it.effect("counts every one of many changes at once", () =>
     Effect.gen(function*() {

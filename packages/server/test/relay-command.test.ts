@@ -43,7 +43,12 @@ describe("patela", () => {
       assert.include(done.stdout, `patela node set ${id} relays NUMBER`)
       yield* ask("/private/specs", specs, token)
       const after = yield* shown
-      assert.deepStrictEqual(after.relays, before.relays.filter((name) => name !== "toma"))
+      assert.deepStrictEqual(
+        after.relays,
+        before.relays.filter((name) =>
+          name !== "toma"
+        )
+      )
       assert.strictEqual(after.settings.relays, 2)
       assert.strictEqual(after.configuration.current_generation, before.configuration.current_generation + 1)
 
@@ -85,7 +90,10 @@ describe("patela", () => {
       const table = (yield* cli(["list", "node"])).stdout
       assert.include(table, "rolled back")
       const text = (yield* cli(["node", "show", id])).stdout
-      assert.include(text, `rolled back, generation ${current} of ${current + 1}: no new connection to the server; ?[31m`)
+      assert.include(
+        text,
+        `rolled back, generation ${current} of ${current + 1}: no new connection to the server; ?[31m`
+      )
       yield* report(current + 5, null)
       assert.deepInclude(yield* stateNow, { state: "ahead" })
     }), TIMEOUT)

@@ -64,7 +64,7 @@ describe("a relay that was removed", () => {
           for (const id of [1, 2, 3].map((one) => NodeId.make(one))) {
             const listed = yield* (yield* RemovedRelays).ofNode(id)
             const expected = [...gone].filter(([, of]) => of === id).map(([name]) => name)
-            assert.deepStrictEqual([...listed].reverse().map(String), expected)
+            assert.deepStrictEqual(listed.toReversed().map(String), expected)
           }
         }
       }).pipe(Effect.provide(testApi())),
@@ -80,17 +80,26 @@ describe("a relay that was removed", () => {
       for (const { token } of [one, two]) yield* ask({ path: "/private/specs", body: specs, token })
       yield* (yield* RelayAdministration).remove("anna", RelayName.make("toma"))
       const nodeOf = (token: string) =>
-        Effect.flatMap(ask({ path: "/private/config/resolved/node", token }), ({ body }) =>
-          Schema.decodeUnknownEffect(ResolvedNode)(body))
+        Effect.flatMap(
+          ask({ path: "/private/config/resolved/node", token }),
+          ({ body }) => Schema.decodeUnknownEffect(ResolvedNode)(body)
+        )
       assert.deepStrictEqual((yield* nodeOf(one.token)).removed.map(String), ["toma"])
       assert.deepStrictEqual((yield* nodeOf(two.token)).removed, [])
       assert.notInclude((yield* ask({ path: "/private/config/node", token: one.token })).text, "\"toma\"")
       const [setting, removal] = yield* (yield* Audit).newest(2)
-      assert.deepInclude(setting, { who: "anna", what: "node 1: relays set", value_before: "default", value_after: "2" })
+      assert.deepInclude(setting, {
+        who: "anna",
+        what: "node 1: relays set",
+        value_before: "default",
+        value_after: "2"
+      })
       assert.deepInclude(removal, { who: "anna", what: "relay toma: removed from node 1", value_after: null })
       assert.include(removal?.value_before, "192.0.2.10")
-      assert.strictEqual((yield* Effect.flip((yield* RelayAdministration).remove("x", RelayName.make("toma"))))._tag,
-        "RelayUnknown")
+      assert.strictEqual(
+        (yield* Effect.flip((yield* RelayAdministration).remove("x", RelayName.make("toma"))))._tag,
+        "RelayUnknown"
+      )
     }).pipe(Effect.provide(testApi())))
 
   it.effect("is not replaced by a request that began before it was removed", () =>
@@ -120,7 +129,7 @@ describe("a relay that was removed", () => {
         removed.add(NodeId.make(2), RelayName.make("brie")),
         Effect.forEach(names, (name) => removed.add(node1, name))
       ))
-      assert.deepStrictEqual(yield* removed.ofNode(node1), names.slice(8).reverse())
+      assert.deepStrictEqual(yield* removed.ofNode(node1), names.slice(8).toReversed())
       assert.deepStrictEqual((yield* removed.ofNode(NodeId.make(2))).map(String), ["brie"])
     }).pipe(Effect.provide(testApi())))
 })

@@ -37,17 +37,19 @@ export class Session extends Context.Service<Session, {
 
       const config = Effect.fn("Session.config")(function*(patience: Patience) {
         let said = ""
+        // The schedule alone would try once more, also where it is to last for no time.
+        const patient = Duration.toMillis(patience.total) > 0
+        const again = (error: SessionError) => patient && error._tag !== "ServerRefused"
         const once = inTime(withToken(read)).pipe(
           Effect.tapError((error) => {
-            const again = error._tag !== "ServerRefused" && Duration.toMillis(patience.total) > 0
-            if (!again || said === error.message) return Effect.void
+            if (!again(error) || said === error.message) return Effect.void
             said = error.message
             return Effect.logInfo(`${error.message}; trying again every ${Duration.format(EVERY)}`)
           })
         )
         return yield* Effect.retry(once, {
           schedule: Schedule.spaced(EVERY).pipe(Schedule.upTo({ duration: patience.total })),
-          while: (error) => error._tag !== "ServerRefused"
+          while: again
         })
       })
 

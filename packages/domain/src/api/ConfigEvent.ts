@@ -8,5 +8,7 @@ export const EVENT_STREAM = "text/event-stream"
 export const HEARTBEAT_MILLIS = 15_000
 
 /** The data of a `config` event: the generation of the configuration now. */
-export const ConfigEvent = Schema.Struct({ generation: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))) })
+export const ConfigEvent = Schema.Struct({
+  generation: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
+})
 export type ConfigEvent = typeof ConfigEvent.Type

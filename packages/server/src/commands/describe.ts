@@ -3,20 +3,21 @@ import type { RelayState, RelayView } from "../relays/RelayView.ts"
 import { colour } from "./colour.ts"
 import { plain, table } from "./table.ts"
 
-const STATE_COLOURS: Readonly<Record<NodeState | ConfigurationState | RelayState, "green" | "yellow" | "red" | "dim">> = {
-  enabled: "green",
-  waiting: "yellow",
-  disabled: "dim",
-  unknown: "dim",
-  current: "green",
-  behind: "yellow",
-  "rolled back": "red",
-  ahead: "red",
-  running: "green",
-  new: "yellow",
-  blocked: "red",
-  alarm: "red"
-}
+const STATE_COLOURS: Readonly<Record<NodeState | ConfigurationState | RelayState, "green" | "yellow" | "red" | "dim">> =
+  {
+    enabled: "green",
+    waiting: "yellow",
+    disabled: "dim",
+    unknown: "dim",
+    current: "green",
+    behind: "yellow",
+    "rolled back": "red",
+    ahead: "red",
+    running: "green",
+    new: "yellow",
+    blocked: "red",
+    alarm: "red"
+  }
 
 const stateText = (state: NodeState | ConfigurationState | RelayState): string => colour(STATE_COLOURS[state], state)
 

@@ -3,8 +3,8 @@ import { Console, Effect, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { settingText } from "../nodes/NodeSetting.ts"
 import { RelayAdministration } from "../relays/RelayAdministration.ts"
-import type { Removal } from "../relays/removalOf.ts"
 import { RelayUnknown } from "../relays/RelayUnknown.ts"
+import type { Removal } from "../relays/removalOf.ts"
 import { administrator } from "./administrator.ts"
 import { CommandFailed } from "./CommandFailed.ts"
 import { StoreServices } from "./StoreServices.ts"
@@ -15,7 +15,9 @@ const relaysText = (count: number): string => `${count} ${count === 1 ? "relay" 
 const settingLine = ({ relay, before, after }: Removal, verb: string): string =>
   before.relays_override === after.relays_override
     ? ""
-    : ` Its setting relays ${verb} ${settingText(after, "relays")} (it was ${settingText(before, "relays")}), so that ` +
+    : ` Its setting relays ${verb} ${settingText(after, "relays")} (it was ${
+      settingText(before, "relays")
+    }), so that ` +
       `it gets no other in its place. For another one: patela node set ${relay.node_id} relays NUMBER`
 
 const remove = Command.make(
@@ -40,7 +42,9 @@ const remove = Command.make(
     }
     const removal = yield* relays.remove(yield* administrator, name)
     yield* Console.log(
-      `${name} is taken off node ${removal.relay.node_id}, which keeps ${relaysText(removal.remaining)}. The node stops ` +
+      `${name} is taken off node ${removal.relay.node_id}, which keeps ${
+        relaysText(removal.remaining)
+      }. The node stops ` +
         `it, and drops its keys, when it hears of it.${settingLine(removal, "is now")}`
     )
   })

@@ -41,8 +41,10 @@ export class Generation extends Context.Service<Generation, {
 
       const known = yield* Ref.make({ value: 0, passed: Deferred.makeUnsafe<void>() })
       const tell = Effect.fnUntraced(function*(value: number) {
-        const before = yield* Ref.modify(known, (now) =>
-          value > now.value ? [now, { value, passed: Deferred.makeUnsafe<void>() }] : [undefined, now])
+        const before = yield* Ref.modify(
+          known,
+          (now) => value > now.value ? [now, { value, passed: Deferred.makeUnsafe<void>() }] : [undefined, now]
+        )
         if (before !== undefined) yield* Deferred.succeed(before.passed, undefined)
       })
 
@@ -60,22 +62,29 @@ export class Generation extends Context.Service<Generation, {
         return result
       })
 
-      const look = current.pipe(Effect.flatMap(tell), Effect.as(true))
-      const poller = yield* RcRef.make({
-        acquire: Effect.forkScoped(Effect.gen(function*() {
-          const well = yield* Ref.make(true)
-          const once = Effect.catch(look, (error) =>
-            Effect.gen(function*() {
-              if (yield* Ref.get(well)) yield* Effect.logError(`changes by other processes go unseen: ${error.message}`)
-              return false
-            }))
-          yield* Effect.forever(Effect.andThen(Effect.sleep(POLL), Effect.flatMap(once, (ok) => Ref.set(well, ok))))
-        }))
+      const look = Effect.flatMap(current, tell)
+      const poll = Effect.gen(function*() {
+        const well = yield* Ref.make(true)
+        const once = look.pipe(
+          Effect.andThen(Ref.set(well, true)),
+          // Said once, and not four times a second.
+          Effect.catch(({ message }) =>
+            Effect.flatMap(
+              Ref.getAndSet(well, false),
+              (was) => was ? Effect.logError(`changes by other processes are not seen: ${message}`) : Effect.void
+            )
+          )
+        )
+        return yield* Effect.forever(Effect.andThen(Effect.sleep(POLL), once))
       })
+      const poller = yield* RcRef.make({ acquire: Effect.forkScoped(poll) })
 
       const nextAbove: NextAbove = (seen) =>
-        Effect.flatMap(Ref.get(known), ({ value, passed }) =>
-          value > seen ? Effect.succeed(value) : Effect.andThen(Deferred.await(passed), nextAbove(seen)))
+        Effect.flatMap(
+          Ref.get(known),
+          ({ value, passed }) =>
+            value > seen ? Effect.succeed(value) : Effect.andThen(Deferred.await(passed), nextAbove(seen))
+        )
 
       return Generation.of({
         current,

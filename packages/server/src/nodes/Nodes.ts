@@ -104,7 +104,9 @@ export class Nodes extends Context.Service<Nodes, {
       const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, report: NodeReport) {
         const { tor_version, generation, rolled_back } = report
         const reported_at = yield* now
-        yield* sql`UPDATE nodes SET ${sql.update({ tor_version, generation, rolled_back, reported_at })} WHERE id = ${id}`
+        yield* sql`UPDATE nodes SET ${
+          sql.update({ tor_version, generation, rolled_back, reported_at })
+        } WHERE id = ${id}`
       }, asStoreFailed("store a node's report"))
 
       const saveOverrides = Effect.fn("Nodes.saveOverrides")(function*(id: NodeId, overrides: NodeOverrides) {

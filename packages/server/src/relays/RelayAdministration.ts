@@ -6,10 +6,10 @@ import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { overridesOf, settingText } from "../nodes/NodeSetting.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
-import { type Removal, removalOf } from "./removalOf.ts"
 import { Relays } from "./Relays.ts"
 import { RelayUnknown } from "./RelayUnknown.ts"
 import { relayView } from "./RelayView.ts"
+import { type Removal, removalOf } from "./removalOf.ts"
 import { RemovedRelays } from "./RemovedRelays.ts"
 
 type RemovalFailed = RelayUnknown | NodeUnknown | StoreFailed

@@ -82,7 +82,12 @@ const make = Effect.gen(function*() {
     const parsed = text === ""
       ? null
       : yield* Effect.orDie(Schema.decodeEffect(Schema.fromJsonString(Schema.Unknown))(text))
-    return { status: response.status, body: parsed, text, etag: Option.getOrUndefined(Headers.get(response.headers, "etag")) }
+    return {
+      status: response.status,
+      body: parsed,
+      text,
+      etag: Option.getOrUndefined(Headers.get(response.headers, "etag"))
+    }
   })
   const rows = Effect.forEach(
     TABLES,

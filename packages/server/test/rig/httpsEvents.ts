@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { request } from "node:https"
 
 /** A stream of events over real TLS: what it said so far, and when it ended. */
@@ -6,6 +6,9 @@ export interface HttpsEvents {
   readonly text: () => string
   readonly ended: () => boolean
 }
+
+/** The server did not open a stream. */
+class NotOpened extends Schema.TaggedError<NotOpened>()("NotOpened", { message: Schema.String }) {}
 
 /** Opens /private/events with a connection of its own, and closes it with the scope. */
 export const httpsEvents = (
@@ -31,7 +34,7 @@ export const httpsEvents = (
           resume(
             response.statusCode === 200
               ? Effect.succeed({ text: () => text, ended: () => ended, close: () => asking.destroy() })
-              : Effect.fail(new Error(`the server answered ${response.statusCode}`))
+              : Effect.fail(new NotOpened({ message: `the server answered ${response.statusCode}` }))
           )
         }
       )
