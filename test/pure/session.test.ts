@@ -5,11 +5,15 @@ import { Session } from "@patela/agent/session/Session"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Duration, Effect, Fiber, Layer, Redacted, Ref, Stream } from "effect"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { readFileSync, writeFileSync } from "node:fs"
 import { ClientRequest, IncomingMessage } from "node:http"
+import { createServer } from "node:https"
 import { eventually } from "../../packages/server/test/rig/eventually.ts"
 import { runningPatela } from "../../packages/server/test/rig/runningPatela.ts"
+import { selfSigned } from "../../packages/server/test/rig/selfSigned.ts"
 import { socketsOf } from "../../packages/server/test/rig/socketsOf.ts"
-import type { SoftwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
+import { type SoftwareTpm, softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
+import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
 
 const TIMEOUT = 60_000
 const once = { total: Duration.zero }
@@ -59,21 +63,33 @@ const answers = Effect.acquireRelease(
   ({ listen }) => Effect.sync(() => unsubscribe("http.client.response.finish", listen))
 ).pipe(Effect.map(({ heard }) => ({ take: () => heard.splice(0) })))
 
+const sessionWith = (input: {
+  readonly port: number
+  readonly cert: string
+  readonly token: string
+  readonly tpm: Layer.Layer<Tpm>
+}) =>
+  Layer.build(
+    Session.layer.pipe(
+      Layer.provide(ServerClient.layer({
+        url: new URL(`https://127.0.0.1:${input.port}`),
+        caCertificate: input.cert
+      })),
+      Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layerAt(input.token), input.tpm))
+    )
+  ).pipe(Effect.flatMap((context) => Effect.provide(Session, context)))
+
 /** A server in a process of its own, a machine that it enabled, and that machine's session. */
 const house = Effect.gen(function*() {
   const patela = yield* runningPatela
   const { id, tpm } = yield* patela.enrolled
   const activations = yield* Ref.make(0)
-  const session = yield* Layer.build(
-    Session.layer.pipe(
-      Layer.provide(ServerClient.layer({
-        url: new URL(`https://127.0.0.1:${patela.server.port}`),
-        caCertificate: patela.cert
-      })),
-      Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layerAt(`${patela.folder}/no-token`))),
-      Layer.provide(tpmOf(tpm, activations))
-    )
-  ).pipe(Effect.flatMap((context) => Effect.provide(Session, context)))
+  const session = yield* sessionWith({
+    port: patela.server.port,
+    cert: patela.cert,
+    token: `${patela.folder}/no-token`,
+    tpm: tpmOf(tpm, activations)
+  })
   return { ...patela, id, session, activations: Ref.get(activations) }
 })
 
@@ -120,6 +136,42 @@ describe("a session", () => {
       yield* start(server.port)
       assert.strictEqual(yield* session.config(once), config)
       assert.strictEqual(yield* activations, 1, "the token is still good")
+    }), TIMEOUT)
+
+  it.live("asks again at once where a kept connection turns out to be dead", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryDirectory
+      const { cert, key } = yield* selfSigned(folder)
+      const sockets = new Map<unknown, number>()
+      const network = { gateway_v4: "192.0.2.1", gateway_v6: null, prefix_v4: 24, prefix_v6: null, dns: [], pools: [] }
+      const node = { generation: 1, removed: [], network, geoip: false, test_network: false }
+      const server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
+        const requests = (sockets.get(request.socket) ?? 0) + 1
+        sockets.set(request.socket, requests)
+        // As one that was restarted: its first connection is gone when the second request comes.
+        if (sockets.size === 1 && requests === 2) return request.socket.destroy()
+        response.setHeader("content-type", "application/json").setHeader("etag", "\"x\"")
+        response.end(JSON.stringify(request.url === "/private/config/node" ? [] : node))
+      })
+      yield* Effect.acquireRelease(
+        Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
+        () =>
+          Effect.sync(() => {
+            server.close()
+            server.closeAllConnections()
+          })
+      )
+      const address = server.address()
+      if (address === null || typeof address === "string") return assert.fail("no port")
+      writeFileSync(`${folder}/token`, "a-token")
+      const session = yield* sessionWith({
+        port: address.port,
+        cert,
+        token: `${folder}/token`,
+        tpm: tpmOf(softwareTpm(), yield* Ref.make(0))
+      })
+      assert.deepInclude(yield* session.config(once), { generation: 1, relays: [] })
+      assert.strictEqual(sockets.size, 2)
     }), TIMEOUT)
 
   it.live(

@@ -93,6 +93,20 @@ describe("reading a configuration", () => {
       assert.strictEqual(config.relays[0]?.torrc, String(server.relaysOf(server.now())))
     }), { arbitrary: { runs: 500 } })
 
+  it.effect.prop("while which something changed once, they are of one time", [
+    Moment,
+    Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 8 })))
+  ], ([{ changes }, at]) =>
+    Effect.gen(function*() {
+      const quiet = { changes: [], fails: false }
+      const server = serverOf([...Array.from({ length: at }, () => quiet), { changes, fails: false }])
+      const read = yield* configReader(server)
+      do {
+        const { generation, relays } = yield* read
+        assert.strictEqual(relays[0]?.torrc, String(server.relaysOf(generation)))
+      } while (server.asked() <= at)
+    }))
+
   it.effect.prop("which did not change takes two requests, decodes nothing, and is the same object", [Moments], ([
     moments
   ]) =>

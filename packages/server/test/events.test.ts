@@ -52,6 +52,15 @@ describe("events", () => {
       assert.strictEqual(yield* nextWithin(stream, 500), eventOf(before + 2))
     }).pipe(Effect.provide(testApi())))
 
+  it.effect("tell of what this process changed before any time passes", () =>
+    Effect.gen(function*() {
+      const stream = yield* opened
+      const before = yield* (yield* Generation).current
+      yield* TestClock.adjust(250)
+      yield* change
+      assert.strictEqual(yield* stream.next, eventOf(before + 1))
+    }).pipe(Effect.provide(testApi())))
+
   it.effect("tell of what another process changed, within half a second", () =>
     Effect.gen(function*() {
       const stream = yield* opened
