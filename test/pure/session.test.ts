@@ -149,7 +149,10 @@ describe("a session", () => {
         const requests = (sockets.get(request.socket) ?? 0) + 1
         sockets.set(request.socket, requests)
         // As one that was restarted: its first connection is gone when the second request comes.
-        if (sockets.size === 1 && requests === 2) return request.socket.destroy()
+        if (sockets.size === 1 && requests === 2) {
+          request.socket.destroy()
+          return
+        }
         response.setHeader("content-type", "application/json").setHeader("etag", "\"x\"")
         response.end(JSON.stringify(request.url === "/private/config/node" ? [] : node))
       })
