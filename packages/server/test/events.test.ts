@@ -89,6 +89,20 @@ describe("events", () => {
       assert.isUndefined(yield* nextWithin(stream, HEARTBEAT_MILLIS + 250))
     }).pipe(Effect.provide(testApi())))
 
+  it.effect("end with the node's being disabled, also where there is always something to tell", () =>
+    Effect.gen(function*() {
+      const stream = yield* opened
+      yield* (yield* Administration).setEnabled("test", node1, false)
+      let said: string | undefined = ""
+      let passed = 0
+      for (; said !== undefined && passed < 2 * HEARTBEAT_MILLIS; passed += 250) {
+        yield* change
+        said = yield* nextWithin(stream, 500)
+      }
+      assert.isUndefined(said)
+      assert.isAtMost(passed, HEARTBEAT_MILLIS + 1000)
+    }).pipe(Effect.provide(testApi())))
+
   it.effect("end with the token", () =>
     Effect.gen(function*() {
       const stream = yield* opened

@@ -46,12 +46,16 @@ export class EventStreams extends Context.Service<EventStreams, {
           const start = yield* Clock.currentTimeMillis
 
           const step = Effect.fnUntraced(function*({ told, quietUntil, due }: Standing) {
-            yield* Effect.sleep(yield* until(quietUntil))
-            const next = Option.getOrUndefined(yield* Effect.timeoutOption(nextAbove(told), yield* until(due)))
+            yield* Effect.sleep(yield* until(Math.min(quietUntil, due)))
+            const left = yield* until(due)
+            // A heartbeat that is due goes first: where there is always something to tell, it would never be its turn.
+            const next = Duration.toMillis(left) === 0
+              ? Option.none<number>()
+              : yield* Effect.timeoutOption(nextAbove(told), left)
             const now = yield* Clock.currentTimeMillis
-            if (next !== undefined) {
-              const after = { told: next, quietUntil: now + BETWEEN_MILLIS, due }
-              return [[yield* eventText(next)], Option.some<Standing>(after)] as const
+            if (Option.isSome(next)) {
+              const after = { told: next.value, quietUntil: now + BETWEEN_MILLIS, due }
+              return [[yield* eventText(next.value)], Option.some<Standing>(after)] as const
             }
             const still = yield* Effect.option(admitted)
             return Option.isSome(still)

@@ -64,7 +64,8 @@ export const PrivateGroup = HttpApiBuilder.group(
         return yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
       }),
       node: Effect.fn("private.node")(function*({ headers }: Conditional) {
-        const resolved = yield* config.of(yield* current).pipe(
+        const { id } = yield* CurrentNode
+        const resolved = yield* config.of(id).pipe(
           Effect.catchTags({
             StoreFailed: Effect.die,
             NetworkMissing: ({ message }) => Effect.fail(new AllocationFailed({ detail: message }))
