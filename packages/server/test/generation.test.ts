@@ -140,30 +140,6 @@ describe("the generation", () => {
       assert.strictEqual(yield* current, before + 40)
     }).pipe(Effect.provide(testApi())))
 
-  it.effect("is never higher than what comes with it is new", () =>
-    Effect.gen(function*() {
-      yield* settled
-      const { ask } = yield* TestApi
-      const administration = yield* Administration
-      const token = yield* tokenOf(node1)
-      const Told = Schema.Struct({ generation: Schema.Int, geoip: Schema.Boolean })
-      for (let round = 0; round < 30; round++) {
-        yield* administration.set("test", node1, "geoip", "off")
-        const before = yield* (yield* Generation).current
-        const read = Effect.flatMap(ask({ path: "/private/config/resolved/node", token }), ({ body }) =>
-          Schema.decodeUnknownEffect(Told)(body))
-        const turnedOn = Effect.andThen(Effect.yieldNow, administration.set("test", node1, "geoip", "on"))
-        const reads = Array.from({ length: 8 }, () =>
-          read)
-        const [told] = yield* Effect.all([Effect.all(reads, { concurrency: "unbounded" }), turnedOn], {
-          concurrency: "unbounded"
-        })
-        for (const { generation, geoip } of told) {
-          if (generation > before) assert.isTrue(geoip)
-        }
-      }
-    }).pipe(Effect.provide(testApi())))
-
   it.effect("stays where the change fails half-way, as all of it does", () =>
     Effect.gen(function*() {
       yield* settled
