@@ -1,5 +1,5 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
-import { Config, DateTime, Duration, Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
+import { Config, DateTime, Duration, Effect, Option, Schema, SchemaTransformation } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Trouble, troubleText } from "../converge/Trouble.ts"
 import { exitCodeOf, type Verdict } from "../converge/Verdict.ts"
@@ -101,7 +101,8 @@ const forGood = Effect.fn("Reconcile.forGood")(function*(options: ReconcileOptio
     yield* serveMetrics(options.metrics.value)
   }
   const { relayInterface } = options
-  return yield* watch(kindsFor(options), yield* firstConfig(patience), { events: Stream.never, relayInterface })
+  const { events } = yield* Session
+  return yield* watch(kindsFor(options), yield* firstConfig(patience), { events, relayInterface })
 }, Effect.scoped)
 
 /** What a watching agent begins with: the server's word, or while it is away the last good one of this boot. */
