@@ -12,7 +12,9 @@ import { Witness } from "./Witness.ts"
 export interface FaultHost {
   readonly node: FaultNode
   /** A configuration with what is on record. */
-  readonly config: (options: FaultConfig) => NodeConfig
+  readonly config: (options: Omit<FaultConfig, "record">) => NodeConfig
+  /** Puts on record what these relays are now, for they are new ones of these names. */
+  readonly recordAnew: (names: ReadonlyArray<Cheese>) => Effect.Effect<void, MissionFault>
   /** What is foreign on the node now. */
   readonly foreign: Effect.Effect<ReadonlyArray<string>, MissionFault>
   /** An ordinary pass converges, and one more writes nothing. */
@@ -26,6 +28,15 @@ export const FaultHost = {
   make: Effect.fnUntraced(function*() {
     const node = yield* FaultNode.make()
     const record = new Map<Cheese, Fingerprints>()
+    /** Every identity that was on record at any time, as tor says it of itself. */
+    const known = new Set<string>()
+    const recordAnew: FaultHost["recordAnew"] = Effect.fnUntraced(function*(names) {
+      for (const name of names) {
+        const fingerprints = yield* node.fingerprints(name)
+        record.set(name, fingerprints)
+        known.add(`${name} ${fingerprints.rsa}`).add(`${name} ${fingerprints.ed25519}`)
+      }
+    })
 
     const settle: FaultHost["settle"] = Effect.fnUntraced(function*(config, about) {
       const [first, second] = yield* node.passes(config, 2)
@@ -36,20 +47,21 @@ export const FaultHost = {
     })
 
     const unharmed: FaultHost["unharmed"] = Effect.fnUntraced(function*(foreign, about) {
-      assert.deepStrictEqual(yield* ForeignState.look(node.mission.node), foreign, about)
+      const now = yield* ForeignState.look(node.mission.node)
+      const gone = foreign.filter((line) => !now.includes(line))
+      const come = now.filter((line) => !foreign.includes(line))
+      assert.deepStrictEqual({ gone, come }, { gone: [], come: [] }, about)
       assert.strictEqual((yield* Witness.look(node.mission.node)).wrong, 0, about)
-      const known = new Set(
-        [...record].flatMap(([name, { ed25519, rsa }]) => [`${name} ${rsa}`, `${name} ${ed25519}`])
-      )
       assert.deepStrictEqual([...(yield* node.identitiesUsed)].filter((identity) => !known.has(identity)), [], about)
     })
 
     yield* node.reset
     yield* settle(faultConfig({ relays: CHEESES }), "the first run of all relays")
-    for (const name of CHEESES) record.set(name, yield* node.fingerprints(name))
+    yield* recordAnew(CHEESES)
     const host: FaultHost = {
       node,
       config: (options) => faultConfig({ ...options, record }),
+      recordAnew,
       foreign: ForeignState.look(node.mission.node),
       settle,
       unharmed

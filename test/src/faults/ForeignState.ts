@@ -24,7 +24,7 @@ const own = CHEESES.join("|")
 /** Everything but what is Patela's, each thing by its content, owner and rights. */
 const LOOK = `set -e
 nft -s list ruleset | awk '/^table /{own = ($2 == "inet" && $3 == "patela")} !own'
-ip -o address show dev ${links.management}
+ip -o address show dev ${links.management} | grep -v fe80:
 ip -o address show dev ${links.relay} | grep -vE ' (198\\.51\\.100\\.(1[0-9])|2001:db8:8020::1[0-9a-f])/|fe80:' || true
 ip route show table main
 ip -6 route show table main | grep -v '^fe80'

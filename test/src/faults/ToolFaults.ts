@@ -25,6 +25,15 @@ const STAND_IN = `#!/bin/bash
 name=$(basename "$0")
 real=/usr/bin/$name
 [ -x "$real" ] || real=/usr/sbin/$name
+if [ -e /run/faults/record ]; then
+  { printf '%s ' "$name" "$@"; echo; env; } >> /run/faults/record
+  # What the TPM gives back for a credential is a secret, to be looked for.
+  if [ "$name" = tpm2_activatecredential ]; then
+    "$real" "$@" || exit
+    while [ $# -gt 1 ]; do [ "$1" = -o ] && cat "$2" >> /run/faults/activated; shift; done
+    exit 0
+  fi
+fi
 [ -e /run/faults/schedule ] || exec "$real" "$@"
 tool=\${name%%_*}
 exec 9> /run/faults/lock
@@ -52,9 +61,12 @@ export const ToolFaults = {
       "sh",
       "-c",
       "mkdir -p /run/faults && cat > /usr/local/sbin/stand-in && chmod 755 /usr/local/sbin/stand-in && " +
-      "for tool in nft ip systemd-sysusers tor $(cd /usr/bin && ls -d tpm2_*); do " +
+      "for tool in nft ip systemd-sysusers tor usermod userdel groupdel rm tee flock $(cd /usr/bin && ls -d tpm2_*); do " +
       "ln -s stand-in \"/usr/local/sbin/$tool\"; done"
     ], { stdin: STAND_IN })),
+
+  /** From now on the arguments and the environment of every tool are written down, and what the TPM activates. */
+  record: (node: NodeContainer) => fault(node.execOk(["sh", "-c", "umask 077; : > /run/faults/record"])),
 
   /** From now on these faults happen, and calls are counted from 0. */
   plan: (node: NodeContainer, faults: ReadonlyArray<ToolFault>) =>

@@ -29,6 +29,8 @@ export interface FaultConfig {
   readonly contact?: string
   readonly dns?: string
   readonly generation?: number
+  /** Relays of which nothing is on record, for they are new. */
+  readonly fresh?: ReadonlyArray<Cheese>
   /** What the server has on record of the relays. */
   readonly record?: ReadonlyMap<Cheese, Fingerprints>
 }
@@ -37,7 +39,7 @@ const encode = Schema.encodeSync(NodeConfig)
 
 /** A configuration as the server would say it. Nobody uses these relays, so they stop at once. */
 export const faultConfig = (options: FaultConfig): NodeConfig => {
-  const { contact = "nobody", dns = relayNetwork.gatewayV4, generation = 1, record, relays, removed = [] } = options
+  const { contact = "nobody", dns = relayNetwork.gatewayV4, fresh = [], generation = 1, record, relays, removed = [] } = options
   const config: NodeConfig = {
     generation,
     removed: removed.map((name) => RelayName.make(name)),
@@ -51,7 +53,7 @@ export const faultConfig = (options: FaultConfig): NodeConfig => {
         or_port: 9001,
         dir_port: null,
         torrc: `ContactInfo "${contact}"\nExitPolicy reject *:*\nShutdownWaitLength 0\n`,
-        fingerprint: record?.get(name) ?? null
+        fingerprint: fresh.includes(name) ? null : record?.get(name) ?? null
       }
     }),
     network: {
