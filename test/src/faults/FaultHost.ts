@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import { Effect } from "effect"
-import type { MissionFault } from "../mission/Mission.ts"
+import { fault, type MissionFault } from "../mission/Mission.ts"
 import { type Cheese, CHEESES, faultConfig, type FaultConfig } from "./faultConfig.ts"
 import { FaultNode } from "./FaultNode.ts"
 import { ForeignState } from "./ForeignState.ts"
@@ -17,11 +17,16 @@ export interface FaultHost {
   readonly recordAnew: (names: ReadonlyArray<Cheese>) => Effect.Effect<void, MissionFault>
   /** What is foreign on the node now. */
   readonly foreign: Effect.Effect<ReadonlyArray<string>, MissionFault>
-  /** An ordinary pass converges, and one more writes nothing. */
+  /** An ordinary pass converges and leaves nothing lying about, and one more writes nothing. */
   readonly settle: (config: NodeConfig, about: string) => Effect.Effect<void, MissionFault>
   /** Nothing foreign was touched, no relay ever was somebody else or left from elsewhere, on this boot. */
   readonly unharmed: (foreign: ReadonlyArray<string>, about: string) => Effect.Effect<void, MissionFault>
 }
+
+/** Temporary files and directories, which no agent holds any more; torrcs and keys would lie in them. */
+const LEFTOVERS = `find /run/patela /etc/patela /etc/tor/instances /var/lib/tor-instances -name '.*' ! -name .fill
+find /run /tmp -maxdepth 2 -name 'patela-*'
+find /run/patela -name 'verify-*'`
 
 export const FaultHost = {
   /** The node is on, and runs every relay of `CHEESES`. */
@@ -44,6 +49,7 @@ export const FaultHost = {
       assert.deepStrictEqual([second?.verdict, second?.changes, second?.calls.file], ["converged", [], []], about)
       // The notes are compared, and not written where they say so already.
       assert.deepStrictEqual(second?.calls.service.filter((call) => call !== "AgentNotes.note"), [], about)
+      assert.strictEqual(yield* fault(node.mission.node.execOk(["sh", "-c", LEFTOVERS])), "", about)
     })
 
     const unharmed: FaultHost["unharmed"] = Effect.fnUntraced(function*(foreign, about) {
