@@ -80,10 +80,10 @@ const worldOf = ({ before, refused, slots }: Start) =>
           const next = transact(table, edit, refuses)
           return typeof next === "string" ? next : undefined
         }),
-      commit: Effect.fnUntraced(function*(edit) {
+      commit: Effect.fnUntraced(function*(edit: Edit) {
         const next = transact(table, edit, refuses)
         if (typeof next === "string") return next
-        elsewhere.push(...edit(table).filter((command: Schema.Json) => !isOfPatela(command)))
+        elsewhere.push(...edit(table).filter((command) => !isOfPatela(command)))
         yield* host.write(() => {
           table = next
         })
