@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Schema } from "effect"
+import { isDeepStrictEqual } from "node:util"
 import type { HostIdentity } from "../src/identity/HostIdentity.ts"
 import { Identities } from "../src/identity/Identities.ts"
 import { IdentityPolicy } from "../src/identity/IdentityPolicy.ts"
@@ -128,6 +129,13 @@ const worldOf = ({ relays, restore }: typeof Start.Type) =>
       write: Effect.fnUntraced(function*({ name }, identity) {
         yield* clearDerived(name)
         const parts = partsOf(identity)
+        const { files: { ed25519, rsa } } = at(name)
+        // As KeyFileWriter does, for key-files.test.ts has it on real files.
+        if (rsa !== undefined && !isDeepStrictEqual(rsa.bytes, parts.rsa)) {
+          yield* host.write(() =>
+            directories.set(name, { ...at(name), files: ed25519 === undefined ? {} : { ed25519 } })
+          )
+        }
         yield* put(name, "ed25519", parts.ed25519)
         yield* put(name, "rsa", parts.rsa)
       })
