@@ -1,6 +1,9 @@
+import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import { Redacted, Result, Schema } from "effect"
 import { createHash, generateKeyPairSync } from "node:crypto"
 import {
+  fingerprintsOf,
+  identityDigest,
   identityFromBytes,
   identityFromKeyFiles,
   keyFilesOf,
@@ -40,6 +43,19 @@ const IDENTITIES = Array.from({ length: 8 }, newIdentity)
 export const Pick = Schema.Literals([0, 1, 2, 3])
 
 export const identityAt = (index: number): RelayIdentity => IDENTITIES[index] ?? newIdentity()
+
+const known = new Map<string, Fingerprints>()
+
+/** `fingerprintsOf`, which takes milliseconds, once an identity. */
+export const knownFingerprints = (identity: RelayIdentity): Fingerprints => {
+  const digest = identityDigest(identity)
+  const fingerprints = known.get(digest) ?? fingerprintsOf(identity)
+  known.set(digest, fingerprints)
+  return fingerprints
+}
+
+/** Runs of a property over whole worlds of relays: the kinds compute fingerprints in every pass. */
+export const IDENTITY_RUNS = { arbitrary: { runs: 50 } }
 
 /** The one that tor makes for the relay in this slot, below 4: none of those that `Pick` picks. */
 export const mintedAt = (slot: number): RelayIdentity => identityAt(4 + slot)

@@ -11,11 +11,10 @@ import {
   storeTagOf
 } from "../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
-import { fingerprintsOf } from "../src/identity/RelayIdentity.ts"
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
-import { ALL_SECRETS, identityAt, Pick } from "./TestIdentities.ts"
+import { ALL_SECRETS, IDENTITY_RUNS, identityAt, knownFingerprints, Pick } from "./TestIdentities.ts"
 
 type Services = IdentityStoreReader | IdentityStoreWriter | KeyFileReader
 
@@ -60,7 +59,7 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
   )
   const stranger = () => {
     const identity = entries.get(STRANGER)
-    return identity === undefined ? "gone" : fingerprintsOf(identity)
+    return identity === undefined ? "gone" : knownFingerprints(identity)
   }
   return { host, layer, stored: () => entries, foreign: stranger, secrets: ALL_SECRETS }
 }
@@ -68,7 +67,7 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
 const inputOf = (relays: typeof Relays.Type): DesiredInput =>
   nodeInput(relays.map(({ record }, slot) => ({
     ...relayAt(slot, NAMES[slot] ?? ""),
-    fingerprint: record === null ? null : fingerprintsOf(identityAt(record))
+    fingerprint: record === null ? null : knownFingerprints(identityAt(record))
   })))
 
 describe("key-store", () => {
@@ -87,7 +86,8 @@ describe("key-store", () => {
           const right = isRight ? relay.host : relay.stored
           assert.strictEqual(kept, right === null ? undefined : identityAt(right))
         })
-      })
+      }),
+    IDENTITY_RUNS
   )
 
   it.effect.prop(
