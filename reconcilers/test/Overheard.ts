@@ -1,4 +1,4 @@
-import { Effect, Exit, Logger } from "effect"
+import { Console, Effect, type Exit, Logger } from "effect"
 import { vi } from "vitest"
 
 const CONSOLE = ["debug", "info", "log", "warn", "error"] as const
@@ -20,7 +20,13 @@ export const overheard = <A, E, R>(
         })
       )
     ]),
-    () => effect.pipe(Effect.provide(Logger.layer([log])), Effect.exit, Effect.map((exit) => ({ exit, heard }))),
+    () =>
+      effect.pipe(
+        Effect.provide(Logger.layer([log])),
+        Effect.provideService(Console.Console, console),
+        Effect.exit,
+        Effect.map((exit) => ({ exit, heard }))
+      ),
     (spies) =>
       Effect.sync(() => {
         for (const spy of spies) spy.mockRestore()
