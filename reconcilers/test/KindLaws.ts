@@ -45,7 +45,7 @@ export interface World<R> {
   readonly host: Lifetime
   readonly layer: Layer.Layer<R>
   readonly foreign: () => unknown
-  /** Texts that nothing shown may have in it. */
+  /** Texts that nothing shown may have in it; asked for after each run, which may have made some. */
   readonly secrets?: ReadonlyArray<string>
   /** What programs were given as arguments, where the world runs any. */
   readonly argv?: () => ReadonlyArray<string>
@@ -151,17 +151,17 @@ const faultsAmong = (changes: ReadonlyArray<{ readonly scope: Scope }>): Readonl
 }
 
 /** The sixth law, of one run in a world. */
-const discreet = <R>({ argv = () => [], secrets = [] }: World<R>) =>
+const discreet = <R>(world: World<R>) =>
 <A extends Shown, E, S>(
   pass: Effect.Effect<A, E, S>
 ): Effect.Effect<A, E, S> => {
-  if (secrets.length === 0) return pass
+  if (world.secrets === undefined) return pass
   return Effect.flatMap(overheard(pass), ({ exit, heard }) => {
     const shown = Exit.isSuccess(exit)
       ? JSON.stringify([exit.value.changes, exit.value.refused, [...exit.value.outcomes]])
       : Cause.pretty(exit.cause)
-    const texts = [shown, ...heard, ...argv()]
-    for (const secret of secrets) {
+    const texts = [shown, ...heard, ...world.argv?.() ?? []]
+    for (const secret of world.secrets ?? []) {
       const forms = [secret, JSON.stringify(secret).slice(1, -1)]
       // Not assert.notInclude: its message would have the secret in it.
       const isShown = texts.some((text) => forms.some((form) => text.includes(form)))
