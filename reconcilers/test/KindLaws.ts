@@ -109,8 +109,11 @@ export const kindLaws = Effect.fnUntraced(function*<Read, Write, W extends World
       settled(world, failed)
       if (wasKilled) afterKills.push(failed)
       else {
+        const run = yield* first
+        const isChanged = [...run.outcomes.values()].some(({ done }) => done)
+        assert.isTrue(!isChanged || world.host.writes > 0, "what is done was written, and the world saw it")
         for (const other of afterKills) assert.deepStrictEqual(other, failed, "law 4: a kill makes nothing fail")
-        return yield* first
+        return run
       }
     }
     return assert.fail("the kind never stops writing")
