@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { type Context, Effect, Layer } from "effect"
 
 /** Counts the writes to a host, and can have the agent die in the place of one of them. */
 export class Lifetime {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
-import { type RelayName, userOf } from "@patela/domain/relay/RelayName"
+import { RelayName, userOf } from "@patela/domain/relay/RelayName"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { AccountReader } from "../src/accounts/AccountReader.ts"
 import { Accounts } from "../src/accounts/Accounts.ts"
@@ -55,8 +55,8 @@ const worldOf = ({ accounts, relays }: Start) => (broken: Broken): World<Service
       )
       : change
   // The number of an account that cannot be removed cannot be another relay's.
-  const held = [...broken].flatMap((relay) => [users.get(userOf(relay))?.uid, groups.get(userOf(relay))?.gid])
-  const excused = relays.filter(({ slot }) => held.includes(50_000 + slot)).map(({ name }) => `relay/${name}/account`)
+  const held = new Set([...broken].flatMap((relay) => [users.get(userOf(relay))?.uid, groups.get(userOf(relay))?.gid]))
+  const excused = relays.filter(({ name, slot }) => held.has(50_000 + slot) && !broken.has(RelayName.make(name)))
   const free = (taken: ReadonlyArray<number>, id: number) => (taken.includes(id) ? 999 - taken.length : id)
 
   const layer = Layer.mergeAll(
@@ -99,7 +99,7 @@ const worldOf = ({ accounts, relays }: Start) => (broken: Broken): World<Service
   return {
     host,
     layer,
-    excused: new Set(excused),
+    excused: new Set(excused.map(({ name }) => `relay/${name}/account`)),
     foreign: () => ({
       users: foreignUsers.map((name) => users.get(name)),
       groups: foreignGroups.map((name) => groups.get(name))

@@ -18,21 +18,25 @@ type Services = SourceNatReader | SourceNatWriter
 const kind: Kind<Services, Services> = SourceNat
 
 const Body = Schema.Record(Schema.String, Schema.Json)
-const Command = Schema.Union([
+const decodeCommand = Schema.decodeUnknownSync(Schema.Union([
   Schema.Struct({ flush: Schema.Record(Schema.String, Schema.Struct({ name: Schema.String })) }),
   Schema.Struct({ delete: Body }),
-  Schema.Struct({
-    add: Schema.Struct({ element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) }) })
-  }),
   Schema.Struct({ add: Body })
-])
+]))
+const isElements = Schema.is(
+  Schema.Struct({ element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) }) })
+)
 
 /** One transaction on a table in memory, or why it is refused: where an element has something that `refuses` names. */
-const transact = (now: ObservedTable, edit: Edit, refuses: ReadonlyArray<string>): ObservedTable | string => {
+const transact = (
+  now: ObservedTable,
+  commands: ReadonlyArray<Schema.Json>,
+  refuses: ReadonlyArray<string>
+): ObservedTable | string => {
   let objects: Array<typeof Body.Type> = []
   let rebuilt = false
   let elements: Array<Element> = [...now.elements]
-  for (const command of edit(now).map((json) => Schema.decodeUnknownSync(Command)(json))) {
+  for (const command of commands.map((json) => decodeCommand(json))) {
     if ("flush" in command) {
       const names = new Set(Object.values(command.flush).map(({ name }) => name))
       elements = elements.filter(({ set }) => !names.has(set))
@@ -40,17 +44,14 @@ const transact = (now: ObservedTable, edit: Edit, refuses: ReadonlyArray<string>
       rebuilt = true
       objects = []
       elements = []
-    } else if (
-      "element" in command.add && Schema.is(Schema.Struct({ elem: Schema.Array(Schema.Json) }))(command.add["element"])
-    ) {
-      const { element } = Schema.decodeUnknownSync(Schema.Struct({
-        element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) })
-      }))(command.add)
-      for (const json of element.elem) {
-        if (refuses.some((text) => canonical(json).includes(text))) return "Error: Could not process rule"
-        if (isSetName(element.name)) elements.push({ set: element.name, json })
+    } else if (isElements(command.add)) {
+      const { elem, name } = command.add.element
+      for (const json of elem) {
+        const text = JSON.stringify(json)
+        if (refuses.some((refused) => text.includes(refused))) return "Error: Could not process rule"
+        if (isSetName(name)) elements.push({ set: name, json })
       }
-    } else objects.push(Schema.decodeUnknownSync(Body)(command.add))
+    } else objects.push(command.add)
   }
   return { skeleton: rebuilt ? skeletonTexts(objects) : now.skeleton, elements }
 }
@@ -77,13 +78,14 @@ const worldOf = ({ before, refused, slots }: Start) =>
     Layer.succeed(SourceNatWriter, {
       check: (edit) =>
         Effect.sync(() => {
-          const next = transact(table, edit, refuses)
+          const next = transact(table, edit(table), refuses)
           return typeof next === "string" ? next : undefined
         }),
       commit: Effect.fnUntraced(function*(edit: Edit) {
-        const next = transact(table, edit, refuses)
+        const commands = edit(table)
+        const next = transact(table, commands, refuses)
         if (typeof next === "string") return next
-        elsewhere.push(...edit(table).filter((command) => !isOfPatela(command)))
+        elsewhere.push(...commands.filter((command) => !isOfPatela(command)))
         yield* host.write(() => {
           table = next
         })

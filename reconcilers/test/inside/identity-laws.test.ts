@@ -29,17 +29,20 @@ const inputOf = (...records: ReadonlyArray<RelayIdentity | null>): DesiredInput 
     fingerprint: record === null ? null : knownFingerprints(record)
   })))
 
+/** Key files with the wrong owner and mode; both unless told. */
+type Files = ReadonlyArray<readonly [relay: string, identity: RelayIdentity, only?: "ed25519" | "rsa"]>
+
 /** Blank state directories, of which `files` fills some keys; no key file of a broken relay can be reached. */
-const prepare = (broken: Broken, files: ReadonlyArray<readonly [relay: string, identity: RelayIdentity]>) => {
+const prepare = (broken: Broken, files: Files) => {
   for (const { name, uid } of RELAYS) {
     rmSync(stateOf(name), { recursive: true, force: true })
     for (const path of [stateOf(name), keysOf(name)]) {
       run("install", "-d", "-m", "02700", "-o", String(uid), "-g", String(uid), path)
     }
   }
-  for (const [name, identity] of files) {
+  for (const [name, identity, only] of files) {
     const content = keyFilesOf(identity)
-    for (const part of ["ed25519", "rsa"] as const) {
+    for (const part of only === undefined ? ["ed25519", "rsa"] as const : [only]) {
       writeFileSync(`${keysOf(name)}/${KEY_FILE_NAMES[part]}`, Redacted.value(content[part]), { mode: 0o644 })
     }
   }
@@ -55,23 +58,21 @@ const mintedSecrets = (): ReadonlyArray<string> =>
     readFileSync(path, "latin1").split("\n").filter((line) => line.length > 30 && !line.startsWith("-"))
   )
 
-const worldOf = (
-  files: ReadonlyArray<readonly [relay: string, identity: RelayIdentity]>,
-  stored: StoredIdentities = new Map()
-) =>
-(broken: Broken): World<Services> & { readonly stored: () => StoredIdentities } => {
-  prepare(broken, files)
-  return {
-    ...mortalHost(broken, stored),
-    foreign: () => [
-      ...readdirSync(keysOf("stranger")).map((name) => lookOf(`${keysOf("stranger")}/${name}`)),
-      readdirSync("/srv")
-    ],
-    get secrets() {
-      return [...ALL_SECRETS, ...mintedSecrets()]
+const worldOf =
+  (files: Files, stored: StoredIdentities = new Map()) =>
+  (broken: Broken): World<Services> & { readonly stored: () => StoredIdentities } => {
+    prepare(broken, files)
+    return {
+      ...mortalHost(broken, stored),
+      foreign: () => [
+        ...readdirSync(keysOf("stranger")).map((name) => lookOf(`${keysOf("stranger")}/${name}`)),
+        readdirSync("/srv")
+      ],
+      get secrets() {
+        return [...ALL_SECRETS, ...mintedSecrets()]
+      }
     }
   }
-}
 
 describe("the laws of the kinds that keep identities, on a host", () => {
   const clear = () => {
@@ -102,6 +103,12 @@ describe("the laws of the kinds that keep identities, on a host", () => {
     Effect.gen(function*() {
       const world = worldOf([["taleggio", one], ["robiola", other]])
       assert.deepStrictEqual(yield* kindLaws(identities, inputOf(one, null), world), NONE)
+    }))
+
+  it.live("identity: one file alone is completed by tor, or gives way to what is stored", () =>
+    Effect.gen(function*() {
+      const world = worldOf([["taleggio", other, "rsa"], ["robiola", other, "rsa"]], storeOf("robiola", one))
+      assert.deepStrictEqual(yield* kindLaws(identities, inputOf(null, one), world), NONE)
     }))
 
   it.live("key-store: one is new, one takes the place of what the server has no record of", () =>

@@ -13,6 +13,7 @@ import { lookOf, mortalHost, type Services } from "./MortalHost.ts"
 import { run } from "./RelayHost.ts"
 
 const NAMES = ["quark", "ricotta", "gone", "alien"]
+const SECRET = "16:C0FFEEC0FFEE"
 const NONE: ReadonlySet<string> = new Set()
 const torrcOf = (name: string) => `/etc/tor/instances/${name}/torrc`
 const dropInOf = (name: string) => `/run/systemd/system/tor@${name}.service.d`
@@ -23,6 +24,7 @@ const propertyOf = (name: string, property: string): string =>
 const textOf = (name: string, more = ""): string =>
   [
     name === "alien" ? "# somebody else's" : OWNED_HEADER,
+    `# ${SECRET}`,
     "SocksPort 0",
     `Nickname ${name}`,
     "Address 127.0.0.1",
@@ -67,7 +69,7 @@ const worldOf = (before: (isBroken: (name: string) => boolean) => void) => (brok
       lookOf(torrcOf("alien")),
       run("systemctl", "show", "tor.service", "tor@default.service", "-p", "ActiveState", "--value")
     ],
-    secrets: []
+    secrets: [SECRET]
   }
 }
 
