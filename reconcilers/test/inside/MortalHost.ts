@@ -76,7 +76,7 @@ const commandFor = (broken: Broken) =>
     })
   ).pipe(Layer.provide(HostCommand.layer), Layer.provide(NodeServices.layer))
 
-/** The node that the test runs on, with an agent that can die before any call of any writer and any file. */
+/** The node that the test runs on, with an agent that can die before any call of any writer. */
 export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map()) => {
   const host = new Lifetime()
   const argv: Array<string> = []
@@ -85,14 +85,15 @@ export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map())
     argv.push(JSON.stringify(args.slice(0, 2)))
     return call
   })
-  const files = mortal(ReplaceFile, host, ReplaceFile.layer)
+  // Between the two files that one call writes, too.
+  const keyFiles = KeyFileWriter.layer.pipe(Layer.provide(mortal(ReplaceFile, host, ReplaceFile.layer)))
   const writers = Layer.mergeAll(
     mortal(LedgerWriter, host, LedgerWriter.layer),
     mortal(AccountWriter, host, AccountWriter.layer),
     mortal(DirectoryWriter, host, DirectoryWriter.layer),
     mortal(ResolverWriter, host, ResolverWriter.layer),
     mortal(TorrcWriter, host, TorrcWriter.layer),
-    mortal(KeyFileWriter, host, KeyFileWriter.layer),
+    mortal(KeyFileWriter, host, keyFiles),
     mortal(TorKeygen, host, TorKeygen.layer),
     mortal(UnitLedgerWriter, host, UnitLedgerWriter.layer),
     TorrcVerifier.layer
@@ -102,7 +103,7 @@ export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map())
   )
   const layer = Layer.mergeAll(
     readers,
-    writers.pipe(Layer.provide(Layer.merge(heard, files))),
+    writers.pipe(Layer.provide(Layer.merge(heard, ReplaceFile.layer))),
     heard,
     systemd,
     store.layer
