@@ -3,7 +3,7 @@ import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect } from "effect"
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { afterEach } from "vitest"
 import { Accounts } from "../../src/accounts/Accounts.ts"
 import { Directories } from "../../src/directories/Directories.ts"
@@ -31,15 +31,21 @@ const mount = (path: string, ...options: ReadonlyArray<string>) => {
   mounts.push(path)
 }
 
-const clear = (): void => {
+const clearFiles = (): void => {
   for (const path of mounts.splice(0)) run("umount", path)
-  for (const name of NAMES) {
-    for (const path of [configOf(name), stateOf(name)]) rmSync(path, { recursive: true, force: true })
-    if (run("getent", "passwd").includes(`_tor-${name}:`)) run("userdel", `_tor-${name}`)
-    if (run("getent", "group").includes(`_tor-${name}:`)) run("groupdel", `_tor-${name}`)
+  for (const path of [...NAMES.flatMap((name) => [configOf(name), stateOf(name)]), "/run/patela", "/etc/patela"]) {
+    rmSync(path, { recursive: true, force: true })
   }
-  if (run("getent", "passwd").includes("visitor:")) run("userdel", "visitor")
-  for (const path of ["/run/patela", "/etc/patela"]) rmSync(path, { recursive: true, force: true })
+}
+
+const isThere = (table: "passwd" | "group", name: string): boolean =>
+  readFileSync(`/etc/${table}`, "utf8").split("\n").some((line) => line.startsWith(`${name}:`))
+
+const clearAccounts = (): void => {
+  for (const name of ["visitor", ...NAMES.map((relay) => `_tor-${relay}`)]) {
+    if (isThere("passwd", name)) run("userdel", name)
+    if (isThere("group", name)) run("groupdel", name)
+  }
 }
 
 const owned = (ledger: { readonly accounts?: ReadonlyArray<string>; readonly instances?: ReadonlyArray<string> }) => {
@@ -55,9 +61,9 @@ const makeDirectories = (name: string, id: number) => {
   }
 }
 
-/** A node that `prepare` made from nothing, with what there is of accounts and of alien's files as foreign. */
+/** A node that `prepare` made from no files, with what there is of accounts and of alien's files as foreign. */
 const worldOf = (prepare: (broken: Broken) => void) => (broken: Broken): World<Services> => {
-  clear()
+  clearFiles()
   prepare(broken)
   const relays = NAMES.filter((name) => name !== "alien")
   return {
@@ -74,12 +80,16 @@ const worldOf = (prepare: (broken: Broken) => void) => (broken: Broken): World<S
 const isBroken = (broken: Broken, name: string): boolean => [...broken].some((relay) => relay === name)
 
 describe("the laws of the kinds that keep files and accounts, on a host", () => {
-  afterEach(clear)
+  afterEach(() => {
+    clearFiles()
+    clearAccounts()
+  })
 
   it.live("accounts", () =>
     Effect.gen(function*() {
       const kind: Kind<Services, Services> = Accounts
       const world = worldOf((broken) => {
+        clearAccounts()
         addForeign("_tor-alien", 50_100)
         addForeign("_tor-robiola", 50_001)
         addForeign("_tor-gouda", 50_002)
@@ -114,7 +124,7 @@ describe("the laws of the kinds that keep files and accounts, on a host", () => 
       const kind: Kind<Services, Services> = Torrcs
       const world = worldOf((broken) => {
         for (const [index, name] of ["toma", "robiola", "gouda", "alien"].entries()) {
-          addForeign(`_tor-${name}`, 50_000 + index)
+          if (!isThere("passwd", `_tor-${name}`)) addForeign(`_tor-${name}`, 50_000 + index)
           makeDirectories(name, 50_000 + index)
         }
         writeFileSync(torrcOf("robiola"), `${OWNED_HEADER}\nHashedControlPassword ${SECRET}\n# ${SECRET}\n`)

@@ -4,6 +4,7 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect } from "effect"
 import { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { loadedFrom } from "../../src/units/LoadedTorrc.ts"
 import { Units } from "../../src/units/Units.ts"
@@ -31,7 +32,6 @@ const textOf = (name: string, more = ""): string =>
     `ORPort 127.0.0.1:${9201 + NAMES.indexOf(name)}`,
     "AssumeReachable 1",
     "PublishServerDescriptor 0",
-    "ShutdownWaitLength 0",
     // Half of the time that a start takes.
     "GeoIPFile /dev/null",
     "GeoIPv6File /dev/null",
@@ -40,22 +40,26 @@ const textOf = (name: string, more = ""): string =>
     ""
   ].join("\n")
 
-/** Ends relays at once, which a stop would not. */
-const kill = (...names: ReadonlyArray<string>): void => {
+/** Relays end at once, where a SIGINT takes them a second at least. */
+const HURRY = "/run/systemd/system/tor@.service.d/hurry.conf"
+
+/** What holds a unit goes, and then the unit. */
+const stop = (names: ReadonlyArray<string>): void => {
   const held = names.map(dropInOf).filter((path) => existsSync(path))
   for (const path of held) rmSync(path, { recursive: true })
   if (held.length > 0) run("systemctl", "daemon-reload")
-  const units = names.map(unitOf)
-  run("bash", "-c", `systemctl kill -s KILL ${units.join(" ")} || true; systemctl stop ${units.join(" ")}`)
+  run("systemctl", "stop", ...names.map(unitOf))
+  // Also for systemd's count of starts in a short time.
   run("systemctl", "reset-failed")
 }
 
+const OURS = ["quark", "ricotta", "gone"]
+
 /** Every unit is down but alien's; those of `running` run with the torrc that they have, and the ledger says so. */
 const prepare = (...running: ReadonlyArray<string>): void => {
-  kill("quark", "ricotta", "gone")
-  for (const name of ["quark", "ricotta", "gone"]) writeFileSync(torrcOf(name), textOf(name))
+  stop(OURS)
+  for (const name of OURS) writeFileSync(torrcOf(name), textOf(name))
   rmSync("/run/patela", { recursive: true, force: true })
-  if (running.length === 0) return
   run("systemctl", "start", ...running.map(unitOf))
   mkdirSync("/run/patela", { mode: 0o700 })
   const units = running.map((name) => [name, loadedFrom(textOf(name))])
@@ -91,6 +95,9 @@ describe("the laws of units on systemd", () => {
 
   beforeAll(() => {
     run("ip", "link", "set", "lo", "up")
+    mkdirSync(dirname(HURRY), { recursive: true })
+    writeFileSync(HURRY, "[Service]\nKillSignal=SIGTERM\n")
+    run("systemctl", "daemon-reload")
     for (const name of NAMES) {
       mkdirSync(`/etc/tor/instances/${name}`, { recursive: true })
       run("tor-instance-create", name)
@@ -99,13 +106,14 @@ describe("the laws of units on systemd", () => {
     run("systemctl", "start", unitOf("alien"))
   })
   afterAll(() => {
-    kill(...NAMES)
+    stop(NAMES)
     rmSync("/run/patela", { recursive: true, force: true })
     for (const name of NAMES) {
       rmSync(`/etc/tor/instances/${name}`, { recursive: true })
       rmSync(`/var/lib/tor-instances/${name}`, { recursive: true })
       run("userdel", `_tor-${name}`)
     }
+    rmSync(dirname(HURRY), { recursive: true })
     run("systemctl", "daemon-reload")
   })
 
