@@ -74,10 +74,10 @@ const observedOf = (change: Wanted): HostIdentity => change.action === "update" 
 const restoreOne = Effect.fnUntraced(
   function*(change: Wanted, stored: StoredIdentities, restore: boolean) {
     const { desired } = change
-    const reader = yield* KeyFileReader
     const writer = yield* KeyFileWriter
+    const observed = observedOf(change)
     const found = Option.fromUndefinedOr(stored.get(storeTagOf(desired.name)))
-    const restoration = restorationOf(desired, observedOf(change), found, restore)
+    const restoration = restorationOf(desired, observed, found, restore)
     switch (restoration.step) {
       case "refuse":
         return failed(restoration.message)
@@ -88,18 +88,25 @@ const restoreOne = Effect.fnUntraced(
         const keygen = yield* TorKeygen
         yield* writer.clearDerived(desired)
         yield* keygen.make(desired.name)
-        return done
+        // Tor leaves the file that was there before as it was, with whatever mode.
+        return observed.state === "partial" ? yield* rewrite(desired) : done
       }
-      case "rewrite": {
-        const identity = yield* reader.identity(desired)
-        if (Option.isNone(identity)) return failed(`the key files of ${desired.name} went away while they were mended`)
-        yield* writer.write(desired, identity.value)
-        return done
-      }
+      case "rewrite":
+        return yield* rewrite(desired)
     }
   },
   Effect.catch(({ message }): Effect.Effect<Outcome> => Effect.succeed(failed(message)))
 )
+
+/** The same keys again, with the right owner and mode. */
+const rewrite = Effect.fnUntraced(function*(desired: DesiredIdentity) {
+  const reader = yield* KeyFileReader
+  const writer = yield* KeyFileWriter
+  const identity = yield* reader.identity(desired)
+  if (Option.isNone(identity)) return failed(`the key files of ${desired.name} went away while they were mended`)
+  yield* writer.write(desired, identity.value)
+  return done
+})
 
 const createdLines = ({ record }: DesiredIdentity): ReadonlyArray<string> => [
   record === null

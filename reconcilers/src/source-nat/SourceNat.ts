@@ -28,6 +28,9 @@ export const SourceNat = make({
     if (reason !== undefined) return outcomesOf(changes, failed(reason))
     const outcomes = new Map<ResourceAddress, Outcome>(outcomesOf(changes, done))
     const accepted = yield* acceptable(writer, batch, [], batch.relays, outcomes)
+    // All that was to do is refused, and nothing of it stands in the table: it is as it should be without them.
+    const nothingLeft = batch.link === undefined && accepted.length === 0
+    if (nothingLeft && changes.every(({ action }) => action === "create")) return outcomes
     const late = yield* writer.commit(editOf(batch, accepted))
     return late === undefined ? outcomes : outcomesOf(changes, failed(late))
   }),
