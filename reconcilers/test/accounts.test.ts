@@ -7,13 +7,15 @@ import { Accounts } from "../src/accounts/Accounts.ts"
 import { type Group, parseGroups, parseUsers, type User } from "../src/accounts/AccountTables.ts"
 import { AccountWriter, sysusersOf } from "../src/accounts/AccountWriter.ts"
 import { desiredAccounts } from "../src/accounts/DesiredAccount.ts"
+import type { FileMonitor } from "../src/host/FileMonitor.ts"
 import { HostCommand } from "../src/host/HostCommand.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import { FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
-type Services = AccountReader | AccountWriter | LedgerReader | LedgerWriter
+type Services = FileMonitor | AccountReader | AccountWriter | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie", "gouda"]
 const Relay = Schema.Struct({ name: Schema.Literals(CHEESES), slot: Schema.Literals([0, 1, 2, 3]) })
@@ -47,6 +49,7 @@ const worldOf = ({ accounts }: Start) => (): World<Services> => {
   const free = (taken: ReadonlyArray<number>, id: number) => (taken.includes(id) ? 999 - taken.length : id)
 
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(AccountReader, {
       read: Effect.sync(() => ({ users: [...users.values()], groups: [...groups.values()] }))

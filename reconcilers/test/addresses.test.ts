@@ -8,6 +8,7 @@ import { AddressWriter } from "../src/addresses/AddressWriter.ts"
 import { batchFailures } from "../src/host/IpBatch.ts"
 import { damaged } from "./DamagedText.ts"
 import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
 /** A kernel in memory: links with addresses, and how many steps it was asked for. */
 const fakeHost = (before: ReadonlyArray<HostLink>, refuses: (address: string) => boolean = () => false) => {
@@ -18,6 +19,7 @@ const fakeHost = (before: ReadonlyArray<HostLink>, refuses: (address: string) =>
   const without = (link: HostLink, address: string, prefix: number) =>
     link.addresses.filter((one) => one.address !== address || one.prefix !== prefix)
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(AddressReader, AddressReader.of({ links: Effect.sync(() => host.links) })),
     Layer.succeed(
       AddressWriter,
@@ -26,8 +28,8 @@ const fakeHost = (before: ReadonlyArray<HostLink>, refuses: (address: string) =>
           Effect.sync(() =>
             steps.map((step) => {
               host.steps += 1
-              if (step.step === "up") {
-                change(step.link, ({ addresses, name }) => ({ name, addresses, up: true }))
+              if (step.step === "up" || step.step === "down") {
+                change(step.link, ({ addresses, name }) => ({ name, addresses, up: step.step === "up" }))
                 return undefined
               }
               const { address, link, prefix } = step

@@ -8,12 +8,14 @@ import { Directories } from "../src/directories/Directories.ts"
 import { DirectoryReader } from "../src/directories/DirectoryReader.ts"
 import { DirectoryNotWritten, DirectoryWriter } from "../src/directories/DirectoryWriter.ts"
 import type { Entry } from "../src/directories/ObservedDirectories.ts"
+import type { FileMonitor } from "../src/host/FileMonitor.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import { FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
-type Services = DirectoryReader | DirectoryWriter | LedgerReader | LedgerWriter
+type Services = FileMonitor | DirectoryReader | DirectoryWriter | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie"]
 const Wanted = Schema.Array(Schema.Literals(CHEESES))
@@ -54,6 +56,7 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
   const host = new FakeHost({ instances: namesOf([...owned]) })
 
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(DirectoryReader, {
       look: (paths) => Effect.sync(() => new Map(paths.map((path) => [path, entries.get(path) ?? ABSENT])))

@@ -27,6 +27,7 @@ import {
 } from "../src/identity/RelayIdentity.ts"
 import { type DesiredIdentity, restorationOf } from "../src/identity/Restoration.ts"
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
 const get = <A, E>(result: Result.Result<A, E>): A => Result.getOrThrow(result)
 const secret = (bytes: Uint8Array) => Redacted.make(bytes)
@@ -218,6 +219,7 @@ const simulate = (relays: typeof Relays.Type, full = false) => {
   let entries: StoredIdentities = before.set(STRANGER, identityAt(3))
   let writes = 0
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(IdentityStoreReader, {
       read: Effect.sync(() => entries),
       digest: Effect.sync(() => Option.some(digestOfStored(entries)))

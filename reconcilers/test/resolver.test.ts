@@ -2,14 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
 import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect, Layer, Schema } from "effect"
+import type { FileMonitor } from "../src/host/FileMonitor.ts"
 import type { LookedAt } from "../src/host/LookAtFile.ts"
 import { Resolver } from "../src/resolver/Resolver.ts"
 import { ResolverReader } from "../src/resolver/ResolverReader.ts"
 import { ResolverWriter } from "../src/resolver/ResolverWriter.ts"
 import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput } from "./NodeInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
-type Services = ResolverReader | ResolverWriter
+type Services = FileMonitor | ResolverReader | ResolverWriter
 
 const Found = Schema.Union([
   Schema.Struct({ type: Schema.Literals(["absent", "not a file"]) }),
@@ -40,6 +42,7 @@ const worldOf = (start: LookedAt) => (): World<Services> => {
   return {
     host,
     layer: Layer.mergeAll(
+      noMonitors,
       Layer.succeed(ResolverReader, { read: Effect.sync(() => now) }),
       Layer.succeed(ResolverWriter, {
         write: (content) => put({ type: "file", content, mode: 0o644, uid: 0, gid: 0 }),

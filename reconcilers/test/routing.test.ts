@@ -9,6 +9,7 @@ import { RouteWriter } from "../src/routing/RouteWriter.ts"
 import { Routing } from "../src/routing/Routing.ts"
 import { damaged } from "./DamagedText.ts"
 import { inputOf } from "./NetworkInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
 const textOf = ({ family, line, what }: RouteEntry) => `${family} ${what} ${line}`
 
@@ -16,7 +17,11 @@ const textOf = ({ family, line, what }: RouteEntry) => `${family} ${what} ${line
 const fakeHost = (before: ReadonlyArray<RouteEntry>) => {
   const host = { entries: [...before], steps: 0, open: 0 }
   const layer = Layer.mergeAll(
-    Layer.succeed(RouteReader, RouteReader.of({ entries: Effect.sync(() => host.entries) })),
+    noMonitors,
+    Layer.succeed(
+      RouteReader,
+      RouteReader.of({ entries: Effect.sync(() => host.entries), texts: Effect.die("not asked") })
+    ),
     Layer.succeed(
       RouteWriter,
       RouteWriter.of({

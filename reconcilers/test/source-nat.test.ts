@@ -9,6 +9,7 @@ import { SourceNatReader } from "../src/source-nat/SourceNatReader.ts"
 import { type Edit, SourceNatWriter } from "../src/source-nat/SourceNatWriter.ts"
 import { damaged } from "./DamagedText.ts"
 import { inputOf, Slots } from "./NetworkInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
 const Body = Schema.Record(Schema.String, Schema.Json)
 const Command = Schema.Union([
@@ -51,10 +52,15 @@ const transact = (now: ObservedTable, edit: Edit, refuses: ReadonlyArray<string>
 const fakeHost = (before: ObservedTable, refuses: ReadonlyArray<string> = []) => {
   const host = { table: before, commits: 0 }
   const layer = Layer.mergeAll(
-    Layer.succeed(SourceNatReader, SourceNatReader.of({ table: Effect.sync(() => host.table) })),
+    noMonitors,
+    Layer.succeed(
+      SourceNatReader,
+      SourceNatReader.of({ table: Effect.sync(() => host.table), text: Effect.die("not asked") })
+    ),
     Layer.succeed(
       SourceNatWriter,
       SourceNatWriter.of({
+        replace: () => Effect.die("not asked"),
         check: (edit) =>
           Effect.sync(() => {
             const next = transact(host.table, edit, refuses)

@@ -3,6 +3,7 @@ import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect, Layer, Schema } from "effect"
+import type { FileMonitor } from "../src/host/FileMonitor.ts"
 import type { LookedAt } from "../src/host/LookAtFile.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
@@ -14,8 +15,9 @@ import { complaintIn, TorrcRefused, TorrcVerifier } from "../src/torrc/TorrcVeri
 import { TorrcWriter } from "../src/torrc/TorrcWriter.ts"
 import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
-type Services = TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
+type Services = FileMonitor | TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie"]
 const Relay = Schema.Struct({
@@ -44,6 +46,7 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
     found.type !== "file" || (!owned.has(relay) && !found.content.startsWith(OWNED_HEADER))
   ).map(([relay]) => relay)
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(TorrcReader, { readAll: Effect.sync(() => new Map(files)) }),
     Layer.succeed(TorrcVerifier, {
