@@ -6,7 +6,8 @@ import { type Family, ROUTE_TYPES, type RouteEntry, TABLE } from "./RouteEntry.t
  */
 export const textEntries = (family: Family, output: string): ReadonlyArray<RouteEntry> =>
   output.split("\n").flatMap((line): ReadonlyArray<RouteEntry> => {
-    const text = line.replaceAll("\\", " ").replace(PASSING, "").replaceAll(/\s+/g, " ").trim()
+    const text = line.replaceAll("\\", " ").replaceAll(PASSING, "").replaceAll(PROTOCOL, "$1").replaceAll(/\s+/g, " ")
+      .trim()
     if (text === "") return []
     const [, preference, rule] = /^(\d+): (.*)$/.exec(text) ?? []
     if (preference === undefined || rule === undefined) return [routeOf(family, text)]
@@ -21,10 +22,14 @@ const routeOf = (family: Family, text: string): RouteEntry => {
     family,
     what: "route",
     role: line.startsWith("unreachable default") ? "unreachable" : "other",
-    line: `${line} table ${TABLE}`
+    // Next hops are the last of a route (ip-route(8)).
+    line: line.replace(/(?= nexthop )|$/, ` table ${TABLE}`)
   }
 }
 
 /** What ip says of an entry that comes and goes by itself, and does not take back (iproute2 6.1, iproute.c, iprule.c). */
 const PASSING =
   /\[detached\]|\berror -?\d+|\bexpires \S+|\b(?:dead|linkdown|offload|rt_offload|trap|rt_trap|unresolved)\b/g
+
+/** How `ip -N` prints the transport protocol of a rule. It reads the number alone. */
+const PROTOCOL = /\bipproto-(\d+)/g

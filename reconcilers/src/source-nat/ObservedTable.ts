@@ -14,6 +14,9 @@ export interface ObservedTable {
 /** No such table. */
 export const ABSENT: ObservedTable = { skeleton: new Set(), elements: [] }
 
+/** A table that the kernel passes by (nft(8), `flags dormant`): whatever is in it is to be made anew. */
+export const DORMANT: ObservedTable = { skeleton: new Set(["table dormant"]), elements: [] }
+
 const Body = Schema.Record(Schema.String, Schema.Json)
 type Body = typeof Body.Type
 

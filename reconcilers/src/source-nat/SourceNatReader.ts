@@ -1,7 +1,7 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
-import { ABSENT, type ObservedTable, readTable } from "./ObservedTable.ts"
+import { ABSENT, DORMANT, type ObservedTable, readTable } from "./ObservedTable.ts"
 import { FAMILY, TABLE } from "./Skeleton.ts"
 
 /** Reads the table `inet patela` in one look; changes nothing. */
@@ -24,11 +24,20 @@ export class SourceNatReader extends Context.Service<SourceNatReader, {
             return Effect.fail(unreadable(`nft ended with code ${exitCode}: ${stderr.trim()}`))
           })
         )
+      const text = list().pipe(Effect.withSpan("SourceNatReader.text"))
       const table = list("-j").pipe(
         Effect.flatMap((json) => json === undefined ? Effect.succeed(ABSENT) : readTable(json)),
+        // nft 1.0.6 writes whatever is in memory for the flags of a table, and that may be no JSON; only one that
+        // sleeps has flags here.
+        Effect.catch((error) =>
+          Effect.flatMap(
+            text,
+            (now) => now?.includes("flags dormant") === true ? Effect.succeed(DORMANT) : Effect.fail(error)
+          )
+        ),
         Effect.withSpan("SourceNatReader.table")
       )
-      return SourceNatReader.of({ table, text: list().pipe(Effect.withSpan("SourceNatReader.text")) })
+      return SourceNatReader.of({ table, text })
     })
   )
 }
