@@ -34,6 +34,9 @@ const START = 5000
 /** Events that wait for a slow reader; then the program is not read, its socket runs full, and it says that it lost some. */
 const CAPACITY = 256
 
+/** The longest piece of a program's complaints that goes into a message. */
+const COMPLAINT = 500
+
 /**
  * Runs programs that print events of the kernel for as long as somebody listens: `ip monitor`, `nft monitor`. Who wants
  * the same command shares one process. It is killed when nobody listens, and by the kernel when the agent dies however it
@@ -109,7 +112,7 @@ const start = Effect.fn("HostMonitor.start")(function*(prefix: ReadonlyArray<str
     Stream.decodeText(),
     Stream.splitLines,
     Stream.map((text): MonitorEvent => {
-      complaint = text
+      complaint = `${complaint} ${text.trim()}`.slice(0, COMPLAINT)
       return { event: "lost" }
     })
   )
@@ -118,8 +121,8 @@ const start = Effect.fn("HostMonitor.start")(function*(prefix: ReadonlyArray<str
     Effect.andThen(handle.exitCode),
     Effect.matchCauseEffect({
       // A program that was killed by a signal has no exit code.
-      onFailure: () => Deferred.fail(ended, endedOf(program, `was killed ${complaint}`)),
-      onSuccess: (code) => Deferred.fail(ended, endedOf(program, `ended with code ${code}: ${complaint}`))
+      onFailure: () => Deferred.fail(ended, endedOf(program, `was killed${complaint}`)),
+      onSuccess: (code) => Deferred.fail(ended, endedOf(program, `ended with code ${code}:${complaint}`))
     }),
     Effect.forkScoped
   )
@@ -135,4 +138,4 @@ const start = Effect.fn("HostMonitor.start")(function*(prefix: ReadonlyArray<str
 })
 
 const endedOf = (program: string, how: string): MonitorEnded =>
-  new MonitorEnded({ program, message: `the monitor ${program} ${how.trim()}` })
+  new MonitorEnded({ program, message: `the monitor ${program} ${how}` })

@@ -1,35 +1,12 @@
 import { describe, it } from "@effect/vitest"
-import type { Kind, WatchSignal } from "@patela/domain/reconciler/Kind"
-import { Cause, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+import { Effect } from "effect"
+import { readFileSync } from "node:fs"
 import { afterAll, beforeAll, beforeEach, expect } from "vitest"
 import { Addresses } from "../../src/addresses/Addresses.ts"
-import { HostMonitor } from "../../src/host/HostMonitor.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
-import {
-  FAR_V4,
-  hostOf,
-  inputOf,
-  KINDS,
-  monitorOf,
-  openNetwork,
-  type Read,
-  readers,
-  reconcile,
-  type RelayNetwork,
-  type Write,
-  writers
-} from "./RelayNetwork.ts"
-
-type NetworkKind = Kind<Read, Write>
-
-const AGENT = fileURLToPath(new URL("MonitoringAgent.ts", import.meta.url))
-
-/** Milliseconds in which a change has to be told. */
-const SOON = 250
+import { listening, type NetworkKind, onHost as onHostOf, SOON, theOne, until } from "./Listening.ts"
+import { FAR_V4, inputOf, KINDS, openNetwork, reconcile, type RelayNetwork } from "./RelayNetwork.ts"
 
 describe("watching the kernel", () => {
   let network: RelayNetwork
@@ -39,52 +16,7 @@ describe("watching the kernel", () => {
   afterAll(() => network?.close())
   beforeEach(() => network.clear())
 
-  const onHost = <A, E>(effect: Effect.Effect<A, E, Read | Write>) =>
-    Effect.suspend(() =>
-      effect.pipe(
-        Effect.provide(
-          Layer.mergeAll(readers, writers).pipe(
-            Layer.provide(hostOf(network.near)),
-            Layer.merge(monitorOf(network.near))
-          )
-        )
-      )
-    )
-
-  /** A kind's signals from now on, the first of which says that it listens. */
-  const listening = Effect.fnUntraced(function*(kind: NetworkKind) {
-    const heard: Array<WatchSignal> = []
-    const fiber = yield* Effect.forkScoped(
-      Stream.runForEach(kind.watch, (signal) => Effect.sync(() => heard.push(signal)))
-    )
-    yield* until(() => heard.length > 0, 5000)
-    expect(heard).toEqual(["look again"])
-    heard.length = 0
-    return { heard, fiber }
-  })
-
-  /** Waits, and is done early where `what` is so; whether it was. */
-  const until = Effect.fnUntraced(function*(what: () => boolean, milliseconds: number) {
-    for (let waited = 0; waited < milliseconds && !what(); waited += 5) yield* Effect.sleep(5)
-    return what()
-  })
-
-  /** The processes that run a program below this one. */
-  const monitors = (program: string): ReadonlyArray<number> =>
-    readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-      try {
-        const argv = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")
-        const parent = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]
-        return argv[0] === program && argv.includes("monitor") && Number(parent) === process.pid
-      } catch {
-        return false
-      }
-    })
-  const theOne = (program: string): number => {
-    const [pid, ...more] = monitors(program)
-    if (pid === undefined || more.length > 0) throw new Error(`one monitor expected, not ${monitors(program).join()}`)
-    return pid
-  }
+  const onHost = onHostOf(() => network.near)
 
   const A = (text: string): ReadonlyArray<string> => text.split(" ")
   const CHANGES: ReadonlyArray<readonly [kind: NetworkKind, name: string, argv: ReadonlyArray<string>]> = [
@@ -135,7 +67,8 @@ describe("watching the kernel", () => {
     [SourceNat, "a counter comes", ["nft", "add counter inet patela odd"]]
   ]
 
-  it.live.each(CHANGES)("%s: %s", ([kind, , argv]) =>
+  const named = CHANGES.map(([kind, name, argv]) => [`${kind.kind}: ${name}`, kind, argv] as const)
+  it.live.each(named)("%s", ([, kind, argv]) =>
     onHost(
       Effect.gen(function*() {
         yield* reconcile(inputOf(2))
@@ -222,114 +155,4 @@ describe("watching the kernel", () => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? []
     return Number(fields[11]) + Number(fields[12])
   }
-
-  it.live("shares one ip for the kinds that listen, and ends it with the last of them", () =>
-    onHost(Effect.gen(function*() {
-      yield* Effect.gen(function*() {
-        yield* listening(Addresses)
-        yield* Effect.scoped(listening(Routing))
-        yield* listening(Routing)
-        expect(monitors("ip")).toHaveLength(1)
-        expect(monitors("nft")).toHaveLength(0)
-      }).pipe(Effect.scoped)
-      expect(monitors("ip")).toHaveLength(0)
-    })))
-
-  it.live("says that events were lost when the kernel had no room for them", () =>
-    onHost(
-      Effect.gen(function*() {
-        const { heard } = yield* listening(Addresses)
-        const pid = theOne("ip")
-        const batch = Array.from(
-          { length: 10_000 },
-          (_, i) => `address ${i % 2 === 0 ? "add" : "del"} 198.51.100.50/24 dev e0 noprefixroute\n`
-        ).join("")
-        process.kill(pid, "SIGSTOP")
-        execFileSync("ip", ["-n", network.near, "-batch", "-"], { input: batch })
-        expect(heard).toEqual([])
-        process.kill(pid, "SIGCONT")
-        expect(yield* until(() => heard.includes("events lost"), 5000)).toBe(true)
-        // It goes on.
-        yield* Effect.sleep(500)
-        heard.length = 0
-        network.run("ip", "address", "add", "198.51.100.51/24", "dev", "e0", "noprefixroute")
-        expect(yield* until(() => heard.includes("look again"), SOON)).toBe(true)
-      }).pipe(Effect.scoped)
-    ))
-
-  it.live("says so of nft, or ends", () =>
-    onHost(
-      Effect.gen(function*() {
-        yield* reconcile(inputOf(2))
-        const { fiber, heard } = yield* listening(SourceNat)
-        const pid = theOne("nft")
-        const file = Array.from(
-          { length: 60_000 },
-          (_, i) => `add rule inet patela guard ip daddr 10.0.0.${i % 250} accept`
-        )
-        process.kill(pid, "SIGSTOP")
-        network.run("bash", "-c", `nft -f <(echo "${file.slice(0, 1500).join("\n")}")`)
-        for (let i = 0; i < 40; i++) {
-          network.run("bash", "-c", `nft -f <(echo "${file.slice(0, 1500).join("\n")}")`)
-        }
-        process.kill(pid, "SIGCONT")
-        const ended = () => fiber.pollUnsafe() !== undefined
-        expect(yield* until(() => heard.includes("events lost") || ended(), 20_000)).toBe(true)
-      }).pipe(Effect.scoped)
-    ))
-
-  it.live.each([["ip", Addresses], ["ip", Routing], ["nft", SourceNat]] as const)(
-    "fails when %s is killed, and listens again when it is opened again",
-    ([program, kind]) =>
-      onHost(
-        Effect.gen(function*() {
-          const { fiber } = yield* listening(kind)
-          process.kill(theOne(program), "SIGKILL")
-          const exit = yield* Fiber.await(fiber).pipe(Effect.timeout("1 second"))
-          expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain(
-            `the monitor ${program} was killed`
-          )
-          const { heard } = yield* listening(kind)
-          network.run("ip", "link", "set", "e0", "down")
-          network.run("nft", "add table inet patela")
-          expect(yield* until(() => heard.includes("look again"), SOON)).toBe(true)
-          network.run("ip", "link", "set", "e0", "up")
-        }).pipe(Effect.scoped)
-      )
-  )
-
-  it.live("fails when there is no such program, and says what was said", () =>
-    Effect.gen(function*() {
-      const monitor = yield* HostMonitor
-      const error = yield* Effect.flip(Stream.runDrain(monitor.events("no-such-monitor")))
-      expect(error.message).toContain("no-such-monitor")
-      const other = yield* Effect.flip(Stream.runDrain(monitor.events("nft", "mnitor")))
-      expect(other.message).toMatch(/ended with code 1: .*mnitor/)
-    }).pipe(Effect.provide(Layer.suspend(() => monitorOf(network.near)))))
-
-  it.live("leaves no monitor behind an agent that is killed", () =>
-    Effect.gen(function*() {
-      const agent = yield* Effect.acquireRelease(
-        Effect.sync((): ChildProcess =>
-          spawn(process.execPath, [AGENT, network.near], { stdio: ["ignore", "pipe", "inherit"] })
-        ),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
-      )
-      const pids = yield* Effect.promise(() =>
-        new Promise<ReadonlyArray<number>>((resolve) =>
-          agent.stdout?.once("data", (text) => resolve(String(text).trim().split(" ").map(Number)))
-        )
-      )
-      expect(pids).toHaveLength(2)
-      agent.kill("SIGKILL")
-      const gone = (pid: number) => {
-        try {
-          process.kill(pid, 0)
-          return false
-        } catch {
-          return true
-        }
-      }
-      expect(yield* until(() => pids.every(gone), 2000)).toBe(true)
-    }).pipe(Effect.scoped))
 })
