@@ -71,9 +71,9 @@ describe("watching the files of a node", () => {
     ],
     ["the keys get other rights", Directories.watch, () => run("chmod", "755", KEYS)],
     ["a configuration directory goes", Directories.watch, () => run("rm", "-r", "/etc/tor/instances/brie")],
-    ["a torrc is edited", Torrcs.watch, () => run("sed", "-i", "s/^/#/", "/etc/tor/instances/toma/torrc")],
+    ["a torrc is edited", Torrcs.watch, () => run("sed", "-i", "$a # more", "/etc/tor/instances/toma/torrc")],
     ["a torrc goes", Torrcs.watch, () => run("rm", "/etc/tor/instances/toma/torrc")],
-    ["the resolver's file is edited", Resolver.watch, () => run("sed", "-i", "s/^/#/", "/etc/patela/resolv.conf")],
+    ["the resolver's file is edited", Resolver.watch, () => run("sed", "-i", "$a # more", "/etc/patela/resolv.conf")],
     ["a key file comes", Identities.watch, () => run("touch", `${KEYS}/secret_id_key`)],
     ["a key file comes, for the store", SavedIdentities.watch, () => run("touch", `${KEYS}/secret_id_key`)],
     [
@@ -128,7 +128,7 @@ describe("watching the files of a node", () => {
         assert.strictEqual(run("systemctl", "is-active", "watched-tor").trim(), "active")
       }).pipe(
         Effect.scoped,
-        Effect.ensuring(Effect.sync(() => run("systemctl", "kill", "--signal=KILL", "watched-tor")))
+        Effect.ensuring(Effect.ignore(Effect.try(() => run("systemctl", "kill", "--signal=KILL", "watched-tor"))))
       )
     ))
 })
