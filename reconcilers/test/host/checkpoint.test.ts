@@ -48,29 +48,23 @@ const ODDITIES: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> =
     ["ip", "route", "replace", "throw", "192.0.2.32/28", "table", "8020"]
   ],
   "a route with more to it": [
-    [
-      ..."ip route replace 203.0.113.0/26 via 192.0.2.1 dev m0 src 192.0.2.10 proto static mtu 1400 table 8020".split(
-        " "
-      )
-    ],
-    [..."ip -6 route replace 2001:db8:c::/48 via 2001:db8:1::1 dev m0 metric 9 mtu 1400 table 8020".split(" ")]
+    "ip route replace 203.0.113.0/26 via 192.0.2.1 dev m0 src 192.0.2.10 proto static mtu 1400 table 8020".split(" "),
+    "ip -6 route replace 2001:db8:c::/48 via 2001:db8:1::1 dev m0 metric 9 mtu 1400 table 8020".split(" ")
   ],
   "a multipath route": [
-    [
-      ..."ip route replace 192.0.2.192/26 table 8020 nexthop via 192.0.2.1 dev m0 weight 2 nexthop via 192.0.2.2 dev m0"
-        .split(" ")
-    ]
+    "ip route replace 192.0.2.192/26 table 8020 nexthop via 192.0.2.1 dev m0 weight 2 nexthop via 192.0.2.2 dev m0"
+      .split(" ")
   ],
   "another gateway": [
     ["ip", "route", "replace", "unreachable", "default", "metric", "4294967295", "table", "8020"],
-    [..."ip route replace default via 192.0.2.2 dev m0 table 8020".split(" ")]
+    "ip route replace default via 192.0.2.2 dev m0 table 8020".split(" ")
   ],
   "rules of their own": [
-    [..."ip rule add pref 7000 not from 192.0.2.99/32 to 203.0.113.0/24 iif lo lookup 8020".split(" ")],
-    [..."ip rule add pref 7001 fwmark 0x1/0xff tos 0x10 lookup 8020 suppress_prefixlength 4".split(" ")],
-    [..."ip -6 rule add pref 7002 uidrange 7-9 oif gone0 lookup 8020".split(" ")],
-    [..."ip rule add pref 7003 ipproto tcp dport 443 lookup 8020".split(" ")],
-    [..."ip rule add pref 7004 from 192.0.2.0/25 lookup 8020 realms 1/2 proto static".split(" ")]
+    "ip rule add pref 7000 not from 192.0.2.99/32 to 203.0.113.0/24 iif lo lookup 8020".split(" "),
+    "ip rule add pref 7001 fwmark 0x1/0xff tos 0x10 lookup 8020 suppress_prefixlength 4".split(" "),
+    "ip -6 rule add pref 7002 uidrange 7-9 oif gone0 lookup 8020".split(" "),
+    "ip rule add pref 7003 ipproto tcp dport 443 lookup 8020".split(" "),
+    "ip rule add pref 7004 from 192.0.2.0/25 lookup 8020 realms 1/2 proto static".split(" ")
   ],
   "more in the table": [
     ["nft", "add table inet patela; add chain inet patela mine; add chain inet patela jumps"],

@@ -32,9 +32,11 @@ describe("watching the kernel", () => {
     [Routing, "a subnet route goes", A("ip -6 route del 2001:db8:2::/64 dev e0 table 8020")],
     [Routing, "the refusing route goes", A("ip route del unreachable default metric 4294967295 table 8020")],
     [Routing, "a route comes", A("ip route add blackhole 192.0.2.128/25 table 8020")],
-    [Routing, "a multipath route comes", [
-      ..."ip route add 192.0.2.128/25 table 8020 nexthop via 192.0.2.1 dev m0 nexthop via 192.0.2.2 dev m0".split(" ")
-    ]],
+    [
+      Routing,
+      "a multipath route comes",
+      "ip route add 192.0.2.128/25 table 8020 nexthop via 192.0.2.1 dev m0 nexthop via 192.0.2.2 dev m0".split(" ")
+    ],
     [Routing, "the gateway is another", A("ip route replace default via 198.51.100.2 dev e0 onlink table 8020")],
     [Routing, "the table is flushed", A("ip route flush table 8020")],
     [Routing, "a rule goes", A("ip rule del pref 8021")],
