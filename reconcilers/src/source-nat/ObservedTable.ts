@@ -82,12 +82,15 @@ const objectTexts = () => {
 
 /** One text for one meaning: keys in order, counters without what they have counted. */
 export const canonical = (json: Schema.Json): string =>
-  JSON.stringify(json, (key, value: unknown) => {
+  isFlat(json) ? JSON.stringify(json) : JSON.stringify(json, (key, value: unknown) => {
     if (key === "counter") return null
     return Predicate.isObject(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => one < other ? -1 : 1))
       : value
   })
+
+/** Most elements are pairs of plain values: nothing in them has an order to be made one, and there are hundreds. */
+const isFlat = (json: Schema.Json): boolean => Array.isArray(json) && json.every((value) => typeof value !== "object")
 
 const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, value: unknown) =>
   Schema.decodeUnknownEffect(schema)(value).pipe(Effect.mapError(unexpected))
