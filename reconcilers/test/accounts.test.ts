@@ -12,8 +12,9 @@ import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import { type Broken, FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = AccountReader | AccountWriter | LedgerReader | LedgerWriter
+type Services = Monitors | AccountReader | AccountWriter | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie", "gouda"]
 const Relay = Schema.Struct({ name: Schema.Literals(CHEESES), slot: Schema.Literals([0, 1, 2, 3]) })
@@ -60,6 +61,7 @@ const worldOf = ({ accounts, relays }: Start) => (broken: Broken): World<Service
   const free = (taken: ReadonlyArray<number>, id: number) => (taken.includes(id) ? 999 - taken.length : id)
 
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(AccountReader, {
       read: Effect.sync(() => ({ users: [...users.values()], groups: [...groups.values()] }))

@@ -10,8 +10,9 @@ import { batchFailures } from "../src/host/IpBatch.ts"
 import { damaged } from "./DamagedText.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = AddressReader | AddressWriter
+type Services = Monitors | AddressReader | AddressWriter
 
 const kind: Kind<Services, Services> = Addresses
 
@@ -81,8 +82,8 @@ const worldOf = ({ refused, slots, up, written }: Start) => (broken: Broken): Wo
       links = links.map((link) => link.name === name ? edit(link) : link)
     })
   const perform = Effect.fnUntraced(function*(step: AddressStep) {
-    if (step.step === "up") {
-      yield* change(step.link, ({ addresses, name }) => ({ name, addresses, up: true }))
+    if (step.step === "up" || step.step === "down") {
+      yield* change(step.link, ({ addresses, name }) => ({ name, addresses, up: step.step === "up" }))
       return undefined
     }
     const { address, link, prefix } = step
@@ -96,6 +97,7 @@ const worldOf = ({ refused, slots, up, written }: Start) => (broken: Broken): Wo
     return undefined
   })
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(AddressReader, { links: Effect.sync(() => links) }),
     Layer.succeed(AddressWriter, { perform: (steps) => Effect.forEach(steps, perform) })
   )

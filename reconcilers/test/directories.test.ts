@@ -13,8 +13,9 @@ import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import { type Broken, FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = DirectoryReader | DirectoryWriter | LedgerReader | LedgerWriter
+type Services = Monitors | DirectoryReader | DirectoryWriter | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie"]
 const Wanted = Schema.Array(Schema.Literals(CHEESES))
@@ -61,6 +62,7 @@ const worldOf = (start: typeof Start.Type) => (broken: Broken): World<Services> 
   )
 
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(DirectoryReader, {
       look: (paths) => Effect.sync(() => new Map(paths.map((path) => [path, entries.get(path) ?? ABSENT])))

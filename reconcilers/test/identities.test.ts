@@ -18,6 +18,7 @@ import { identityDigest } from "../src/identity/RelayIdentity.ts"
 import { KeysNotMade, TorKeygen } from "../src/identity/TorKeygen.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 import {
   ALL_SECRETS,
   IDENTITY_RUNS,
@@ -30,7 +31,7 @@ import {
   Pick
 } from "./TestIdentities.ts"
 
-type Services = IdentityStoreReader | KeyFileReader | KeyFileWriter | TorKeygen
+type Services = Monitors | IdentityStoreReader | KeyFileReader | KeyFileWriter | TorKeygen
 
 const kind: Kind<Services, Services> = Identities
 
@@ -125,6 +126,7 @@ const worldOf = ({ relays, restore }: typeof Start.Type) =>
   })
 
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(IdentityPolicy, { restore }),
     Layer.succeed(IdentityStoreReader, {
       read: Effect.succeed(stored),

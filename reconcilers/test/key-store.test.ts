@@ -14,9 +14,10 @@ import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 import { ALL_SECRETS, IDENTITY_RUNS, identityAt, knownFingerprints, Pick } from "./TestIdentities.ts"
 
-type Services = IdentityStoreReader | IdentityStoreWriter | KeyFileReader
+type Services = Monitors | IdentityStoreReader | IdentityStoreWriter | KeyFileReader
 
 const kind: Kind<Services, Services> = SavedIdentities
 
@@ -38,6 +39,7 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
     return stored === null ? [] : [[storeTagOf(name), identityAt(stored)] as const]
   })).set(STRANGER, identityAt(3))
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(IdentityStoreReader, {
       read: Effect.sync(() => entries),
       digest: Effect.sync(() => Option.some(digestOfStored(entries)))

@@ -10,8 +10,9 @@ import { Routing } from "../src/routing/Routing.ts"
 import { damaged } from "./DamagedText.ts"
 import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf } from "./NetworkInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = RouteReader | RouteWriter
+type Services = Monitors | RouteReader | RouteWriter
 
 const kind: Kind<Services, Services> = Routing
 
@@ -40,7 +41,8 @@ const worldOf = (before: ReadonlyArray<RouteEntry>, refuses?: string) => (): Rou
     return undefined
   })
   const layer = Layer.mergeAll(
-    Layer.succeed(RouteReader, { entries: Effect.sync(() => entries) }),
+    noMonitors,
+    Layer.succeed(RouteReader, { entries: Effect.sync(() => entries), texts: Effect.die("not asked for") }),
     Layer.succeed(RouteWriter, { perform: (steps) => Effect.forEach(steps, perform) })
   )
   return { host, layer, entries: () => entries, open: () => open, foreign: () => [] }

@@ -12,8 +12,9 @@ import { type Edit, SourceNatWriter } from "../src/source-nat/SourceNatWriter.ts
 import { damaged } from "./DamagedText.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf, Slots } from "./NetworkInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = SourceNatReader | SourceNatWriter
+type Services = Monitors | SourceNatReader | SourceNatWriter
 
 const kind: Kind<Services, Services> = SourceNat
 
@@ -74,8 +75,10 @@ const worldOf = ({ before, refused, slots }: Start) =>
   const unwelcome = [...refused, ...slots.filter((slot) => broken.has(RelayName.make(`cheese${slot}`)))]
   const refuses = unwelcome.map((slot) => `"198.51.100.${10 + slot}"`)
   const layer = Layer.mergeAll(
-    Layer.succeed(SourceNatReader, { table: Effect.sync(() => table) }),
+    noMonitors,
+    Layer.succeed(SourceNatReader, { table: Effect.sync(() => table), text: Effect.die("not asked for") }),
     Layer.succeed(SourceNatWriter, {
+      replace: () => Effect.die("not asked for"),
       check: (edit) =>
         Effect.sync(() => {
           const next = transact(table, edit(table), refuses)

@@ -15,8 +15,9 @@ import { complaintIn, TorrcRefused, TorrcVerifier } from "../src/torrc/TorrcVeri
 import { TorrcWriter } from "../src/torrc/TorrcWriter.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
+type Services = Monitors | TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie"]
 /** What nobody may see, whether the configuration or the host has it. */
@@ -66,6 +67,7 @@ const worldOf = (start: typeof Start.Type) => (broken: Broken): World<Services> 
       ? Effect.fail(new FileNotWritten({ path: relay, message: "the disk is full" }))
       : host.write(change)
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(TorrcReader, { readAll: Effect.sync(() => new Map(files)) }),
     Layer.succeed(TorrcVerifier, {

@@ -13,8 +13,16 @@ import { Units } from "../src/units/Units.ts"
 import { isManaged } from "../src/units/UnitStep.ts"
 import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = HostCommand | InstanceReader | SystemdReader | SystemdWriter | UnitLedgerReader | UnitLedgerWriter
+type Services =
+  | Monitors
+  | HostCommand
+  | InstanceReader
+  | SystemdReader
+  | SystemdWriter
+  | UnitLedgerReader
+  | UnitLedgerWriter
 
 const kind: Kind<Services, Services> = Units
 
@@ -83,6 +91,7 @@ const worldOf = (states: typeof States.Type) => (broken: Broken): UnitWorld => {
       })
     })
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(SystemdReader, {
       list: Effect.sync(() =>
         [...units].map(([name, { active }]) => ({ unit: unitOf(name), active, sub: active, path: `/${name}` }))

@@ -10,12 +10,14 @@ import { Addresses } from "../../src/addresses/Addresses.ts"
 import { AddressReader } from "../../src/addresses/AddressReader.ts"
 import { AddressWriter } from "../../src/addresses/AddressWriter.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
+import { HostMonitor } from "../../src/host/HostMonitor.ts"
 import { RouteReader } from "../../src/routing/RouteReader.ts"
 import { RouteWriter } from "../../src/routing/RouteWriter.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
 import { SourceNatReader } from "../../src/source-nat/SourceNatReader.ts"
 import { SourceNatWriter } from "../../src/source-nat/SourceNatWriter.ts"
+import { noMonitors } from "../NoMonitors.ts"
 
 export const FAR_V4 = "203.0.113.1"
 export const FAR_V6 = "2001:db8:f::1"
@@ -191,14 +193,18 @@ export const inputOf = (count: number): DesiredInput => ({
 
 export const uids = (input: DesiredInput): ReadonlyArray<number> => input.config.relays.map(({ slot }) => uidOf(slot))
 
-export type Read = AddressReader | RouteReader | SourceNatReader
+export type Read = AddressReader | HostMonitor | RouteReader | SourceNatReader
 export type Write = AddressWriter | RouteWriter | SourceNatWriter
 
-export const readers = Layer.mergeAll(AddressReader.layer, RouteReader.layer, SourceNatReader.layer)
+export const readers = Layer.mergeAll(noMonitors, AddressReader.layer, RouteReader.layer, SourceNatReader.layer)
 export const writers = Layer.mergeAll(AddressWriter.layer, RouteWriter.layer, SourceNatWriter.layer)
 
 export const hostOf = (namespace: string): Layer.Layer<HostCommand> =>
   HostCommand.layerBehind(["ip", "netns", "exec", namespace]).pipe(Layer.provide(NodeServices.layer))
+
+/** Monitors of the kernel's events in a namespace. */
+export const monitorOf = (namespace: string): Layer.Layer<HostMonitor> =>
+  HostMonitor.layerBehind(["ip", "netns", "exec", namespace]).pipe(Layer.provide(NodeServices.layer))
 
 export const KINDS: ReadonlyArray<Kind<Read, Write>> = [Addresses, Routing, SourceNat]
 

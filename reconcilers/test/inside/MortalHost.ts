@@ -6,6 +6,7 @@ import { AccountReader } from "../../src/accounts/AccountReader.ts"
 import { AccountWriter } from "../../src/accounts/AccountWriter.ts"
 import { DirectoryReader } from "../../src/directories/DirectoryReader.ts"
 import { DirectoryWriter } from "../../src/directories/DirectoryWriter.ts"
+import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import {
@@ -33,6 +34,7 @@ import type { Broken } from "../KindLaws.ts"
 import { Lifetime, mortal, watched } from "../Lifetime.ts"
 
 const readers = Layer.mergeAll(
+  FileMonitor.layer,
   LedgerReader.layer,
   AccountReader.layer,
   DirectoryReader.layer,
