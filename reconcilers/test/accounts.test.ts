@@ -1,19 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
-import { userOf } from "@patela/domain/relay/RelayName"
+import { RelayName, userOf } from "@patela/domain/relay/RelayName"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { AccountReader } from "../src/accounts/AccountReader.ts"
 import { Accounts } from "../src/accounts/Accounts.ts"
 import { type Group, parseGroups, parseUsers, type User } from "../src/accounts/AccountTables.ts"
 import { AccountWriter, sysusersOf } from "../src/accounts/AccountWriter.ts"
 import { desiredAccounts } from "../src/accounts/DesiredAccount.ts"
-import { HostCommand } from "../src/host/HostCommand.ts"
+import { CommandFailed, HostCommand } from "../src/host/HostCommand.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
-import { FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
+import { type Broken, FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = AccountReader | AccountWriter | LedgerReader | LedgerWriter
+type Services = Monitors | AccountReader | AccountWriter | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie", "gouda"]
 const Relay = Schema.Struct({ name: Schema.Literals(CHEESES), slot: Schema.Literals([0, 1, 2, 3]) })
@@ -26,11 +27,15 @@ const Account = Schema.Struct({
 })
 
 interface Start {
+  readonly relays: ReadonlyArray<typeof Relay.Type>
   readonly accounts: ReadonlyArray<typeof Account.Type>
 }
 
-/** /etc/passwd and /etc/group in memory, with systemd-sysusers as it is: a number that is taken becomes another. */
-const worldOf = ({ accounts }: Start) => (): World<Services> => {
+/**
+ * /etc/passwd and /etc/group in memory, with systemd-sysusers as it is: a number that is taken becomes another. It makes
+ * no account of a broken relay; usermod and userdel fail for one.
+ */
+const worldOf = ({ accounts, relays }: Start) => (broken: Broken): World<Services> => {
   const users = new Map<string, User>()
   const groups = new Map<string, Group>()
   const owned = new Set<string>()
@@ -44,9 +49,19 @@ const worldOf = ({ accounts }: Start) => (): World<Services> => {
   const foreignUsers = [...users.keys()].filter((name) => !owned.has(name))
   const foreignGroups = [...groups.keys()].filter((name) => !owned.has(name))
   const host = new FakeHost({ accounts: namesOf([...owned].map((name) => name.slice(5))) })
+  const mended = (relay: RelayName, program: string, change: Effect.Effect<void>) =>
+    broken.has(relay)
+      ? Effect.fail(
+        new CommandFailed({ program, reason: "exit code", exitCode: 1, stderr: "", message: `${program} failed` })
+      )
+      : change
+  // The number of an account that cannot be removed cannot be another relay's.
+  const held = new Set([...broken].flatMap((relay) => [users.get(userOf(relay))?.uid, groups.get(userOf(relay))?.gid]))
+  const excused = relays.filter(({ name, slot }) => held.has(50_000 + slot) && !broken.has(RelayName.make(name)))
   const free = (taken: ReadonlyArray<number>, id: number) => (taken.includes(id) ? 999 - taken.length : id)
 
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(AccountReader, {
       read: Effect.sync(() => ({ users: [...users.values()], groups: [...groups.values()] }))
@@ -55,6 +70,7 @@ const worldOf = ({ accounts }: Start) => (): World<Services> => {
       create: Effect.fnUntraced(function*(wanted) {
         for (const { home, id, relay, shell } of wanted) {
           const name = userOf(relay)
+          if (broken.has(relay)) continue
           if (!groups.has(name)) {
             yield* host.write(() =>
               groups.set(name, { name, gid: free([...groups.values()].map(({ gid }) => gid), id) })
@@ -67,11 +83,16 @@ const worldOf = ({ accounts }: Start) => (): World<Services> => {
         }
       }),
       repair: ({ relay, ...parts }) =>
-        host.write(() => {
-          const user = users.get(userOf(relay))
-          if (user !== undefined) users.set(user.name, { ...user, ...parts })
-        }),
+        mended(
+          relay,
+          "usermod",
+          host.write(() => {
+            const user = users.get(userOf(relay))
+            if (user !== undefined) users.set(user.name, { ...user, ...parts })
+          })
+        ),
       remove: Effect.fnUntraced(function*(relay, there) {
+        yield* mended(relay, "userdel", Effect.void)
         if (there.user) yield* host.write(() => users.delete(userOf(relay)))
         if (there.group) yield* host.write(() => groups.delete(userOf(relay)))
       })
@@ -80,6 +101,7 @@ const worldOf = ({ accounts }: Start) => (): World<Services> => {
   return {
     host,
     layer,
+    excused: new Set(excused.map(({ name }) => `relay/${name}/account`)),
     foreign: () => ({
       users: foreignUsers.map((name) => users.get(name)),
       groups: foreignGroups.map((name) => groups.get(name))
@@ -94,14 +116,15 @@ describe("accounts", () => {
     "the laws hold on any host",
     [Schema.Array(Relay), Schema.Array(Account)],
     ([relays, accounts]) =>
-      kindLaws(kind, nodeInput(relays.map(({ name, slot }) => relayAt(slot, name))), worldOf({ accounts }))
+      kindLaws(kind, nodeInput(relays.map(({ name, slot }) => relayAt(slot, name))), worldOf({ accounts, relays }))
   )
 
   it.effect("one relay's conflict is reported and the others are made", () =>
     Effect.gen(function*() {
       const accounts = [{ name: "visitor", uid: 50_001, gid: 777, there: "both", owned: false }] as const
-      const input = nodeInput([relayAt(0, "toma"), relayAt(1, "robiola")])
-      const failed = yield* kindLaws(kind, input, worldOf({ accounts }))
+      const relays = [{ name: "toma", slot: 0 }, { name: "robiola", slot: 1 }] as const
+      const input = nodeInput(relays.map(({ name, slot }) => relayAt(slot, name)))
+      const failed = yield* kindLaws(kind, input, worldOf({ accounts, relays }))
       assert.deepStrictEqual([...failed], ["relay/robiola/account"])
     }))
 

@@ -1,51 +1,20 @@
 import { describe, it } from "@effect/vitest"
-import type { DesiredInput } from "@patela/domain/reconciler/Kind"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
+import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
 import { Addresses } from "../src/addresses/Addresses.ts"
 import { AddressReader, type HostLink, readLinks } from "../src/addresses/AddressReader.ts"
-import { AddressWriter } from "../src/addresses/AddressWriter.ts"
+import { type AddressStep, AddressWriter } from "../src/addresses/AddressWriter.ts"
 import { batchFailures } from "../src/host/IpBatch.ts"
 import { damaged } from "./DamagedText.ts"
+import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-/** A kernel in memory: links with addresses, and how many steps it was asked for. */
-const fakeHost = (before: ReadonlyArray<HostLink>, refuses: (address: string) => boolean = () => false) => {
-  const host = { links: [...before], steps: 0 }
-  const change = (name: string, edit: (link: HostLink) => HostLink) => {
-    host.links = host.links.map((link) => link.name === name ? edit(link) : link)
-  }
-  const without = (link: HostLink, address: string, prefix: number) =>
-    link.addresses.filter((one) => one.address !== address || one.prefix !== prefix)
-  const layer = Layer.mergeAll(
-    Layer.succeed(AddressReader, AddressReader.of({ links: Effect.sync(() => host.links) })),
-    Layer.succeed(
-      AddressWriter,
-      AddressWriter.of({
-        perform: (steps) =>
-          Effect.sync(() =>
-            steps.map((step) => {
-              host.steps += 1
-              if (step.step === "up") {
-                change(step.link, ({ addresses, name }) => ({ name, addresses, up: true }))
-                return undefined
-              }
-              const { address, link, prefix } = step
-              if (refuses(address)) return "RTNETLINK answers: Permission denied"
-              const added = step.step === "add" ? [{ address, prefix, linkLocal: false, failed: false }] : []
-              change(link, (found) => ({
-                name: found.name,
-                up: found.up,
-                addresses: [...without(found, address, prefix), ...added]
-              }))
-              return undefined
-            })
-          )
-      })
-    )
-  )
-  return { host, layer }
-}
+type Services = Monitors | AddressReader | AddressWriter
+
+const kind: Kind<Services, Services> = Addresses
 
 /** Addresses in and outside the pools, of both families, of relays and of nobody. */
 const Written = Schema.Struct({
@@ -92,43 +61,66 @@ const foreignOf = (links: ReadonlyArray<HostLink>, slots: ReadonlyArray<number>)
   )
 }
 
-const run = (input: DesiredInput) =>
-  Effect.gen(function*() {
-    const plan = yield* Addresses.plan(input)
-    return { plan, outcomes: yield* plan.apply(() => true) }
+interface Start {
+  readonly written: ReadonlyArray<typeof Written.Type>
+  readonly up: boolean
+  readonly slots: ReadonlyArray<number>
+  /** Slots of relays whose IPv4 address the kernel refuses. */
+  readonly refused: ReadonlyArray<number>
+}
+
+/** A kernel in memory: links with addresses. It refuses both addresses of a broken relay. */
+const worldOf = ({ refused, slots, up, written }: Start) => (broken: Broken): World<Services> => {
+  const host = new FakeHost()
+  let links = linksOf(written, up)
+  const refuses = new Set([
+    ...refused.map((slot) => relayOf(slot).ip_v4),
+    ...slots.map(relayOf).flatMap(({ ip_v4, ip_v6, name }) => broken.has(RelayName.make(name)) ? [ip_v4, ip_v6] : [])
+  ])
+  const change = (name: string, edit: (link: HostLink) => HostLink) =>
+    host.write(() => {
+      links = links.map((link) => link.name === name ? edit(link) : link)
+    })
+  const perform = Effect.fnUntraced(function*(step: AddressStep) {
+    if (step.step === "up" || step.step === "down") {
+      yield* change(step.link, ({ addresses, name }) => ({ name, addresses, up: step.step === "up" }))
+      return undefined
+    }
+    const { address, link, prefix } = step
+    if (refuses.has(address)) return "RTNETLINK answers: Permission denied"
+    const added = step.step === "add" ? [{ address, prefix, linkLocal: false, failed: false }] : []
+    yield* change(link, ({ addresses, name, up }) => ({
+      name,
+      up,
+      addresses: [...addresses.filter((one) => one.address !== address || one.prefix !== prefix), ...added]
+    }))
+    return undefined
   })
+  const layer = Layer.mergeAll(
+    noMonitors,
+    Layer.succeed(AddressReader, { links: Effect.sync(() => links) }),
+    Layer.succeed(AddressWriter, { perform: (steps) => Effect.forEach(steps, perform) })
+  )
+  return { host, layer, foreign: () => foreignOf(links, slots) }
+}
+
+/** The first plan of a host with these addresses. */
+const planOn = (input: DesiredInput, ...written: ReadonlyArray<typeof Written.Type>) =>
+  Effect.provide(kind.plan(input), worldOf({ written, up: true, slots: [], refused: [] })(new Set()).layer)
 
 describe("addresses", () => {
-  it.effect.prop("converges, then writes nothing, and leaves what is foreign", [
+  it.effect.prop("the laws hold on any host", [
     Slots,
     Schema.Array(Written),
     Schema.Boolean
-  ], ([slots, written, up]) => {
-    const before = linksOf(written, up)
-    const { host, layer } = fakeHost(before)
-    const input = inputOf(slots)
-    return Effect.gen(function*() {
-      yield* run(input)
-      const again = yield* Addresses.plan(input)
-      expect(again.changes).toEqual([])
-      const steps = host.steps
-      yield* again.apply(() => true)
-      expect(host.steps).toBe(steps)
-      expect(foreignOf(host.links, slots)).toEqual(foreignOf(before, slots))
-    }).pipe(Effect.provide(layer))
-  })
+  ], ([slots, written, up]) => kindLaws(kind, inputOf(slots), worldOf({ written, up, slots, refused: [] })))
 
-  it.effect.prop("fails for a refused address alone", [Slots, Slots], ([slots, bad]) => {
-    const refused = new Set(bad.map((slot) => relayOf(slot).ip_v4))
-    const { layer } = fakeHost(linksOf([], true), (address) => refused.has(address))
-    return Effect.gen(function*() {
-      const { outcomes } = yield* run(inputOf(slots))
-      for (const slot of slots) {
-        expect(outcomes.get(`relay/cheese${slot}/address-v4`)?.done).toBe(!bad.includes(slot))
-        if (slot % 3 !== 2) expect(outcomes.get(`relay/cheese${slot}/address-v6`)?.done).toBe(true)
-      }
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect.prop("fails for a refused address alone", [Slots, Slots], ([slots, refused]) =>
+    Effect.gen(function*() {
+      const failed = yield* kindLaws(kind, inputOf(slots), worldOf({ written: [], up: true, slots, refused }))
+      const wanted = slots.filter((slot) => refused.includes(slot)).map((slot) => `relay/cheese${slot}/address-v4`)
+      expect([...failed].toSorted()).toEqual(wanted.toSorted())
+    }))
 
   it.effect("refuses everything without a relay interface, and touches nothing", () => {
     const input = inputOf([0, 1])
@@ -136,9 +128,8 @@ describe("addresses", () => {
       ...input,
       facts: { ...input.facts, relayInterface: { found: false, why: "no link is free" } }
     }
-    const { layer } = fakeHost(linksOf([{ link: "e0", address: "198.51.100.77", prefix: 24, failed: false }], true))
     return Effect.gen(function*() {
-      const { plan } = yield* run(blind)
+      const plan = yield* planOn(blind, { link: "e0", address: "198.51.100.77", prefix: 24, failed: false })
       expect(plan.changes).toEqual([])
       expect(plan.refused.map(({ address, refused }) => `${address}: ${refused}`)).toEqual([
         "node/link: no link is free",
@@ -147,7 +138,7 @@ describe("addresses", () => {
         "relay/cheese1/address-v4: no link is free",
         "relay/cheese1/address-v6: no link is free"
       ])
-    }).pipe(Effect.provide(layer))
+    })
   })
 
   it.effect("refuses an address without a prefix length, one of the gateway and one of two relays", () => {
@@ -156,9 +147,9 @@ describe("addresses", () => {
     const relays = first === undefined || second === undefined
       ? []
       : [first, second, { ...second, name: first.name, slot: first.slot }]
-    const { layer } = fakeHost(linksOf([{ link: "e0", address: "2001:db8:2::a", prefix: 64, failed: false }], true))
     return Effect.gen(function*() {
-      const { plan } = yield* run({ ...input, config: { ...input.config, relays } })
+      const onLink = { link: "e0", address: "2001:db8:2::a", prefix: 64, failed: false } as const
+      const plan = yield* planOn({ ...input, config: { ...input.config, relays } }, onLink)
       expect(plan.refused.map(({ refused }) => refused)).toEqual([
         "198.51.100.10 is the gateway's address",
         "2001:db8:2::a has no prefix length: prefix_v6 is not set",
@@ -170,7 +161,7 @@ describe("addresses", () => {
       expect(plan.changes.map(({ action, address }) => `${action} ${address}`)).toEqual([
         "create relay/cheese1/address-v4"
       ])
-    }).pipe(Effect.provide(layer))
+    })
   })
 
   it("tells which lines of a batch failed", () => {

@@ -3,6 +3,7 @@ import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Schema } from "effect"
 import { dirname } from "node:path"
+import { isDeepStrictEqual } from "node:util"
 import { diffDirectories } from "../src/directories/diffDirectories.ts"
 import { Directories } from "../src/directories/Directories.ts"
 import { DirectoryReader } from "../src/directories/DirectoryReader.ts"
@@ -10,10 +11,11 @@ import { DirectoryNotWritten, DirectoryWriter } from "../src/directories/Directo
 import type { Entry } from "../src/directories/ObservedDirectories.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
-import { FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
+import { type Broken, FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = DirectoryReader | DirectoryWriter | LedgerReader | LedgerWriter
+type Services = Monitors | DirectoryReader | DirectoryWriter | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie"]
 const Wanted = Schema.Array(Schema.Literals(CHEESES))
@@ -37,8 +39,8 @@ const rightAt = (path: string): Entry => {
 
 const ABSENT: Entry = { type: "absent" }
 
-/** Directories in memory: one can be made only in another. */
-const worldOf = (start: typeof Start.Type) => (): World<Services> => {
+/** Directories in memory: one can be made only in another. Those of a broken relay can be neither made nor removed. */
+const worldOf = (start: typeof Start.Type) => (broken: Broken): World<Services> => {
   const entries = new Map<string, Entry>()
   const owned = new Set(start.filter((one) => one.owned).map(({ name }) => name))
   for (const { entry, name, place } of start) {
@@ -52,8 +54,15 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
   }
   const foreign = [...entries.keys()].filter((path) => !CHEESES.some((name) => owned.has(name) && path.includes(name)))
   const host = new FakeHost({ instances: namesOf([...owned]) })
+  const isBroken = (path: string) => [...broken].some((name) => path.includes(name))
+  // Nothing of its own is to be written where only the directories that all instances share are missing.
+  const excused = [...broken].filter((name) =>
+    [`/etc/tor/instances/${name}`, `/var/lib/tor-instances/${name}`, `/var/lib/tor-instances/${name}/keys`]
+      .every((path) => isDeepStrictEqual(entries.get(path), rightAt(path)))
+  )
 
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(DirectoryReader, {
       look: (paths) => Effect.sync(() => new Map(paths.map((path) => [path, entries.get(path) ?? ABSENT])))
@@ -64,7 +73,7 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
         const there = entries.get(path)
         const parentIsThere = parent === "/etc/tor" || parent === "/var/lib" ||
           entries.get(parent)?.type === "directory"
-        if (!parentIsThere || (there !== undefined && there.type !== "directory")) {
+        if (isBroken(path) || !parentIsThere || (there !== undefined && there.type !== "directory")) {
           return yield* new DirectoryNotWritten({ path, message: `cannot make ${path}` })
         }
         if (there === undefined) {
@@ -73,13 +82,19 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
         yield* host.write(() => entries.set(path, { type: "directory", mode, uid, gid }))
       }),
       remove: Effect.fnUntraced(function*(path) {
+        if (isBroken(path)) return yield* new DirectoryNotWritten({ path, message: `cannot remove ${path}` })
         const inside = [...entries.keys()].filter((one) => one === path || one.startsWith(`${path}/`))
         // The deepest first, as rm(1) does.
         for (const one of inside.sort().toReversed()) yield* host.write(() => entries.delete(one))
       })
     })
   )
-  return { host, layer, foreign: () => foreign.map((path) => entries.get(path)) }
+  return {
+    host,
+    layer,
+    excused: new Set(excused.map((name) => `relay/${name}/directories`)),
+    foreign: () => foreign.map((path) => entries.get(path))
+  }
 }
 
 const kind: Kind<Services, Services> = Directories

@@ -14,6 +14,7 @@ import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
 import { identityFromKeyFiles, type RelayIdentity } from "../src/identity/RelayIdentity.ts"
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noMonitors } from "./NoMonitors.ts"
 
 const newIdentity = (seed: string): RelayIdentity => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 1024 })
@@ -47,6 +48,7 @@ const situation = (fates: typeof Fates.Type) => {
   )
   let writes = 0
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(IdentityStoreReader, {
       read: Effect.sync(() => entries),
       digest: Effect.sync(() => Option.some(digestOfStored(entries)))

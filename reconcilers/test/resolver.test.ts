@@ -8,8 +8,9 @@ import { ResolverReader } from "../src/resolver/ResolverReader.ts"
 import { ResolverWriter } from "../src/resolver/ResolverWriter.ts"
 import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = ResolverReader | ResolverWriter
+type Services = Monitors | ResolverReader | ResolverWriter
 
 const Found = Schema.Union([
   Schema.Struct({ type: Schema.Literals(["absent", "not a file"]) }),
@@ -40,6 +41,7 @@ const worldOf = (start: LookedAt) => (): World<Services> => {
   return {
     host,
     layer: Layer.mergeAll(
+      noMonitors,
       Layer.succeed(ResolverReader, { read: Effect.sync(() => now) }),
       Layer.succeed(ResolverWriter, {
         write: (content) => put({ type: "file", content, mode: 0o644, uid: 0, gid: 0 }),

@@ -1,43 +1,51 @@
 import { describe, it } from "@effect/vitest"
-import type { DesiredInput } from "@patela/domain/reconciler/Kind"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
 import { desiredRoutes } from "../src/routing/DesiredRoute.ts"
 import { type RouteEntry, routeEntry, ruleEntry } from "../src/routing/RouteEntry.ts"
 import { readEntries, RouteReader } from "../src/routing/RouteReader.ts"
-import { RouteWriter } from "../src/routing/RouteWriter.ts"
+import { type RouteStep, RouteWriter } from "../src/routing/RouteWriter.ts"
 import { Routing } from "../src/routing/Routing.ts"
 import { damaged } from "./DamagedText.ts"
+import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf } from "./NetworkInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
+
+type Services = Monitors | RouteReader | RouteWriter
+
+const kind: Kind<Services, Services> = Routing
 
 const textOf = ({ family, line, what }: RouteEntry) => `${family} ${what} ${line}`
 
-/** Table 8020 and its rules in memory. `alwaysRefuses`: the table had its refusing route at every step. */
-const fakeHost = (before: ReadonlyArray<RouteEntry>) => {
-  const host = { entries: [...before], steps: 0, open: 0 }
+interface RoutingWorld extends World<Services> {
+  readonly entries: () => ReadonlyArray<RouteEntry>
+  /** After how many steps a rule led to a table that does not refuse. */
+  readonly open: () => number
+}
+
+/** Table 8020 and its rules in memory; there is nothing else that a step could name. It `refuses` one line. */
+const worldOf = (before: ReadonlyArray<RouteEntry>, refuses?: string) => (): RoutingWorld => {
+  const host = new FakeHost()
+  let entries = [...before]
+  let open = 0
+  const perform = Effect.fnUntraced(function*({ entry, step }: RouteStep) {
+    if (textOf(entry) === refuses) return "RTNETLINK answers: Permission denied"
+    yield* host.write(() => {
+      entries = entries.filter((one) => textOf(one) !== textOf(entry))
+      if (step === "add") entries.push(entry)
+      const ruled = entries.some(({ family, what }) => family === entry.family && what === "rule")
+      const refusing = entries.some(({ family, role }) => family === entry.family && role === "unreachable")
+      if (ruled && !refusing) open += 1
+    })
+    return undefined
+  })
   const layer = Layer.mergeAll(
-    Layer.succeed(RouteReader, RouteReader.of({ entries: Effect.sync(() => host.entries) })),
-    Layer.succeed(
-      RouteWriter,
-      RouteWriter.of({
-        perform: (steps) =>
-          Effect.sync(() =>
-            steps.map(({ entry, step }) => {
-              host.steps += 1
-              host.entries = host.entries.filter((one) => textOf(one) !== textOf(entry))
-              if (step === "add") host.entries.push(entry)
-              const ruled = host.entries.some(({ family, what }) => family === entry.family && what === "rule")
-              const refusing = host.entries.some(({ family, role }) =>
-                family === entry.family && role === "unreachable"
-              )
-              if (ruled && !refusing) host.open += 1
-              return undefined
-            })
-          )
-      })
-    )
+    noMonitors,
+    Layer.succeed(RouteReader, { entries: Effect.sync(() => entries), texts: Effect.die("not asked for") }),
+    Layer.succeed(RouteWriter, { perform: (steps) => Effect.forEach(steps, perform) })
   )
-  return { host, layer }
+  return { host, layer, entries: () => entries, open: () => open, foreign: () => [] }
 }
 
 const entriesOf = (input: DesiredInput) =>
@@ -58,34 +66,34 @@ const Before = Schema.UniqueArray(Schema.Int.pipe(Schema.check(Schema.isBetween(
 
 describe("routing", () => {
   it.effect.prop(
-    "converges from any part of the table, then writes nothing",
+    "the laws hold from any part of the table",
     [Before, Schema.Boolean],
     ([picked, v6]) => {
       const input = inputOf([0], v6 ? {} : { gateway_v6: null })
       const all = [...entriesOf(inputOf([0])), ...FOREIGN]
-      const { host, layer } = fakeHost(picked.flatMap((index) => all[index] ?? []))
-      return Effect.gen(function*() {
-        const plan = yield* Routing.plan(input)
-        const outcomes = yield* plan.apply(() => true)
-        expect([...outcomes.keys()].toSorted()).toEqual(plan.changes.map(({ address }) => address).toSorted())
-        const again = yield* Routing.plan(input)
-        expect(again.changes).toEqual([])
-        const steps = host.steps
-        yield* again.apply(() => true)
-        expect(host.steps).toBe(steps)
-        expect(host.entries.map(textOf).toSorted()).toEqual(entriesOf(input).map(textOf).toSorted())
-      }).pipe(Effect.provide(layer))
+      const before = picked.flatMap((index) => all[index] ?? [])
+      const wanted = entriesOf(input).map(textOf).toSorted()
+      return kindLaws(kind, input, worldOf(before), ({ entries }) => {
+        expect(entries().map(textOf).toSorted()).toEqual(wanted)
+      })
     }
   )
 
-  it.effect("refuses before any rule leads to the table", () => {
-    const { host, layer } = fakeHost([])
-    return Effect.gen(function*() {
-      yield* (yield* Routing.plan(inputOf([0]))).apply(() => true)
-      expect(host.entries.length).toBe(10)
-      expect(host.open).toBe(0)
-    }).pipe(Effect.provide(layer))
-  })
+  it.effect("refuses before any rule leads to the table, wherever it is killed", () =>
+    kindLaws(kind, inputOf([0]), worldOf([]), ({ entries, open }) => {
+      expect(entries().length).toBe(10)
+      expect(open()).toBe(0)
+    }))
+
+  it.effect("fails for a refused entry alone", () =>
+    Effect.forEach(desiredRoutes(inputOf([0])), (resource) =>
+      Effect.gen(function*() {
+        const refuses = "value" in resource ? textOf(resource.value) : ""
+        const failed = yield* kindLaws(kind, inputOf([0]), worldOf([], refuses), ({ entries }) => {
+          expect(entries().map(textOf)).toHaveLength(9)
+        })
+        expect([...failed]).toEqual([resource.address])
+      })))
 
   it("wants what the kernel needs, and IPv6 only where the network has it", () => {
     const lines = (network: object) => entriesOf(inputOf([0], network)).map(textOf)
@@ -116,7 +124,7 @@ describe("routing", () => {
       const plan = yield* Routing.plan(blind)
       expect(plan.changes).toEqual([])
       expect(plan.refused.length).toBe(10)
-    }).pipe(Effect.provide(fakeHost(FOREIGN).layer)))
+    }).pipe(Effect.provide(worldOf(FOREIGN)().layer)))
 
   /** As iproute2 6.1 wrote it with `-N`. */
   const WRITTEN = [

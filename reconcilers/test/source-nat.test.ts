@@ -1,31 +1,43 @@
 import { describe, it } from "@effect/vitest"
+import type { Kind } from "@patela/domain/reconciler/Kind"
+import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
 import { ABSENT, canonical, type ObservedTable, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
-import { type Element, isSetName } from "../src/source-nat/RelaySource.ts"
+import { type Element, elementsOf, isSetName } from "../src/source-nat/RelaySource.ts"
 import { skeletonOf } from "../src/source-nat/Skeleton.ts"
 import { SourceNat } from "../src/source-nat/SourceNat.ts"
 import { SourceNatReader } from "../src/source-nat/SourceNatReader.ts"
 import { type Edit, SourceNatWriter } from "../src/source-nat/SourceNatWriter.ts"
 import { damaged } from "./DamagedText.ts"
+import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf, Slots } from "./NetworkInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
+
+type Services = Monitors | SourceNatReader | SourceNatWriter
+
+const kind: Kind<Services, Services> = SourceNat
 
 const Body = Schema.Record(Schema.String, Schema.Json)
-const Command = Schema.Union([
+const decodeCommand = Schema.decodeUnknownSync(Schema.Union([
   Schema.Struct({ flush: Schema.Record(Schema.String, Schema.Struct({ name: Schema.String })) }),
   Schema.Struct({ delete: Body }),
-  Schema.Struct({
-    add: Schema.Struct({ element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) }) })
-  }),
   Schema.Struct({ add: Body })
-])
+]))
+const isElements = Schema.is(
+  Schema.Struct({ element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) }) })
+)
 
 /** One transaction on a table in memory, or why it is refused: where an element has something that `refuses` names. */
-const transact = (now: ObservedTable, edit: Edit, refuses: ReadonlyArray<string>): ObservedTable | string => {
+const transact = (
+  now: ObservedTable,
+  commands: ReadonlyArray<Schema.Json>,
+  refuses: ReadonlyArray<string>
+): ObservedTable | string => {
   let objects: Array<typeof Body.Type> = []
   let rebuilt = false
   let elements: Array<Element> = [...now.elements]
-  for (const command of edit(now).map((json) => Schema.decodeUnknownSync(Command)(json))) {
+  for (const command of commands.map((json) => decodeCommand(json))) {
     if ("flush" in command) {
       const names = new Set(Object.values(command.flush).map(({ name }) => name))
       elements = elements.filter(({ set }) => !names.has(set))
@@ -33,52 +45,71 @@ const transact = (now: ObservedTable, edit: Edit, refuses: ReadonlyArray<string>
       rebuilt = true
       objects = []
       elements = []
-    } else if (
-      "element" in command.add && Schema.is(Schema.Struct({ elem: Schema.Array(Schema.Json) }))(command.add["element"])
-    ) {
-      const { element } = Schema.decodeUnknownSync(Schema.Struct({
-        element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) })
-      }))(command.add)
-      for (const json of element.elem) {
-        if (refuses.some((text) => canonical(json).includes(text))) return "Error: Could not process rule"
-        if (isSetName(element.name)) elements.push({ set: element.name, json })
+    } else if (isElements(command.add)) {
+      const { elem, name } = command.add.element
+      for (const json of elem) {
+        const text = JSON.stringify(json)
+        if (refuses.some((refused) => text.includes(refused))) return "Error: Could not process rule"
+        if (isSetName(name)) elements.push({ set: name, json })
       }
-    } else objects.push(Schema.decodeUnknownSync(Body)(command.add))
+    } else objects.push(command.add)
   }
   return { skeleton: rebuilt ? skeletonTexts(objects) : now.skeleton, elements }
 }
 
-const fakeHost = (before: ObservedTable, refuses: ReadonlyArray<string> = []) => {
-  const host = { table: before, commits: 0 }
-  const layer = Layer.mergeAll(
-    Layer.succeed(SourceNatReader, SourceNatReader.of({ table: Effect.sync(() => host.table) })),
-    Layer.succeed(
-      SourceNatWriter,
-      SourceNatWriter.of({
-        check: (edit) =>
-          Effect.sync(() => {
-            const next = transact(host.table, edit, refuses)
-            return typeof next === "string" ? next : undefined
-          }),
-        commit: (edit) =>
-          Effect.sync(() => {
-            const next = transact(host.table, edit, refuses)
-            if (typeof next === "string") return next
-            host.commits += 1
-            host.table = next
-            return undefined
-          })
-      })
-    )
-  )
-  return { host, layer }
+interface Start {
+  readonly before: ObservedTable
+  readonly slots: ReadonlyArray<number>
+  /** Slots of relays whose source the kernel refuses. */
+  readonly refused: ReadonlyArray<number>
 }
 
-const run = (slots: ReadonlyArray<number>) =>
-  Effect.gen(function*() {
-    const plan = yield* SourceNat.plan(inputOf(slots))
-    return yield* plan.apply(() => true)
-  })
+/** A ruleset in memory: the table, and what was asked of others. The kernel refuses the source of a broken relay. */
+const worldOf = ({ before, refused, slots }: Start) =>
+(broken: Broken): World<Services> & {
+  readonly table: () => ObservedTable
+} => {
+  const host = new FakeHost()
+  let table = before
+  const elsewhere: Array<unknown> = []
+  const unwelcome = [...refused, ...slots.filter((slot) => broken.has(RelayName.make(`cheese${slot}`)))]
+  const refuses = unwelcome.map((slot) => `"198.51.100.${10 + slot}"`)
+  const layer = Layer.mergeAll(
+    noMonitors,
+    Layer.succeed(SourceNatReader, { table: Effect.sync(() => table), text: Effect.die("not asked for") }),
+    Layer.succeed(SourceNatWriter, {
+      replace: () => Effect.die("not asked for"),
+      check: (edit) =>
+        Effect.sync(() => {
+          const next = transact(table, edit(table), refuses)
+          return typeof next === "string" ? next : undefined
+        }),
+      commit: Effect.fnUntraced(function*(edit: Edit) {
+        const commands = edit(table)
+        const next = transact(table, commands, refuses)
+        if (typeof next === "string") return next
+        elsewhere.push(...commands.filter((command) => !isOfPatela(command)))
+        yield* host.write(() => {
+          table = next
+        })
+        return undefined
+      })
+    })
+  )
+  return { host, layer, table: () => table, foreign: () => elsewhere }
+}
+
+/** A command is of the table `inet patela`: all that stand outside of it are foreign. */
+const isOfPatela = (command: Schema.Json): boolean => {
+  const text = canonical(command)
+  return text.includes(`"family":"inet"`) && (text.includes(`"table":"patela"`) || text.includes(`"name":"patela"`))
+}
+
+/** The table with the elements of these slots, as Patela would have it for a link. */
+const tableOf = (link: string, slots: ReadonlyArray<number>): ObservedTable => ({
+  skeleton: skeletonTexts(skeletonOf(link)),
+  elements: inputOf(slots).config.relays.flatMap(({ ip_v4, ip_v6, slot }) => elementsOf({ slot, v4: ip_v4, v6: ip_v6 }))
+})
 
 /** Elements that Patela would not write so. */
 const Foreign = Schema.Struct({
@@ -91,64 +122,47 @@ const Foreign = Schema.Struct({
   ])
 })
 
+const { layer: blank } = worldOf({ before: ABSENT, slots: [], refused: [] })(new Set())
+
 describe("source-nat", () => {
-  it.effect.prop("converges from any table, then writes nothing", [
+  it.effect.prop("the laws hold from any table", [
     Slots,
     Slots,
     Schema.Array(Foreign),
     Schema.Literals(["absent", "as it should be", "another link", "empty"])
-  ], ([before, slots, foreign, skeleton]) => {
-    const { host, layer } = fakeHost(ABSENT)
+  ], ([slotsBefore, slots, foreign, skeleton]) => {
+    const { elements, ...found } = tableOf(skeleton === "another link" ? "x0" : "e0", slotsBefore)
+    const texts = skeleton === "empty" ? new Set(["table \"patela\" {}"]) : found.skeleton
+    const before = skeleton === "absent" ? ABSENT : { skeleton: texts, elements: [...elements, ...foreign] }
     return Effect.gen(function*() {
-      if (skeleton !== "absent") {
-        yield* run(before)
-        const texts = skeleton === "empty" ? new Set(["table \"patela\" {}"]) : skeletonTexts(skeletonOf("x0"))
-        host.table = {
-          skeleton: skeleton === "as it should be" ? host.table.skeleton : texts,
-          elements: [...host.table.elements, ...foreign]
-        }
-      }
-      const outcomes = yield* run(slots)
-      expect([...outcomes.values()].every(({ done }) => done)).toBe(true)
-      const again = yield* SourceNat.plan(inputOf(slots))
-      expect(again.changes).toEqual([])
-      const commits = host.commits
-      yield* again.apply(() => true)
-      expect(host.commits).toBe(commits)
-      expect(host.table.skeleton).toEqual(skeletonTexts(skeletonOf("e0")))
-    }).pipe(Effect.provide(layer))
+      const failed = yield* kindLaws(kind, inputOf(slots), worldOf({ before, slots, refused: [] }), ({ table }) => {
+        expect(table().skeleton).toEqual(skeletonTexts(skeletonOf("e0")))
+      })
+      expect([...failed]).toEqual([])
+    })
   })
 
   it.effect.prop(
     "leaves out exactly the relays that the kernel refuses, in one commit",
     [Slots, Slots],
-    ([slots, bad]) => {
-      const { host, layer } = fakeHost(ABSENT, bad.map((slot) => `"198.51.100.${10 + slot}"`))
-      return Effect.gen(function*() {
-        const outcomes = yield* run(slots)
-        expect(outcomes.get("node/source-nat")).toEqual({ done: true })
-        for (const slot of slots) {
-          expect(outcomes.get(`relay/cheese${slot}/source-nat`)?.done).toBe(!bad.includes(slot))
-        }
-        expect(host.commits).toBe(1)
-        const left = (yield* SourceNat.plan(inputOf(slots))).changes.map(({ address }) => address)
-        expect(left.toSorted()).toEqual(
-          slots.filter((slot) => bad.includes(slot)).map((slot) => `relay/cheese${slot}/source-nat`).toSorted()
-        )
-      }).pipe(Effect.provide(layer))
-    }
+    ([slots, refused]) =>
+      Effect.gen(function*() {
+        const start = { before: ABSENT, slots, refused }
+        const failed = yield* kindLaws(kind, inputOf(slots), worldOf(start), ({ host }) => {
+          expect(host.writes).toBe(1)
+        })
+        const wanted = slots.filter((slot) => refused.includes(slot)).map((slot) => `relay/cheese${slot}/source-nat`)
+        expect([...failed].toSorted()).toEqual(wanted.toSorted())
+      })
   )
 
-  it.effect("keeps what was not admitted as it is", () => {
-    const { layer } = fakeHost(ABSENT)
-    return Effect.gen(function*() {
-      yield* run([0, 1])
-      const plan = yield* SourceNat.plan(inputOf([1, 3]))
+  it.effect("keeps what was not admitted as it is", () =>
+    Effect.gen(function*() {
+      const plan = yield* kind.plan(inputOf([1, 3]))
       yield* plan.apply(({ address }) => address === "relay/cheese3/source-nat")
-      const left = yield* SourceNat.plan(inputOf([1, 3]))
+      const left = yield* kind.plan(inputOf([1, 3]))
       expect(left.changes.map(({ action, address }) => `${action} ${address}`)).toEqual(["remove source-nat/slot/0"])
-    }).pipe(Effect.provide(layer))
-  })
+    }).pipe(Effect.provide(worldOf({ before: tableOf("e0", [0, 1]), slots: [], refused: [] })(new Set()).layer)))
 
   it.effect("needs the addresses and the routes of each family that a relay has", () =>
     Effect.gen(function*() {
@@ -164,7 +178,7 @@ describe("source-nat", () => {
       expect(changes.find(({ address }) => address === "relay/cheese0/source-nat")?.needs).toContain(
         "relay/cheese0/address-v6"
       )
-    }).pipe(Effect.provide(fakeHost(ABSENT).layer)))
+    }).pipe(Effect.provide(blank)))
 
   it.effect("refuses a slot or an address that another relay has", () =>
     Effect.gen(function*() {
@@ -175,7 +189,7 @@ describe("source-nat", () => {
         "slot 0 is already that of relay cheese0",
         "slot 1 is already that of relay cheese1"
       ])
-    }).pipe(Effect.provide(fakeHost(ABSENT).layer)))
+    }).pipe(Effect.provide(blank)))
 
   /** As nft 1.0.6 writes a table: handles everywhere, counters with what they have counted. */
   const WRITTEN = JSON.stringify({

@@ -4,6 +4,7 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect, Layer, Schema } from "effect"
 import type { LookedAt } from "../src/host/LookAtFile.ts"
+import { FileNotWritten } from "../src/host/ReplaceFile.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import { desiredTorrcs } from "../src/torrc/DesiredTorrc.ts"
@@ -12,25 +13,43 @@ import { TorrcReader } from "../src/torrc/TorrcReader.ts"
 import { Torrcs } from "../src/torrc/Torrcs.ts"
 import { complaintIn, TorrcRefused, TorrcVerifier } from "../src/torrc/TorrcVerifier.ts"
 import { TorrcWriter } from "../src/torrc/TorrcWriter.ts"
-import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
+type Services = Monitors | TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
 
 const CHEESES = ["toma", "robiola", "brie"]
+/** What nobody may see, whether the configuration or the host has it. */
+const SECRET = "16:C0FFEEC0FFEE"
 const Relay = Schema.Struct({
   name: Schema.Literals(CHEESES),
-  torrc: Schema.Literals(["", "ContactInfo me\n", "ContactInfo refuse\n", "User root\n", "Nonsense 1\n"])
+  torrc: Schema.Literals([
+    "",
+    "ContactInfo me\n",
+    "ContactInfo refuse\n",
+    "User root\n",
+    "Nonsense 1\n",
+    `HashedControlPassword ${SECRET}\n`,
+    `Nonsense ${SECRET}\n`
+  ])
 })
 const Start = Schema.Array(Schema.Struct({
   name: Schema.Literals(CHEESES),
   owned: Schema.Boolean,
-  content: Schema.Literals([`${OWNED_HEADER}\nNickname x\n`, "SocksPort 0\n", "", "not a file"]),
+  content: Schema.Literals([
+    `${OWNED_HEADER}\nNickname x\n`,
+    `${OWNED_HEADER}\nHashedControlPassword ${SECRET}\n# ${SECRET}\n`,
+    `HashedControlPassword ${SECRET}\n`,
+    "SocksPort 0\n",
+    "",
+    "not a file"
+  ]),
   mode: Schema.Literals([0o640, 0o644])
 }))
 
-/** Torrcs in memory, with a tor that refuses one kind of line. */
-const worldOf = (start: typeof Start.Type) => (): World<Services> => {
+/** Torrcs in memory, with a tor that refuses one kind of line. That of a broken relay cannot be written. */
+const worldOf = (start: typeof Start.Type) => (broken: Broken): World<Services> => {
   const files = new Map<RelayName, LookedAt>()
   const owned = new Set<RelayName>()
   for (const { content, mode, name, owned: isOwned } of start) {
@@ -43,7 +62,12 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
   const foreign = [...files].filter(([relay, found]) =>
     found.type !== "file" || (!owned.has(relay) && !found.content.startsWith(OWNED_HEADER))
   ).map(([relay]) => relay)
+  const write = (relay: RelayName, change: () => void) =>
+    broken.has(relay)
+      ? Effect.fail(new FileNotWritten({ path: relay, message: "the disk is full" }))
+      : host.write(change)
   const layer = Layer.mergeAll(
+    noMonitors,
     host.ledger(),
     Layer.succeed(TorrcReader, { readAll: Effect.sync(() => new Map(files)) }),
     Layer.succeed(TorrcVerifier, {
@@ -52,11 +76,11 @@ const worldOf = (start: typeof Start.Type) => (): World<Services> => {
     }),
     Layer.succeed(TorrcWriter, {
       write: ({ content, gid, relay }) =>
-        host.write(() => files.set(relay, { type: "file", content, mode: 0o640, uid: 0, gid })),
-      remove: (relay) => host.write(() => files.delete(relay))
+        write(relay, () => files.set(relay, { type: "file", content, mode: 0o640, uid: 0, gid })),
+      remove: (relay) => write(relay, () => files.delete(relay))
     })
   )
-  return { host, layer, foreign: () => foreign.map((relay) => files.get(relay)) }
+  return { host, layer, foreign: () => foreign.map((relay) => files.get(relay)), secrets: [SECRET] }
 }
 
 const kind: Kind<Services, Services> = Torrcs
@@ -88,7 +112,7 @@ describe("torrc", () => {
   it.effect("a refused configuration leaves in place what is there", () =>
     Effect.gen(function*() {
       const start = [{ name: "toma", owned: true, content: `${OWNED_HEADER}\nNickname x\n`, mode: 0o640 }] as const
-      const { layer } = worldOf(start)()
+      const { layer } = worldOf(start)(new Set())
       const plan = yield* Effect.provide(kind.plan(inputOf([{ name: "toma", torrc: "User root\n" }])), layer)
       assert.deepStrictEqual(plan.changes, [])
       assert.deepStrictEqual(plan.refused.map(({ address }) => address), ["relay/toma/torrc"])
@@ -168,7 +192,6 @@ describe("torrc", () => {
     "no difference shows a secret, in whatever line it stands",
     [Schema.Literals(["", " ", "\t", "+"])],
     ([before]) => {
-      const secret = "16:C0FFEEC0FFEE"
       const lines = [
         "HashedControlPassword",
         "hashedcontrolpassword",
@@ -176,10 +199,10 @@ describe("torrc", () => {
         "Socks5ProxyPassword",
         "Nonsense",
         "#",
-        secret
+        SECRET
       ]
-      for (const line of lines) assert.notInclude(shownLine(`${before}${line} ${secret}`), secret)
-      assert.notInclude(shownLine("HashedControlPassword\\"), secret)
+      for (const line of lines) assert.notInclude(shownLine(`${before}${line} ${SECRET}`), SECRET)
+      assert.notInclude(shownLine("HashedControlPassword\\"), SECRET)
     }
   )
 

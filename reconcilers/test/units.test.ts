@@ -1,10 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Ipv4 } from "@patela/domain/net/Ipv4"
-import type { DesiredInput } from "@patela/domain/reconciler/Kind"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
-import { Slot } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { HostCommand } from "../src/host/HostCommand.ts"
+import { FileNotWritten } from "../src/host/ReplaceFile.ts"
 import { InstanceReader, type InstanceTorrc } from "../src/units/InstanceReader.ts"
 import { loadedFrom, type LoadedTorrc } from "../src/units/LoadedTorrc.ts"
 import { signalOf, SystemdReader } from "../src/units/SystemdReader.ts"
@@ -12,8 +11,23 @@ import { SystemdWriter, UnitJobFailed } from "../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../src/units/UnitLedger.ts"
 import { Units } from "../src/units/Units.ts"
 import { isManaged } from "../src/units/UnitStep.ts"
+import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
+
+type Services =
+  | Monitors
+  | HostCommand
+  | InstanceReader
+  | SystemdReader
+  | SystemdWriter
+  | UnitLedgerReader
+  | UnitLedgerWriter
+
+const kind: Kind<Services, Services> = Units
 
 const NAMES = ["brie", "toma", "fontina", "asiago"].map((name) => RelayName.make(name))
+const SECRET = "16:C0FFEEC0FFEE"
 const TORRCS = ["ORPort 1.2.3.4:1\n", "ORPort 1.2.3.4:1\nRelayBandwidthRate 1 MB\n", "ORPort 1.2.3.4:2\n"]
 
 const State = Schema.Struct({
@@ -22,61 +36,62 @@ const State = Schema.Struct({
   torrc: Schema.Literals([0, 1, 2]),
   loaded: Schema.NullOr(Schema.Literals([0, 1, 2])),
   managed: Schema.Boolean,
-  startedAt: Schema.Literals([1, 3]),
-  broken: Schema.Boolean
+  startedAt: Schema.Literals([1, 3])
 })
 const States = Schema.Tuple([State, State, State, State])
 
-const textOf = (index: number): string => TORRCS[index] ?? ""
+const loadedAt = (index: number): LoadedTorrc => loadedFrom(`${TORRCS[index] ?? ""}HashedControlPassword ${SECRET}\n`)
 
-interface Simulated {
+interface FakeUnit {
   active: string
   startedAt: number
   readonly torrc: InstanceTorrc
-  readonly broken: boolean
 }
 
-/** A host in memory that dies before its `lifetime`-th write. */
-const simulate = (states: typeof States.Type) => {
-  const units = new Map(NAMES.flatMap((name, index): ReadonlyArray<[RelayName, Simulated]> => {
+interface UnitWorld extends World<Services> {
+  /** What became of units, one line a job. */
+  readonly jobs: ReadonlyArray<string>
+  readonly activeOf: (name: RelayName) => string | undefined
+}
+
+/** systemd in memory. A broken relay's unit neither starts nor stops, and the ledger cannot be told of it. */
+const worldOf = (states: typeof States.Type) => (broken: Broken): UnitWorld => {
+  const host = new FakeHost()
+  const stateOf = new Map(NAMES.flatMap((name, index) => {
     const state = states[index]
-    if (state === undefined) return []
-    const { active, broken, managed, startedAt, torrc } = state
-    return [[name, {
-      active,
-      broken,
-      startedAt,
-      torrc: { content: loadedFrom(textOf(torrc)), changedAt: 2, managed }
-    }]]
+    return state === undefined ? [] : [[name, state] as const]
   }))
-  const ledger = new Map(NAMES.flatMap((name, index): ReadonlyArray<[RelayName, LoadedTorrc]> => {
-    const loaded = states[index]?.loaded
-    return loaded === undefined || loaded === null ? [] : [[name, loadedFrom(textOf(loaded))]]
-  }))
-  const log: Array<string> = []
-  let lifetime = Infinity
-  const writing = <A>(line: string, act: () => A) =>
-    Effect.suspend(() => {
-      if (lifetime <= 0) return Effect.die("killed")
-      lifetime--
-      log.push(line)
-      return Effect.sync(act)
-    })
+  const units = new Map([...stateOf].map(([name, { active, managed, startedAt, torrc }]): [RelayName, FakeUnit] => [
+    name,
+    { active, startedAt, torrc: { content: loadedAt(torrc), changedAt: 2, managed } }
+  ]))
+  const ledger = new Map(
+    [...stateOf].flatMap(([name, { loaded }]) => loaded === null ? [] : [[name, loadedAt(loaded)] as const])
+  )
+  const foreign = [...stateOf].flatMap(([name, { loaded, managed, wanted }]) =>
+    wanted || managed || loaded !== null ? [] : [name]
+  )
+  const jobs: Array<string> = []
+  const argv: Array<string> = []
+
   const nameIn = (unit: string): RelayName => RelayName.make(unit.slice("tor@".length, -".service".length))
-  const job = (word: string, active: string, restarts: boolean) => (unit: string) =>
+  const job = (word: string, active: string, begins: boolean) => (unit: string) =>
     Effect.gen(function*() {
-      const it = units.get(nameIn(unit))
+      const name = nameIn(unit)
+      const it = units.get(name)
       if (it === undefined) return
-      if (it.broken && active === "active") {
-        it.active = "failed"
+      if (broken.has(name)) {
+        if (begins) it.active = "failed"
         return yield* new UnitJobFailed({ unit, result: "failed", message: "it is broken" })
       }
-      yield* writing(`${word} ${nameIn(unit)}`, () => {
+      yield* host.write(() => {
+        jobs.push(`${word} ${name}`)
         it.active = active
-        if (restarts) it.startedAt = 3
+        if (begins) it.startedAt = 3
       })
     })
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(SystemdReader, {
       list: Effect.sync(() =>
         [...units].map(([name, { active }]) => ({ unit: unitOf(name), active, sub: active, path: `/${name}` }))
@@ -96,8 +111,11 @@ const simulate = (states: typeof States.Type) => {
     }),
     Layer.succeed(UnitLedgerReader, { read: Effect.sync(() => new Map(ledger)) }),
     Layer.succeed(UnitLedgerWriter, {
-      loaded: (name, torrc) => writing("ledger", () => void ledger.set(name, torrc)),
-      forget: (name) => ledger.has(name) ? writing("ledger", () => void ledger.delete(name)) : Effect.void
+      loaded: (name, torrc) =>
+        broken.has(name)
+          ? Effect.fail(new FileNotWritten({ path: "units.json", message: "it is broken" }))
+          : host.write(() => ledger.set(name, torrc)),
+      forget: (name) => ledger.has(name) ? host.write(() => ledger.delete(name)) : Effect.void
     }),
     Layer.succeed(SystemdWriter, {
       start: job("start", "active", true),
@@ -106,120 +124,51 @@ const simulate = (states: typeof States.Type) => {
       stop: job("stop", "inactive", false)
     }),
     Layer.succeed(HostCommand, {
-      run: () => Effect.succeed(""),
-      attempt: () => Effect.succeed({ exitCode: 0, stdout: "", stderr: "" })
+      run: (program, args) =>
+        Effect.sync(() => {
+          argv.push(program, ...args)
+          return ""
+        }),
+      attempt: () => Effect.die("not asked for")
     })
   )
-  const wanted = NAMES.filter((_, index) => states[index]?.wanted === true)
-  return { units, log, layer, wanted, ledger, live: (writes: number) => void (lifetime = writes) }
-}
-
-const inputFor = (names: ReadonlyArray<RelayName>): DesiredInput => ({
-  configIsNew: false,
-  facts: { cpus: 2, memory: 2 ** 32, relayInterface: { found: true, name: "ens0" } },
-  config: {
-    geoip: false,
-    test_network: false,
-    generation: 1,
-    removed: [],
-    network: { gateway_v4: V4, gateway_v6: null, prefix_v4: 24, prefix_v6: null, dns: [], pools: [] },
-    relays: names.map((name, index) => ({
-      name,
-      slot: Slot.make(index),
-      ip_v4: V4,
-      ip_v6: null,
-      or_port: 9001,
-      dir_port: null,
-      torrc: "",
-      fingerprint: null
-    }))
+  return {
+    host,
+    layer,
+    jobs,
+    activeOf: (name) => units.get(name)?.active,
+    foreign: () => foreign.map((name) => [units.get(name), jobs.filter((line) => line.endsWith(` ${name}`))]),
+    secrets: [SECRET],
+    argv: () => argv
   }
-})
-const V4 = Ipv4.make("192.0.2.1")
-
-const pass = Effect.fnUntraced(function*(wanted: ReadonlyArray<RelayName>) {
-  const plan = yield* Units.plan(inputFor(wanted))
-  return yield* plan.apply(() => true)
-})
-
-const sound = (states: typeof States.Type): typeof States.Type => {
-  const mended = ([one, two, three, four]: typeof States.Type) =>
-    [one, two, three, four].map((state) => ({ ...state, broken: false }))
-  return Schema.decodeUnknownSync(States)(mended(states))
 }
 
-describe("units, by the laws of every kind", () => {
-  it.effect.prop(
-    "after apply nothing is left to do, and nothing is written again",
-    [States],
-    ([states]) =>
-      Effect.gen(function*() {
-        const { layer, log, units, wanted } = simulate(sound(states))
-        yield* Effect.gen(function*() {
-          yield* pass(wanted)
-          assert.deepEqual((yield* Units.plan(inputFor(wanted))).changes, [])
-          const writes = log.length
-          yield* pass(wanted)
-          assert.strictEqual(log.length, writes)
-          for (const name of wanted) assert.strictEqual(units.get(name)?.active, "active")
-        }).pipe(Effect.provide(layer))
-      })
-  )
+const inputOf = (states: typeof States.Type): DesiredInput =>
+  nodeInput(NAMES.flatMap((name, slot) => states[slot]?.wanted === true ? [relayAt(slot, name)] : []))
 
-  it.effect.prop("what is not Patela's is left alone", [States], ([states]) =>
+describe("units", () => {
+  it.effect.prop("the laws hold on any host", [States], ([states]) =>
     Effect.gen(function*() {
-      const { layer, log, wanted } = simulate(sound(states))
-      yield* Effect.provide(pass(wanted), layer)
-      NAMES.forEach((name, index) => {
-        const state = states[index]
-        if (state === undefined || state.wanted || state.managed || state.loaded !== null) return
-        assert.isFalse(log.some((line) => line.endsWith(` ${name}`)), log.join())
+      const input = inputOf(states)
+      const failed = yield* kindLaws(kind, input, worldOf(states), ({ activeOf }) => {
+        for (const { name } of input.config.relays) assert.strictEqual(activeOf(name), "active")
       })
+      assert.deepEqual([...failed], [])
     }))
-
-  it.effect.prop("killed after any write it converges on the next run", [
-    States,
-    Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 12 })))
-  ], ([states, writes]) =>
-    Effect.gen(function*() {
-      const { layer, live, wanted } = simulate(sound(states))
-      yield* Effect.gen(function*() {
-        live(writes)
-        yield* Effect.exit(pass(wanted))
-        live(Infinity)
-        yield* pass(wanted)
-        assert.deepEqual((yield* Units.plan(inputFor(wanted))).changes, [])
-      }).pipe(Effect.provide(layer))
-    }))
-
-  it.effect.prop(
-    "one that cannot start changes nothing for the others",
-    [States],
-    ([states]) =>
-      Effect.gen(function*() {
-        const ailing = simulate(states)
-        const healthy = simulate(sound(states))
-        const outcomes = yield* Effect.provide(pass(ailing.wanted), ailing.layer)
-        yield* Effect.provide(pass(healthy.wanted), healthy.layer)
-        NAMES.forEach((name, index) => {
-          if (states[index]?.broken === true) return
-          assert.strictEqual(ailing.units.get(name)?.active, healthy.units.get(name)?.active)
-          assert.isTrue(outcomes.get(`relay/${name}/unit`)?.done ?? true)
-        })
-      })
-  )
 
   it.effect("a running relay is reloaded where that does, and restarted where it must be", () =>
     Effect.gen(function*() {
-      const still = { wanted: true, active: "active", managed: true, startedAt: 1, broken: false } as const
-      const { layer, log, wanted } = simulate([
+      const still = { wanted: true, active: "active", managed: true, startedAt: 1 } as const
+      const states = [
         { ...still, loaded: 0, torrc: 1 },
         { ...still, loaded: 0, torrc: 2 },
         { ...still, loaded: 2, torrc: 2 },
         { ...still, loaded: null, torrc: 0, startedAt: 3 }
-      ])
-      yield* Effect.provide(pass(wanted), layer)
-      assert.deepEqual(log.filter((line) => line !== "ledger"), ["reload brie", "restart toma"])
+      ] as const
+      const { jobs, layer } = worldOf(states)(new Set())
+      const plan = yield* Effect.provide(kind.plan(inputOf(states)), layer)
+      yield* Effect.provide(plan.apply(() => true), layer)
+      assert.deepEqual(jobs, ["reload brie", "restart toma"])
     }))
 })
 

@@ -5,7 +5,9 @@ import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"
 import { AddressWriter } from "@patela/reconcilers/addresses/AddressWriter"
 import { DirectoryReader } from "@patela/reconcilers/directories/DirectoryReader"
 import { DirectoryWriter } from "@patela/reconcilers/directories/DirectoryWriter"
+import { FileMonitor } from "@patela/reconcilers/host/FileMonitor"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
+import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
 import { IdentityPolicy } from "@patela/reconcilers/identity/IdentityPolicy"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
@@ -59,7 +61,9 @@ const readers = Layer.mergeAll(
   AccountReader.layer,
   AddressReader.layer,
   DirectoryReader.layer,
+  FileMonitor.layer,
   HostFactsReader.layer,
+  HostMonitor.layer,
   InstanceReader.layer,
   KeyFileReader.layer,
   LedgerReader.layer,

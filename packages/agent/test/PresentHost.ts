@@ -13,6 +13,8 @@ import { desiredAddresses } from "@patela/reconcilers/addresses/DesiredAddress"
 import { desiredDirectories } from "@patela/reconcilers/directories/DesiredDirectories"
 import { DirectoryReader } from "@patela/reconcilers/directories/DirectoryReader"
 import type { Entry } from "@patela/reconcilers/directories/ObservedDirectories"
+import { FileMonitor } from "@patela/reconcilers/host/FileMonitor"
+import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import type { LookedAt } from "@patela/reconcilers/host/LookAtFile"
 import type { HostIdentity } from "@patela/reconcilers/identity/HostIdentity"
 import {
@@ -196,12 +198,15 @@ export const readersOf = (host: PresentHost) => {
         return Effect.succeed(host.stored.size === 0 ? Option.none() : Option.some(digestOfStored(host.stored)))
       })
     }),
+    Layer.succeed(FileMonitor, { changes: () => Stream.never }),
+    Layer.succeed(HostMonitor, { events: () => Stream.never }),
     Layer.succeed(AddressReader, {
       links: Effect.sync(() => [{ name: LINK, up: host.linkUp, addresses: host.addresses }])
     }),
-    Layer.succeed(RouteReader, { entries: Effect.sync(() => host.routes) }),
+    Layer.succeed(RouteReader, { entries: Effect.sync(() => host.routes), texts: Effect.die("not asked for") }),
     Layer.succeed(SourceNatReader, {
-      table: Effect.sync(() => ({ skeleton: host.skeleton, elements: host.elements }))
+      table: Effect.sync(() => ({ skeleton: host.skeleton, elements: host.elements })),
+      text: Effect.die("not asked for")
     }),
     Layer.succeed(SystemdReader, {
       list: Effect.sync(() =>

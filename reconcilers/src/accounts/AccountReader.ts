@@ -1,6 +1,7 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer } from "effect"
 import * as fs from "node:fs/promises"
+import { GROUPS, USERS } from "../host/HostPaths.ts"
 import { causeText } from "../host/SystemError.ts"
 import { type AccountTables, parseGroups, parseUsers } from "./AccountTables.ts"
 
@@ -20,7 +21,7 @@ export class AccountReader extends Context.Service<AccountReader, {
       })
     )
 
-  static readonly layer: Layer.Layer<AccountReader> = AccountReader.layerAt("/etc/passwd", "/etc/group")
+  static readonly layer: Layer.Layer<AccountReader> = AccountReader.layerAt(USERS, GROUPS)
 }
 
 // A declaration, for the class makes its layer before a constant that stands here would be there.

@@ -1,14 +1,23 @@
 import { make } from "@patela/domain/reconciler/Kind"
 import { Effect, Stream } from "effect"
+import { FileMonitor } from "../host/FileMonitor.ts"
+import { GROUPS, USERS } from "../host/HostPaths.ts"
 import { LedgerReader } from "../ledger/LedgerReader.ts"
+import type { LedgerWriter } from "../ledger/LedgerWriter.ts"
 import { AccountReader } from "./AccountReader.ts"
+import type { AccountWriter } from "./AccountWriter.ts"
 import { applyAccounts } from "./applyAccounts.ts"
-import { desiredAccounts } from "./DesiredAccount.ts"
+import { type DesiredAccount, desiredAccounts } from "./DesiredAccount.ts"
 import { diffAccounts } from "./diffAccounts.ts"
-import { observedAccounts } from "./ObservedAccount.ts"
+import { type ObservedAccount, observedAccounts } from "./ObservedAccount.ts"
 
 /** `relay/NAME/account`: the user and the group that each relay runs as. */
-export const Accounts = make({
+export const Accounts = make<
+  DesiredAccount,
+  ObservedAccount,
+  AccountReader | FileMonitor | LedgerReader,
+  AccountReader | AccountWriter | LedgerWriter
+>({
   kind: "accounts",
   desired: desiredAccounts,
   observe: Effect.fn("accounts.observe")(function*(desired) {
@@ -18,6 +27,5 @@ export const Accounts = make({
   }),
   diff: diffAccounts,
   apply: applyAccounts,
-  // Periodic look only: nothing but an administrator changes accounts.
-  watch: Stream.never
+  watch: Stream.unwrap(FileMonitor.useSync((files) => files.changes("accounts", [USERS, GROUPS])))
 })

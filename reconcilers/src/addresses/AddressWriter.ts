@@ -5,10 +5,11 @@ import { batchFailures } from "../host/IpBatch.ts"
 /** One step of the kernel's. An address added is on its link afterwards whether or not it was there before. */
 export type AddressStep =
   | { readonly step: "up"; readonly link: string }
+  | { readonly step: "down"; readonly link: string }
   | { readonly step: "add" | "remove"; readonly link: string; readonly address: string; readonly prefix: number }
 
 /**
- * Sets links up, adds and removes addresses. Each step fails alone: the value has, for each step, why it failed.
+ * Sets links up or down, adds and removes addresses. Each step fails alone: the value has, for each step, why it failed.
  *
  * Addresses come without a prefix route (`noprefixroute`): the kernel would put that one into the main table, which is
  * never written. IPv6 addresses come with `nodad`, for a tentative address cannot be bound, and tor starts at once.
@@ -60,7 +61,7 @@ export class AddressWriter extends Context.Service<AddressWriter, {
 }
 
 const lineOf = (step: AddressStep): string => {
-  if (step.step === "up") return `link set dev ${step.link} up\n`
+  if (step.step === "up" || step.step === "down") return `link set dev ${step.link} ${step.step}\n`
   const where = `${step.address}/${step.prefix} dev ${step.link}`
   if (step.step === "remove") return `address del ${where}\n`
   return `address replace ${where} noprefixroute${step.address.includes(":") ? " nodad" : ""}\n`

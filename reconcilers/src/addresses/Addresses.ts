@@ -1,14 +1,23 @@
 import { make } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
+import type { HostMonitor } from "../host/HostMonitor.ts"
 import { AddressReader } from "./AddressReader.ts"
 import { type AddressStep, AddressWriter } from "./AddressWriter.ts"
-import { desiredAddresses } from "./DesiredAddress.ts"
-import { type AddressChange, diffAddresses, observedAddresses, wrongPrefixes } from "./diffAddresses.ts"
+import { checkpointAddresses } from "./checkpointAddresses.ts"
+import { type DesiredAddress, desiredAddresses } from "./DesiredAddress.ts"
+import {
+  type AddressChange,
+  diffAddresses,
+  type ObservedAddress,
+  observedAddresses,
+  wrongPrefixes
+} from "./diffAddresses.ts"
+import { watchAddresses } from "./watchAddresses.ts"
 
 /** The relay link, up, and each relay's addresses on it. */
-export const Addresses = make({
+export const Addresses = make<DesiredAddress, ObservedAddress, AddressReader | HostMonitor, AddressWriter>({
   kind: "addresses",
   desired: desiredAddresses,
   observe: (desired) =>
@@ -25,8 +34,8 @@ export const Addresses = make({
     }
     return outcomes
   }),
-  // The periodic look only: no event stream yet.
-  watch: Stream.never
+  watch: watchAddresses,
+  checkpoint: checkpointAddresses
 })
 
 interface Step {
@@ -63,6 +72,6 @@ const stepsOf = (change: AddressChange): ReadonlyArray<Step> => {
 }
 
 const nameOf = (step: AddressStep): string =>
-  step.step === "up"
-    ? `link ${step.link} could not be set up`
+  step.step === "up" || step.step === "down"
+    ? `link ${step.link} could not be set ${step.step}`
     : `${step.address}/${step.prefix} could not be ${step.step === "add" ? "added to" : "removed from"} ${step.link}`

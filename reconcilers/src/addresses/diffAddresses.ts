@@ -4,6 +4,8 @@ import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resour
 import type { HostAddress, HostLink } from "./AddressReader.ts"
 import { type DesiredAddress, LINK } from "./DesiredAddress.ts"
 
+export type WantedLink = DesiredAddress & { readonly is: "link" }
+
 /** The relay link, or one address on it in each prefix length that it stands there with. */
 export type ObservedAddress =
   | { readonly is: "link"; readonly link: string; readonly up: boolean }
@@ -83,9 +85,12 @@ export const wrongPrefixes = (
 const lineOf = (sign: string, { address, link }: { readonly address: string; readonly link: string }, prefix: number) =>
   `${sign} ${address}/${prefix} dev ${link}`
 
-const isOwned = (
-  found: ObservedAddress,
-  { link, pools, spared }: DesiredAddress & { readonly is: "link" }
-): boolean =>
-  found.is === "address" && found.link === link && !found.prefixes.some(({ linkLocal }) => linkLocal) &&
-  !spared.has(found.address) && pools.some((pool) => rangeHolds(pool, found.address))
+const isOwned = (found: ObservedAddress, link: WantedLink): boolean =>
+  found.is === "address" && found.link === link.link &&
+  found.prefixes.every(({ linkLocal }) => isInPools({ address: found.address, linkLocal }, link))
+
+/** Whether an address of the relay link is Patela's to remove. */
+export const isInPools = (
+  { address, linkLocal }: Pick<HostAddress, "address" | "linkLocal">,
+  { pools, spared }: WantedLink
+): boolean => !linkLocal && !spared.has(address) && pools.some((pool) => rangeHolds(pool, address))

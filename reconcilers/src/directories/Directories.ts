@@ -1,6 +1,7 @@
 import { make } from "@patela/domain/reconciler/Kind"
 import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
 import { Effect, Stream } from "effect"
+import { FileMonitor } from "../host/FileMonitor.ts"
 import {
   configDirectoryOf,
   INSTANCES_CONFIG,
@@ -9,10 +10,12 @@ import {
   stateDirectoryOf
 } from "../host/HostPaths.ts"
 import { LedgerReader } from "../ledger/LedgerReader.ts"
+import type { LedgerWriter } from "../ledger/LedgerWriter.ts"
 import { applyDirectories } from "./applyDirectories.ts"
 import { type DesiredDirectories, desiredDirectories, directoriesAddress } from "./DesiredDirectories.ts"
 import { diffDirectories } from "./diffDirectories.ts"
 import { DirectoryReader } from "./DirectoryReader.ts"
+import type { DirectoryWriter } from "./DirectoryWriter.ts"
 import type { Entry, ObservedDirectories } from "./ObservedDirectories.ts"
 
 /** Wanted instances and those of the ledger; nobody else's is even looked at. */
@@ -45,12 +48,21 @@ const observe = Effect.fn("directories.observe")(function*(desired: ReadonlyArra
 })
 
 /** `relay/NAME/directories`: where an instance of tor has its configuration, its state and its keys. */
-export const Directories = make({
+export const Directories = make<
+  DesiredDirectories,
+  ObservedDirectories,
+  DirectoryReader | FileMonitor | LedgerReader,
+  DirectoryWriter | LedgerWriter
+>({
   kind: "directories",
   desired: desiredDirectories,
   observe,
   diff: diffDirectories,
   apply: applyDirectories,
-  // Periodic look only: watching directories that tor itself writes into would wake the agent for nothing.
-  watch: Stream.never
+  // By name: tor itself writes other things into its state directory all the time.
+  watch: Stream.unwrap(
+    FileMonitor.useSync((files) =>
+      files.changes("directories", [`${INSTANCES_CONFIG}/*`, `${INSTANCES_STATE}/*`, `${INSTANCES_STATE}/*/keys`])
+    )
+  )
 })

@@ -25,6 +25,12 @@ export interface CommandOptions {
 
 const TIMEOUT = 10_000
 
+/** What programs of the host get for an environment. */
+export const PLAIN_ENVIRONMENT = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  LC_ALL: "C.UTF-8"
+} as const
+
 /** The longest piece of a program's complaint that goes into a message. */
 const COMPLAINT = 500
 
@@ -59,7 +65,7 @@ const make = Effect.fnUntraced(function*(prefix: ReadonlyArray<string>) {
       const [first = program, ...rest] = [...prefix, program, ...args]
       const handle = yield* spawner.spawn(
         ChildProcess.make(first, rest, {
-          env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" },
+          env: PLAIN_ENVIRONMENT,
           extendEnv: false,
           stdin: options?.stdin === undefined ? "ignore" : Stream.make(bytesOf(options.stdin)),
           killSignal: "SIGKILL"

@@ -6,6 +6,10 @@ export const RUNTIME_DIRECTORY = "/run/patela"
 /** What Patela made on this boot, and may therefore remove. */
 export const OWNED_FILE = `${RUNTIME_DIRECTORY}/owned.json`
 
+/** Users and groups of the host, each replaced as a whole by shadow-utils: passwd(5), group(5). */
+export const USERS = "/etc/passwd"
+export const GROUPS = "/etc/group"
+
 /** The name servers of relays, in the format of resolv.conf(5): the value of tor's `ServerDNSResolvConfFile`. */
 export const RESOLVER_FILE = "/etc/patela/resolv.conf"
 

@@ -4,7 +4,8 @@ import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import { relayScope, type ResourceAddress } from "@patela/domain/reconciler/Resource"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import { uidOf } from "@patela/domain/relay/Slot"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option } from "effect"
+import type { FileMonitor } from "../host/FileMonitor.ts"
 import { fingerprintLine, type HostIdentity } from "./HostIdentity.ts"
 import { IdentityPolicy } from "./IdentityPolicy.ts"
 import { IdentityStoreReader, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
@@ -12,6 +13,7 @@ import { KeyFileReader } from "./KeyFileReader.ts"
 import { KeyFileWriter } from "./KeyFileWriter.ts"
 import { contradiction, contradicts, type DesiredIdentity, restorationOf } from "./Restoration.ts"
 import { TorKeygen } from "./TorKeygen.ts"
+import { watchKeyFiles } from "./watchKeyFiles.ts"
 
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/identity`
 
@@ -21,7 +23,7 @@ type IdentityWriters = IdentityStoreReader | KeyFileReader | KeyFileWriter | Tor
  * Every relay has its two key files before its unit starts: restored from the TPM, or made by tor for a relay that
  * nobody has seen yet. It removes nothing: a relay's state goes with its directories, its key in the TPM stays.
  */
-export const identitySpec: KindSpec<DesiredIdentity, HostIdentity, KeyFileReader, IdentityWriters> = {
+export const identitySpec: KindSpec<DesiredIdentity, HostIdentity, FileMonitor | KeyFileReader, IdentityWriters> = {
   kind: "identity",
 
   desired: ({ config }) =>
@@ -62,7 +64,7 @@ export const identitySpec: KindSpec<DesiredIdentity, HostIdentity, KeyFileReader
     return new Map(outcomes)
   }),
 
-  watch: Stream.never
+  watch: watchKeyFiles("identity")
 }
 
 type Wanted = Exclude<Change<DesiredIdentity, HostIdentity>, { readonly action: "remove" }>
@@ -74,10 +76,10 @@ const observedOf = (change: Wanted): HostIdentity => change.action === "update" 
 const restoreOne = Effect.fnUntraced(
   function*(change: Wanted, stored: StoredIdentities, restore: boolean) {
     const { desired } = change
-    const reader = yield* KeyFileReader
     const writer = yield* KeyFileWriter
+    const observed = observedOf(change)
     const found = Option.fromUndefinedOr(stored.get(storeTagOf(desired.name)))
-    const restoration = restorationOf(desired, observedOf(change), found, restore)
+    const restoration = restorationOf(desired, observed, found, restore)
     switch (restoration.step) {
       case "refuse":
         return failed(restoration.message)
@@ -88,18 +90,25 @@ const restoreOne = Effect.fnUntraced(
         const keygen = yield* TorKeygen
         yield* writer.clearDerived(desired)
         yield* keygen.make(desired.name)
-        return done
+        // Tor leaves the file that was there before as it was, with whatever mode.
+        return observed.state === "partial" ? yield* rewrite(desired) : done
       }
-      case "rewrite": {
-        const identity = yield* reader.identity(desired)
-        if (Option.isNone(identity)) return failed(`the key files of ${desired.name} went away while they were mended`)
-        yield* writer.write(desired, identity.value)
-        return done
-      }
+      case "rewrite":
+        return yield* rewrite(desired)
     }
   },
   Effect.catch(({ message }): Effect.Effect<Outcome> => Effect.succeed(failed(message)))
 )
+
+/** The same keys again, with the right owner and mode. */
+const rewrite = Effect.fnUntraced(function*(desired: DesiredIdentity) {
+  const reader = yield* KeyFileReader
+  const writer = yield* KeyFileWriter
+  const identity = yield* reader.identity(desired)
+  if (Option.isNone(identity)) return failed(`the key files of ${desired.name} went away while they were mended`)
+  yield* writer.write(desired, identity.value)
+  return done
+})
 
 const createdLines = ({ record }: DesiredIdentity): ReadonlyArray<string> => [
   record === null

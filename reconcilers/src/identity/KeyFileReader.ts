@@ -17,8 +17,8 @@ import {
 /** The mode of a key file. */
 export const KEY_FILE_MODE = 0o600
 
-/** No key file is longer. */
-const LIMIT = 4096
+/** No key file is longer, in bytes. */
+export const KEY_FILE_LIMIT = 4096
 
 const AT_ONCE = 16
 
@@ -127,7 +127,7 @@ const fileIn = async (keys: fs.FileHandle, name: string, owner: KeyOwner): Promi
       if (!stat.isFile()) throw new Error(`${name}: it is not a plain file`)
       return stat
     })
-    if (size > LIMIT) throw new Error(`${name}: it is longer than any key file`)
+    if (size > KEY_FILE_LIMIT) throw new Error(`${name}: it is longer than any key file`)
     const untidy: Array<string> = []
     if (uid !== owner.uid || gid !== owner.gid) {
       untidy.push(`${name}: owner ${uid}:${gid} -> ${owner.uid}:${owner.gid}`)

@@ -5,12 +5,14 @@ import { relayScope, type ResourceAddress } from "@patela/domain/reconciler/Reso
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import { uidOf } from "@patela/domain/relay/Slot"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option } from "effect"
+import type { FileMonitor } from "../host/FileMonitor.ts"
 import { fingerprintLine, sameFingerprints } from "./HostIdentity.ts"
 import { digestOfStored, IdentityStoreReader, IdentityStoreWriter, type StoreTag, storeTagOf } from "./IdentityStore.ts"
 import { KeyFileReader } from "./KeyFileReader.ts"
 import { fingerprintsOf, identityDigest, type RelayIdentity } from "./RelayIdentity.ts"
 import type { DesiredIdentity } from "./Restoration.ts"
+import { watchKeyFiles } from "./watchKeyFiles.ts"
 
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/key-store`
 
@@ -32,7 +34,7 @@ export type DesiredEntry =
 export const keyStoreSpec: KindSpec<
   DesiredEntry,
   StoredEntry,
-  IdentityStoreReader | KeyFileReader,
+  FileMonitor | IdentityStoreReader | KeyFileReader,
   IdentityStoreReader | IdentityStoreWriter | KeyFileReader
 > = {
   kind: "key-store",
@@ -148,7 +150,8 @@ export const keyStoreSpec: KindSpec<
     )
   }),
 
-  watch: Stream.never
+  // The TPM tells nobody when it is written.
+  watch: watchKeyFiles("key-store")
 }
 
 const missing = (name: RelayName): string => `${name} has no key files that could be saved`

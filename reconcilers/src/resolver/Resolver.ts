@@ -2,9 +2,16 @@ import { make } from "@patela/domain/reconciler/Kind"
 import { done, failed, outcomesOf } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
 import { Effect, Stream } from "effect"
+import { FileMonitor } from "../host/FileMonitor.ts"
 import { RESOLVER_FILE } from "../host/HostPaths.ts"
 import { diffResolver, type ResolverChange } from "./diffResolver.ts"
-import { desiredResolver, isPatelas, type ObservedResolver, RESOLVER_ADDRESS } from "./ResolverFile.ts"
+import {
+  type DesiredResolver,
+  desiredResolver,
+  isPatelas,
+  type ObservedResolver,
+  RESOLVER_ADDRESS
+} from "./ResolverFile.ts"
 import { ResolverReader } from "./ResolverReader.ts"
 import { ResolverWriter } from "./ResolverWriter.ts"
 
@@ -23,7 +30,7 @@ const applyResolver = Effect.fn("resolver.apply")(function*(changes: ReadonlyArr
 })
 
 /** `node/resolver`: the name servers that relays ask, in a file of Patela's own. */
-export const Resolver = make({
+export const Resolver = make<DesiredResolver, ObservedResolver, FileMonitor | ResolverReader, ResolverWriter>({
   kind: "resolver",
   desired: desiredResolver,
   observe: Effect.fn("resolver.observe")(function*() {
@@ -33,6 +40,5 @@ export const Resolver = make({
   }),
   diff: diffResolver,
   apply: applyResolver,
-  // Periodic look only.
-  watch: Stream.never
+  watch: Stream.unwrap(FileMonitor.useSync((files) => files.changes("resolver", [RESOLVER_FILE])))
 })

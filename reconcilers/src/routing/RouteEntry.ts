@@ -36,6 +36,20 @@ export interface Route {
   readonly metric: number
 }
 
+/** Route types of rtnetlink(7) as `ip -N` numbers them. */
+export const ROUTE_TYPES: Readonly<Record<string, string>> = {
+  1: "unicast",
+  2: "local",
+  3: "broadcast",
+  4: "anycast",
+  5: "multicast",
+  6: "blackhole",
+  7: "unreachable",
+  8: "prohibit",
+  9: "throw",
+  10: "nat"
+}
+
 export const routeEntry = (family: Family, { dev, dst, gateway, metric, type }: Route): RouteEntry => ({
   family,
   what: "route",

@@ -2,7 +2,8 @@ import { ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer, Schema } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
-import { type Family, type RouteEntry, routeEntry, ruleEntry, TABLE } from "./RouteEntry.ts"
+import { type Family, ROUTE_TYPES, type RouteEntry, routeEntry, ruleEntry, TABLE } from "./RouteEntry.ts"
+import { textEntries } from "./RouteText.ts"
 
 const Uint32 = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 0xffff_ffff })))
 const Hex = Schema.String.pipe(Schema.check(Schema.isPattern(/^0x[0-9a-fA-F]{1,8}$/)))
@@ -79,23 +80,9 @@ const ruleOf = (family: Family, row: RuleRow): RouteEntry =>
 const prefixOf = (address: string, length: number | undefined): string =>
   length === undefined ? address : `${address}/${length}`
 
-/** Route types of rtnetlink(7) as `ip -N` numbers them. */
-const TYPES: Readonly<Record<string, string>> = {
-  1: "unicast",
-  2: "local",
-  3: "broadcast",
-  4: "anycast",
-  5: "multicast",
-  6: "blackhole",
-  7: "unreachable",
-  8: "prohibit",
-  9: "throw",
-  10: "nat"
-}
-
 const routeOf = (family: Family, row: RouteRow): RouteEntry =>
   routeEntry(family, {
-    type: row.type === undefined ? "unicast" : TYPES[row.type] ?? row.type,
+    type: row.type === undefined ? "unicast" : ROUTE_TYPES[row.type] ?? row.type,
     dst: row.dst === "0.0.0.0/0" || row.dst === "::/0" ? "default" : row.dst,
     gateway: row.gateway === undefined ? undefined : canonical(row.gateway),
     dev: row.dev,
@@ -115,27 +102,40 @@ const isWithoutFamily = (message: string): boolean => /not supported/.test(messa
 /** Reads table 8020 and the rules that look it up, both families; changes nothing. */
 export class RouteReader extends Context.Service<RouteReader, {
   readonly entries: Effect.Effect<ReadonlyArray<RouteEntry>, ObservationFailed>
+  /** The same in the words of ip, all of them, to be given back to it (see `textEntries`). */
+  readonly texts: Effect.Effect<ReadonlyArray<RouteEntry>, ObservationFailed>
 }>()("@patela/reconcilers/routing/RouteReader") {
   static readonly layer: Layer.Layer<RouteReader, never, HostCommand> = Layer.effect(
     RouteReader,
     Effect.gen(function*() {
       const host = yield* HostCommand
       // Two processes, for a batch has one family. `-N`: a table may have a name in rt_tables, and this is its number.
-      const entriesOf = (family: Family) =>
-        host.run("ip", [family === "v4" ? "-4" : "-6", "-N", "-j", "-batch", "-"], {
-          stdin: `rule show\nroute show table ${TABLE}\n`
-        }).pipe(
-          Effect.matchEffect({
-            onSuccess: (output) => readEntries(family, output),
-            onFailure: ({ message }) =>
-              family === "v6" && isWithoutFamily(message) ? Effect.succeed([]) : Effect.fail(unreadable(message))
-          })
+      const ask = Effect.fnUntraced(function*(
+        format: "-j" | "-o",
+        read: (family: Family, output: string) => Effect.Effect<ReadonlyArray<RouteEntry>, ObservationFailed>
+      ) {
+        const answers = yield* Effect.forEach(
+          ["v4", "v6"] as const,
+          (family) =>
+            host.run("ip", [family === "v4" ? "-4" : "-6", "-N", format, "-batch", "-"], {
+              stdin: `rule show\nroute show table ${TABLE}\n`
+            }).pipe(
+              Effect.matchEffect({
+                onSuccess: (output) => read(family, output),
+                onFailure: ({ message }) =>
+                  family === "v6" && isWithoutFamily(message) ? Effect.succeed([]) : Effect.fail(unreadable(message))
+              })
+            ),
+          { concurrency: 2 }
         )
-      const entries = Effect.all([entriesOf("v4"), entriesOf("v6")], { concurrency: 2 }).pipe(
-        Effect.map((families) => families.flat()),
-        Effect.withSpan("RouteReader.entries")
-      )
-      return RouteReader.of({ entries })
+        return answers.flat()
+      })
+      return RouteReader.of({
+        entries: ask("-j", readEntries).pipe(Effect.withSpan("RouteReader.entries")),
+        texts: ask("-o", (family, output) => Effect.succeed(textEntries(family, output))).pipe(
+          Effect.withSpan("RouteReader.texts")
+        )
+      })
     })
   )
 }

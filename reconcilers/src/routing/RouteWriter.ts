@@ -6,6 +6,8 @@ import type { Family, RouteEntry } from "./RouteEntry.ts"
 export interface RouteStep {
   readonly step: "add" | "remove"
   readonly entry: RouteEntry
+  /** The line says all there is to say, as ip printed it, and nothing is to be added to it. */
+  readonly exact?: true
 }
 
 /**
@@ -50,8 +52,9 @@ export class RouteWriter extends Context.Service<RouteWriter, {
  * `onlink`, because the main table has no route to the gateway (addresses come without one), and the kernel else
  * refuses a gateway that it cannot reach. A route replaces the one of its destination and metric.
  */
-const lineOf = ({ entry: { line, what }, step }: RouteStep): string => {
+const lineOf = ({ entry: { line, what }, exact, step }: RouteStep): string => {
   if (step === "remove") return `${what} del ${line}\n`
+  if (exact === true) return `${what} add ${line}\n`
   return what === "rule"
     ? `rule add ${line}\n`
     : `route replace ${line}${line.includes(" via ") ? " onlink" : ""}\n`

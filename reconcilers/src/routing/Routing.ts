@@ -1,14 +1,18 @@
 import { make } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
+import type { HostMonitor } from "../host/HostMonitor.ts"
+import { checkpointRoutes } from "./checkpointRoutes.ts"
 import { desiredRoutes } from "./DesiredRoute.ts"
 import { diffRoutes, observedRoutes, type RouteChange } from "./diffRoutes.ts"
+import type { RouteEntry } from "./RouteEntry.ts"
 import { RouteReader } from "./RouteReader.ts"
 import { type RouteStep, RouteWriter } from "./RouteWriter.ts"
+import { watchRoutes } from "./watchRoutes.ts"
 
 /** Table 8020 and the rules that send relay traffic to it. The main table is neither read nor written. */
-export const Routing = make({
+export const Routing = make<RouteEntry, RouteEntry, HostMonitor | RouteReader, RouteWriter>({
   kind: "routing",
   desired: desiredRoutes,
   observe: (desired) =>
@@ -28,8 +32,8 @@ export const Routing = make({
     }
     return outcomes
   }),
-  // The periodic look only: no event stream yet.
-  watch: Stream.never
+  watch: watchRoutes,
+  checkpoint: checkpointRoutes
 })
 
 interface Step {

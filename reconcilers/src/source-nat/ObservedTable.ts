@@ -14,6 +14,9 @@ export interface ObservedTable {
 /** No such table. */
 export const ABSENT: ObservedTable = { skeleton: new Set(), elements: [] }
 
+/** A table that the kernel passes by (nft(8), `flags dormant`): whatever is in it is to be made anew. */
+export const DORMANT: ObservedTable = { skeleton: new Set(["table dormant"]), elements: [] }
+
 const Body = Schema.Record(Schema.String, Schema.Json)
 type Body = typeof Body.Type
 
@@ -79,12 +82,15 @@ const objectTexts = () => {
 
 /** One text for one meaning: keys in order, counters without what they have counted. */
 export const canonical = (json: Schema.Json): string =>
-  JSON.stringify(json, (key, value: unknown) => {
+  isFlat(json) ? JSON.stringify(json) : JSON.stringify(json, (key, value: unknown) => {
     if (key === "counter") return null
     return Predicate.isObject(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => one < other ? -1 : 1))
       : value
   })
+
+/** Most elements are pairs of plain values: nothing in them has an order to be made one, and there are hundreds. */
+const isFlat = (json: Schema.Json): boolean => Array.isArray(json) && json.every((value) => typeof value !== "object")
 
 const decode = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, value: unknown) =>
   Schema.decodeUnknownEffect(schema)(value).pipe(Effect.mapError(unexpected))

@@ -2,16 +2,19 @@ import { make } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome, outcomesOf } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
 import type { Slot } from "@patela/domain/relay/Slot"
-import { Effect, type Schema, Stream } from "effect"
-import { desiredSources } from "./DesiredSource.ts"
-import { diffSources, observedSources, type SourceChange } from "./diffSources.ts"
+import { Effect, type Schema } from "effect"
+import type { HostMonitor } from "../host/HostMonitor.ts"
+import { checkpointTable } from "./checkpointTable.ts"
+import { type DesiredSource, desiredSources } from "./DesiredSource.ts"
+import { diffSources, type ObservedSource, observedSources, type SourceChange } from "./diffSources.ts"
 import { type Element, elementsOf, type RelaySource, SET_NAMES, SETS, slotOf } from "./RelaySource.ts"
 import { FAMILY, skeletonOf, TABLE } from "./Skeleton.ts"
 import { SourceNatReader } from "./SourceNatReader.ts"
 import { type Edit, SourceNatWriter } from "./SourceNatWriter.ts"
+import { watchSources } from "./watchSources.ts"
 
 /** The nft table `inet patela`: every packet of a relay leaves by the relay link with the relay's source, or not. */
-export const SourceNat = make({
+export const SourceNat = make<DesiredSource, ObservedSource, HostMonitor | SourceNatReader, SourceNatWriter>({
   kind: "source-nat",
   desired: desiredSources,
   observe: (desired) =>
@@ -28,11 +31,14 @@ export const SourceNat = make({
     if (reason !== undefined) return outcomesOf(changes, failed(reason))
     const outcomes = new Map<ResourceAddress, Outcome>(outcomesOf(changes, done))
     const accepted = yield* acceptable(writer, batch, [], batch.relays, outcomes)
+    // All that was to do is refused, and nothing of it stands in the table: it is as it should be without them.
+    const nothingLeft = batch.link === undefined && accepted.length === 0
+    if (nothingLeft && changes.every(({ action }) => action === "create")) return outcomes
     const late = yield* writer.commit(editOf(batch, accepted))
     return late === undefined ? outcomes : outcomesOf(changes, failed(late))
   }),
-  // The periodic look only: no event stream yet.
-  watch: Stream.never
+  watch: watchSources,
+  checkpoint: checkpointTable
 })
 
 interface RelayPart {

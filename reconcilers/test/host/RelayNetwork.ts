@@ -1,4 +1,5 @@
 import { NodeServices } from "@effect/platform-node"
+import { assert } from "@effect/vitest"
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import type { Outcome } from "@patela/domain/reconciler/Outcome"
@@ -9,12 +10,14 @@ import { Addresses } from "../../src/addresses/Addresses.ts"
 import { AddressReader } from "../../src/addresses/AddressReader.ts"
 import { AddressWriter } from "../../src/addresses/AddressWriter.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
+import { HostMonitor } from "../../src/host/HostMonitor.ts"
 import { RouteReader } from "../../src/routing/RouteReader.ts"
 import { RouteWriter } from "../../src/routing/RouteWriter.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
 import { SourceNatReader } from "../../src/source-nat/SourceNatReader.ts"
 import { SourceNatWriter } from "../../src/source-nat/SourceNatWriter.ts"
+import { noMonitors } from "../NoMonitors.ts"
 
 export const FAR_V4 = "203.0.113.1"
 export const FAR_V6 = "2001:db8:f::1"
@@ -29,6 +32,10 @@ export interface RelayNetwork {
   readonly runFar: (...argv: ReadonlyArray<string>) => string
   /** The source that the far listener sees, or why there is no connection. Without a UID root asks. */
   readonly sourceSeen: (target: string, uid?: number) => string
+  /** The main routing tables, which are never written. */
+  readonly mainTables: () => string
+  /** What else on the node is not Patela's, without its counters. */
+  readonly foreign: () => string
   /** Takes away all that is Patela's. */
   readonly clear: () => void
   readonly close: () => void
@@ -136,7 +143,19 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
     }
   }
 
-  return { near, far, run, runFar, sourceSeen, clear, close }
+  const mainTables = () => ["-4", "-6"].map((family) => run("ip", family, "route", "show", "table", "main")).join()
+
+  const foreign = () =>
+    [
+      run("nft", "list", "table", "inet", "foreign"),
+      run("ip", "address", "show", "dev", "x0"),
+      run("ip", "address", "show", "dev", "m0"),
+      run("ip", "-o", "address", "show", "dev", "e0", "to", "203.0.113.0/24"),
+      run("ip", "rule", "show", "pref", "9000"),
+      run("ip", "route", "show", "table", "9000")
+    ].join().replaceAll(/packets \d+ bytes \d+/g, "")
+
+  return { near, far, run, runFar, sourceSeen, mainTables, foreign, clear, close }
 }
 
 /** A configuration of relays in slots 0 to `count` - 1, addresses from .10 and ::a on. */
@@ -174,16 +193,30 @@ export const inputOf = (count: number): DesiredInput => ({
 
 export const uids = (input: DesiredInput): ReadonlyArray<number> => input.config.relays.map(({ slot }) => uidOf(slot))
 
-export type Read = AddressReader | RouteReader | SourceNatReader
+export type Read = AddressReader | HostMonitor | RouteReader | SourceNatReader
 export type Write = AddressWriter | RouteWriter | SourceNatWriter
 
-export const readers = Layer.mergeAll(AddressReader.layer, RouteReader.layer, SourceNatReader.layer)
+export const readers = Layer.mergeAll(noMonitors, AddressReader.layer, RouteReader.layer, SourceNatReader.layer)
 export const writers = Layer.mergeAll(AddressWriter.layer, RouteWriter.layer, SourceNatWriter.layer)
 
 export const hostOf = (namespace: string): Layer.Layer<HostCommand> =>
   HostCommand.layerBehind(["ip", "netns", "exec", namespace]).pipe(Layer.provide(NodeServices.layer))
 
+/** Monitors of the kernel's events in a namespace. */
+export const monitorOf = (namespace: string): Layer.Layer<HostMonitor> =>
+  HostMonitor.layerBehind(["ip", "netns", "exec", namespace]).pipe(Layer.provide(NodeServices.layer))
+
 export const KINDS: ReadonlyArray<Kind<Read, Write>> = [Addresses, Routing, SourceNat]
+
+/** Runs on the node of the network, with all that its kinds ask for. */
+export const onHost = <A, E>(network: RelayNetwork, effect: Effect.Effect<A, E, Read | Write>) =>
+  effect.pipe(Effect.provide(Layer.merge(readers, writers).pipe(Layer.provide(hostOf(network.near)))))
+
+/** Something was done, and all of it. */
+export const allDone = (outcomes: ReadonlyMap<string, Outcome>): void => {
+  assert.deepStrictEqual([...outcomes].filter(([, { done }]) => !done), [])
+  assert.notStrictEqual(outcomes.size, 0)
+}
 
 /** What `diff` would say: every change of every kind. Its type has no writer. */
 export const drift = (input: DesiredInput) =>

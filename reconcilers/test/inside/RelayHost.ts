@@ -11,6 +11,7 @@ import { AccountWriter } from "../../src/accounts/AccountWriter.ts"
 import { Directories } from "../../src/directories/Directories.ts"
 import { DirectoryReader } from "../../src/directories/DirectoryReader.ts"
 import { DirectoryWriter } from "../../src/directories/DirectoryWriter.ts"
+import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { LedgerReader } from "../../src/ledger/LedgerReader.ts"
@@ -34,6 +35,7 @@ const readers = Layer.mergeAll(
   LedgerReader.layer,
   AccountReader.layer,
   DirectoryReader.layer,
+  FileMonitor.layer,
   ResolverReader.layer,
   TorrcReader.layer
 )

@@ -8,6 +8,7 @@ import { Slot, uidOf } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Option, Redacted, Ref } from "effect"
 import { execFileSync } from "node:child_process"
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { fingerprintLine } from "../../src/identity/HostIdentity.ts"
@@ -48,6 +49,7 @@ const store = Layer.unwrap(Effect.map(
 ))
 
 const host = Layer.mergeAll(
+  FileMonitor.layer,
   store,
   KeyFileReader.layer,
   KeyFileWriter.layer.pipe(Layer.provide(ReplaceFile.layer)),

@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
+import { RelayName } from "@patela/domain/relay/RelayName"
+import { Effect, Layer, Option, Schema } from "effect"
+import {
+  digestOfStored,
+  IdentityStoreFailed,
+  IdentityStoreReader,
+  IdentityStoreWriter,
+  type StoredIdentities,
+  storeTagOf
+} from "../src/identity/IdentityStore.ts"
+import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
+import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
+import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
+import { ALL_SECRETS, IDENTITY_RUNS, identityAt, knownFingerprints, Pick } from "./TestIdentities.ts"
+
+type Services = Monitors | IdentityStoreReader | IdentityStoreWriter | KeyFileReader
+
+const kind: Kind<Services, Services> = SavedIdentities
+
+const NAMES = ["brie", "toma", "fontina"].map((name) => RelayName.make(name))
+const Relay = Schema.Struct({ host: Schema.NullOr(Pick), stored: Schema.NullOr(Pick), record: Schema.NullOr(Pick) })
+const Relays = Schema.Tuple([Relay, Relay, Relay])
+const STRANGER = storeTagOf(RelayName.make("gone"))
+
+interface StoreWorld extends World<Services> {
+  readonly stored: () => StoredIdentities
+}
+
+/** A store that also keeps the key of a relay that is no longer configured. A broken relay's key files are no use. */
+const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => {
+  const host = new FakeHost()
+  const picks = new Map(NAMES.map((name, index) => [name, relays[index]?.host ?? null]))
+  let entries: StoredIdentities = new Map(NAMES.flatMap((name, index) => {
+    const stored = relays[index]?.stored ?? null
+    return stored === null ? [] : [[storeTagOf(name), identityAt(stored)] as const]
+  })).set(STRANGER, identityAt(3))
+  const layer = Layer.mergeAll(
+    noMonitors,
+    Layer.succeed(IdentityStoreReader, {
+      read: Effect.sync(() => entries),
+      digest: Effect.sync(() => Option.some(digestOfStored(entries)))
+    }),
+    Layer.succeed(IdentityStoreWriter, {
+      write: (next) =>
+        host.write(() => {
+          entries = next
+        })
+    }),
+    Layer.succeed(KeyFileReader, {
+      look: () => Effect.succeed(new Map()),
+      identity: ({ name }) =>
+        Effect.sync(() => {
+          const pick = picks.get(name) ?? null
+          return pick === null || broken.has(name) ? Option.none() : Option.some(identityAt(pick))
+        })
+    })
+  )
+  const stranger = () => {
+    const identity = entries.get(STRANGER)
+    return identity === undefined ? "gone" : knownFingerprints(identity)
+  }
+  return { host, layer, stored: () => entries, foreign: stranger, secrets: ALL_SECRETS }
+}
+
+const inputOf = (relays: typeof Relays.Type): DesiredInput =>
+  nodeInput(relays.map(({ record }, slot) => ({
+    ...relayAt(slot, NAMES[slot] ?? ""),
+    fingerprint: record === null ? null : knownFingerprints(identityAt(record))
+  })))
+
+describe("key-store", () => {
+  it.effect.prop(
+    "the laws hold of any store, and one write saves what may be saved",
+    [Relays],
+    ([relays]) =>
+      kindLaws(kind, inputOf(relays), worldOf(relays), ({ host, stored }) => {
+        assert.isAtMost(host.writes, 1)
+        NAMES.forEach((name, index) => {
+          const relay = relays[index]
+          if (relay === undefined) return
+          const kept = stored().get(storeTagOf(name))
+          // A key is overwritten only by the one that the server has on record.
+          const isRight = relay.host !== null && (relay.stored === null || relay.record === relay.host)
+          const right = isRight ? relay.host : relay.stored
+          assert.strictEqual(kept, right === null ? undefined : identityAt(right))
+        })
+      }),
+    IDENTITY_RUNS
+  )
+
+  it.effect.prop(
+    "a store that is full fails with its own words and loses nothing",
+    [Relays],
+    ([relays]) =>
+      Effect.gen(function*() {
+        const { layer, stored } = worldOf(relays)(new Set())
+        const full = Layer.succeed(IdentityStoreWriter, {
+          write: () => Effect.fail(new IdentityStoreFailed({ reason: "full", message: "the TPM has no room" }))
+        })
+        const before = digestOfStored(stored())
+        const outcomes = yield* Effect.gen(function*() {
+          const plan = yield* kind.plan(inputOf(relays))
+          return yield* plan.apply(() => true)
+        }).pipe(Effect.provide(Layer.merge(layer, full)))
+        for (const outcome of outcomes.values()) assert.isFalse(outcome.done)
+        const mayBeSaved = relays.some(({ host, stored }) => host !== null && stored === null)
+        const said = [...outcomes.values()].map((outcome) => outcome.done ? "" : outcome.message).join()
+        if (mayBeSaved) assert.include(said, "the TPM has no room")
+        assert.strictEqual(digestOfStored(stored()), before)
+      })
+  )
+})
