@@ -129,7 +129,8 @@ const GROUP = "root:x:0:\n_tor-toma:x:50000:\nadm:x:4:syslog,root\n"
 
 const LEDGER = "{\"version\":1,\"accounts\":[\"toma\",\"robiola\"],\"instances\":[\"toma\"]}\n"
 
-const TORRC = `${OWNED_HEADER}\nNickname toma\nContactInfo "a \\"quoted\\" nobody" # comment\nORPort 198.51.100.10:9001\n` +
+const TORRC =
+  `${OWNED_HEADER}\nNickname toma\nContactInfo "a \\"quoted\\" nobody" # comment\nORPort 198.51.100.10:9001\n` +
   "ExitPolicy accept *:80\nExitPolicy reject *:*\n+MyFamily $ABCD\n/NodeFamily\nLog notice \\\n  syslog\n"
 
 /** The bus answers with what the text says: dbus-next hands values over, not text. */
@@ -158,12 +159,12 @@ describe("ten thousand damaged texts do no harm", () => {
 
   it.effect("of ip address", () => survives(IP_ADDRESS, readLinks, OF_JSON, 2000))
 
-  it.effect("of ip route and ip rule", () =>
-    survives(IP_ROUTES, (text) => readEntries("v4", text), OF_JSON, 2000))
+  it.effect("of ip route and ip rule", () => survives(IP_ROUTES, (text) => readEntries("v4", text), OF_JSON, 2000))
 
   it.effect("of systemd's list of units", () => survives(UNITS, listOf, /at \[|JSON|Expected|Missing/, 2000))
 
-  it.effect("of passwd", () => survives(PASSWD, (text) => parseUsers("/etc/passwd", text), /\/etc\/passwd, line \d+/, 500))
+  it.effect("of passwd", () =>
+    survives(PASSWD, (text) => parseUsers("/etc/passwd", text), /\/etc\/passwd, line \d+/, 500))
 
   it.effect("of group", () => survives(GROUP, (text) => parseGroups("/etc/group", text), /\/etc\/group, line \d+/, 500))
 

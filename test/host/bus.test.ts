@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer } from "effect"
-import { numberFrom, seeded } from "../src/faults/seeded.ts"
 import { CHEESES } from "../src/faults/faultConfig.ts"
 import { FaultHost } from "../src/faults/FaultHost.ts"
+import { numberFrom, seeded } from "../src/faults/seeded.ts"
 
 /** Another seed is another run. */
 const SEED = numberFrom("PATELA_FAULT_SEED", 1)

@@ -127,7 +127,10 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("secrets", (
         for (const line of rsa.split("\n").slice(5, 10)) secrets.push([`the RSA key of ${name}`, Buffer.from(line)])
       }
       const token = yield* bytesOf("/run/patela/token")
-      secrets.push(["the token", token.subarray(40, 80)], ...formsOf("the token's bytes", Buffer.from(token.toString(), "base64url").subarray(60, 100)))
+      secrets.push(
+        ["the token", token.subarray(40, 80)],
+        ...formsOf("the token's bytes", Buffer.from(token.toString(), "base64url").subarray(60, 100))
+      )
       const activated = yield* bytesOf("/run/faults/activated")
       assert.isAtLeast(activated.length, 32)
       for (let at = 0; at + 32 <= activated.length; at += 32) {

@@ -56,7 +56,12 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a disk that 
       yield* node.reset
       yield* settle(config({ relays: CHEESES }), "before")
       const before = yield* foreign
-      const units = ["systemctl", "show", "--property=ActiveState,MainPID", ...CHEESES.map((name) => `tor@${name}`)] as const
+      const units = [
+        "systemctl",
+        "show",
+        "--property=ActiveState,MainPID",
+        ...CHEESES.map((name) => `tor@${name}`)
+      ] as const
       const running = yield* machine.execOk(units)
       yield* machine.execOk(["sh", "-c", FILL, "fill", "/etc/tor/instances", "64k"])
       const wanted = config({ relays: CHEESES, contact: "x".repeat(200) })

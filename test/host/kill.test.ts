@@ -98,25 +98,29 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a pass kille
       assert.isAbove(yield* killEverywhere(after, { level: "service", when: "before" }, anew(RELAYS)), 5)
     }), 300_000)
 
-  it.effect("of an update, at random: in the middle of a call, and between two steps of a file", () =>
-    Effect.gen(function*() {
-      const { config, foreign, node, settle, unharmed } = yield* Host
-      const below = seeded(SEED)
-      yield* settle(config({ relays: CHEESES, fresh: CHEESES }), "before")
-      yield* (yield* Host).recordAnew(CHEESES)
-      const before = yield* foreign
-      for (let round = 0; round < ROUNDS; round++) {
-        const relays = RELAYS.concat("bra").filter((_, slot) => slot === 0 || slot % 2 === round % 2)
-        const wanted = config({ relays, contact: `nobody ${round}`, dns: `203.0.113.${1 + round % 9}` })
-        const kill: KillPoint = round % 2 === 0
-          ? { level: "file", at: below(60), when: (["before", "after"] as const)[below(2)] ?? "after", delay: 0 }
-          : { level: "service", at: below(40), when: "during", delay: below(60) }
-        const about = `seed ${SEED}, round ${round}: ${JSON.stringify(kill)}`
-        yield* node.killed(wanted, kill)
-        yield* settle(wanted, about)
-        yield* unharmed(before, about)
-      }
-    }), 300_000)
+  it.effect(
+    "of an update, at random: in the middle of a call, and between two steps of a file",
+    () =>
+      Effect.gen(function*() {
+        const { config, foreign, node, settle, unharmed } = yield* Host
+        const below = seeded(SEED)
+        yield* settle(config({ relays: CHEESES, fresh: CHEESES }), "before")
+        yield* (yield* Host).recordAnew(CHEESES)
+        const before = yield* foreign
+        for (let round = 0; round < ROUNDS; round++) {
+          const relays = RELAYS.concat("bra").filter((_, slot) => slot === 0 || slot % 2 === round % 2)
+          const wanted = config({ relays, contact: `nobody ${round}`, dns: `203.0.113.${1 + round % 9}` })
+          const kill: KillPoint = round % 2 === 0
+            ? { level: "file", at: below(60), when: (["before", "after"] as const)[below(2)] ?? "after", delay: 0 }
+            : { level: "service", at: below(40), when: "during", delay: below(60) }
+          const about = `seed ${SEED}, round ${round}: ${JSON.stringify(kill)}`
+          yield* node.killed(wanted, kill)
+          yield* settle(wanted, about)
+          yield* unharmed(before, about)
+        }
+      }),
+    300_000
+  )
 
   it.effect("the witness saw packets of relays, or it would have seen nothing wrong for nothing", () =>
     Effect.gen(function*() {

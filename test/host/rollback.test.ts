@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
-import type { Mission } from "../src/mission/Mission.ts"
 import { enabledMission } from "../src/mission/enabledMission.ts"
+import type { Mission } from "../src/mission/Mission.ts"
 import { seeRelay } from "../src/mission/observe.ts"
 import { relaysOnRecord } from "../src/mission/RelayOnRecord.ts"
 import { links, management, relayNetwork } from "../src/rig/Addresses.ts"

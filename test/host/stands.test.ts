@@ -47,17 +47,24 @@ const until = Effect.fnUntraced(function*(
   )
 })
 
-const converged = (seconds: number) => until("all to be as configured", ({ verdict }) => verdict === "converged", seconds)
+const converged = (seconds: number) =>
+  until("all to be as configured", ({ verdict }) => verdict === "converged", seconds)
 
 /** What only changes when somebody changes it: the agent's own process, and what it said. */
 const watching = Effect.fnUntraced(function*() {
   const { node } = yield* Story
   const text = yield* node.execOk(["systemctl", "show", "--property=MainPID,NRestarts,CPUUsageNSec", WATCH])
-  const values = new Map(text.trim().split("\n").map((line) => {
-    const [key = "", value = ""] = line.split("=")
-    return [key, Number(value)] as const
-  }))
-  return { pid: values.get("MainPID"), restarts: values.get("NRestarts"), cpu: values.get("CPUUsageNSec") ?? Number.NaN }
+  const values = new Map(
+    text.trim().split("\n").map((line) => {
+      const [key = "", value = ""] = line.split("=")
+      return [key, Number(value)] as const
+    })
+  )
+  return {
+    pid: values.get("MainPID"),
+    restarts: values.get("NRestarts"),
+    cpu: values.get("CPUUsageNSec") ?? Number.NaN
+  }
 })
 
 const journal = Effect.fnUntraced(function*() {
@@ -117,40 +124,44 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a watching 
       assert.deepStrictEqual([after.pid, after.restarts], [before.pid, before.restarts])
     }))
 
-  it.effect("gives way to who fights for an address, says so once, and wins when the other has gone", () =>
-    Effect.gen(function*() {
-      const { node } = yield* Story
-      const [one, other] = yield* names()
-      const address = `relay/${one.name}/address-v4`
-      const others = ["systemctl", "show", "--property=MainPID,InvocationID", `tor@${other.name}`] as const
-      const unharmed = yield* node.execOk(others)
-      const lines = (yield* journal()).length
-      yield* Effect.scoped(Effect.gen(function*() {
-        yield* node.start([
-          "sh",
-          "-c",
-          "while :; do /usr/bin/ip address del \"$1/24\" dev \"$2\" 2> /dev/null; sleep 0.2; done",
-          "fighter",
-          one.ip_v4,
-          links.relay
-        ])
-        yield* until("the address to be contended", ({ contended }) => contended.includes(address), 120)
-        const began = yield* watching()
-        yield* Effect.sleep("15 seconds")
-        const ended = yield* watching()
-        // Milliseconds of processor time in fifteen seconds.
-        assert.isBelow((ended.cpu - began.cpu) / 1e6, 3000)
+  it.effect(
+    "gives way to who fights for an address, says so once, and wins when the other has gone",
+    () =>
+      Effect.gen(function*() {
+        const { node } = yield* Story
+        const [one, other] = yield* names()
+        const address = `relay/${one.name}/address-v4`
+        const others = ["systemctl", "show", "--property=MainPID,InvocationID", `tor@${other.name}`] as const
+        const unharmed = yield* node.execOk(others)
+        const lines = (yield* journal()).length
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* node.start([
+            "sh",
+            "-c",
+            "while :; do /usr/bin/ip address del \"$1/24\" dev \"$2\" 2> /dev/null; sleep 0.2; done",
+            "fighter",
+            one.ip_v4,
+            links.relay
+          ])
+          yield* until("the address to be contended", ({ contended }) => contended.includes(address), 120)
+          const began = yield* watching()
+          yield* Effect.sleep("15 seconds")
+          const ended = yield* watching()
+          // Milliseconds of processor time in fifteen seconds.
+          assert.isBelow((ended.cpu - began.cpu) / 1e6, 3000)
+          assert.strictEqual(yield* node.execOk(others), unharmed)
+          const { contended, relays } = yield* status()
+          assert.deepStrictEqual(contended, [address])
+          assert.strictEqual(relays.find(({ name }) => name === other.name)?.state, "ok")
+          const said = (yield* journal()).slice(lines).filter((line) => line.includes("is contended: something keeps"))
+          assert.lengthOf(said, 1)
+        }))
+        yield* converged(100)
+        assert.include(yield* node.execOk(["ip", "-4", "address", "show", "dev", links.relay]), one.ip_v4)
         assert.strictEqual(yield* node.execOk(others), unharmed)
-        const { contended, relays } = yield* status()
-        assert.deepStrictEqual(contended, [address])
-        assert.strictEqual(relays.find(({ name }) => name === other.name)?.state, "ok")
-        const said = (yield* journal()).slice(lines).filter((line) => line.includes("is contended: something keeps"))
-        assert.lengthOf(said, 1)
-      }))
-      yield* converged(100)
-      assert.include(yield* node.execOk(["ip", "-4", "address", "show", "dev", links.relay]), one.ip_v4)
-      assert.strictEqual(yield* node.execOk(others), unharmed)
-    }), 300_000)
+      }),
+    300_000
+  )
 
   it.effect("is still the same process, and rests", () =>
     Effect.gen(function*() {

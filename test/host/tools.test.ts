@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { Context, Effect, Layer, Ref } from "effect"
-import { FaultHost } from "../src/faults/FaultHost.ts"
 import { type Cheese } from "../src/faults/faultConfig.ts"
+import { FaultHost } from "../src/faults/FaultHost.ts"
 import { numberFrom, seeded } from "../src/faults/seeded.ts"
-import { type Fault, FAULTS, type Tool, ToolFaults, type ToolFault, TOOLS } from "../src/faults/ToolFaults.ts"
+import { type Fault, FAULTS, type Tool, type ToolFault, ToolFaults, TOOLS } from "../src/faults/ToolFaults.ts"
 
 /** Another seed is another run; each failure says its own. */
 const SEED = numberFrom("PATELA_FAULT_SEED", 1)
@@ -72,28 +72,32 @@ const trial = Effect.fnUntraced(function*(faults: ReadonlyArray<ToolFault>, abou
 })
 
 layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a tool of the host", (it) => {
-  it.effect("that does no work, half of it, or none that ends, is named, and the next pass puts things right", () =>
-    Effect.gen(function*() {
-      const below = seeded(SEED)
-      const { calls, verdict } = yield* trial([], "no fault", undefined)
-      assert.strictEqual(verdict, "converged")
-      for (const tool of TOOLS) assert.isAbove(calls.get(tool) ?? 0, 0, `${tool} has work`)
-      const verdicts = new Map<Fault, Array<string>>()
-      for (let round = 0; round < ROUNDS; round++) {
-        for (const tool of TOOLS) {
-          for (const fault of FAULTS) {
-            const call = below(calls.get(tool) ?? 1)
-            const about = `seed ${SEED}: ${tool}, call ${call}: ${fault}`
-            const { verdict } = yield* trial([{ tool, call, fault }], about, tool)
-            verdicts.set(fault, [...verdicts.get(fault) ?? [], verdict ?? ""])
+  it.effect(
+    "that does no work, half of it, or none that ends, is named, and the next pass puts things right",
+    () =>
+      Effect.gen(function*() {
+        const below = seeded(SEED)
+        const { calls, verdict } = yield* trial([], "no fault", undefined)
+        assert.strictEqual(verdict, "converged")
+        for (const tool of TOOLS) assert.isAbove(calls.get(tool) ?? 0, 0, `${tool} has work`)
+        const verdicts = new Map<Fault, Array<string>>()
+        for (let round = 0; round < ROUNDS; round++) {
+          for (const tool of TOOLS) {
+            for (const fault of FAULTS) {
+              const call = below(calls.get(tool) ?? 1)
+              const about = `seed ${SEED}: ${tool}, call ${call}: ${fault}`
+              const { verdict } = yield* trial([{ tool, call, fault }], about, tool)
+              verdicts.set(fault, [...verdicts.get(fault) ?? [], verdict ?? ""])
+            }
           }
         }
-      }
-      // The faults are felt: a stand-in that nobody calls would prove nothing.
-      for (const fault of ["fail", "hang"] as const) {
-        assert.isNotEmpty(verdicts.get(fault)?.filter((verdict) => verdict !== "converged") ?? [], fault)
-      }
-    }), 400_000)
+        // The faults are felt: a stand-in that nobody calls would prove nothing.
+        for (const fault of ["fail", "hang"] as const) {
+          assert.isNotEmpty(verdicts.get(fault)?.filter((verdict) => verdict !== "converged") ?? [], fault)
+        }
+      }),
+    400_000
+  )
 
   it.effect("that fails now and then, with all others", () =>
     Effect.gen(function*() {

@@ -42,7 +42,10 @@ export const FaultNode = {
   make: Effect.fnUntraced(function*() {
     const folder = yield* TemporaryDirectory.make("faults")
     yield* fault(bundle(`${repositoryRoot}/test/src/faults/passDriver.ts`, `${folder}/passDriver.mjs`))
-    const mission = yield* Mission.make({ agentAtBoot: false, binds: [{ source: folder, target: "/opt/faults", writable: true }] })
+    const mission = yield* Mission.make({
+      agentAtBoot: false,
+      binds: [{ source: folder, target: "/opt/faults", writable: true }]
+    })
     const { node } = mission
 
     const run = Effect.fnUntraced(function*(config: NodeConfig, kill: KillPoint | null, passes: number) {
@@ -92,7 +95,11 @@ export const FaultNode = {
       mission,
       passes: (config, count) => run(config, null, count),
       killed: (config, kill) => Effect.map(run(config, kill, 1), ([answer]) => answer),
-      reset, identitiesUsed, fingerprints, footprint }
+      reset,
+      identitiesUsed,
+      fingerprints,
+      footprint
+    }
     return faultNode
   })
 }

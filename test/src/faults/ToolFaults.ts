@@ -84,9 +84,11 @@ export const ToolFaults = {
       "rm -f /run/faults/schedule; cd /run/faults; for f in count.*; do [ -e \"$f\" ] && echo \"${f#count.} $(cat \"$f\")\"; " +
       "done; for p in /proc/[0-9]*; do [ \"$(cat \"$p/comm\" 2> /dev/null)\" = sleep ] && kill \"${p#/proc/}\"; done; true"
     ])
-    return new Map(text.split("\n").filter((line) => line !== "").map((line) => {
-      const [tool = "", count] = line.split(" ")
-      return [tool, Number(count)] as const
-    }))
+    return new Map(
+      text.split("\n").filter((line) => line !== "").map((line) => {
+        const [tool = "", count] = line.split(" ")
+        return [tool, Number(count)] as const
+      })
+    )
   }, fault)
 }

@@ -1,9 +1,9 @@
+import { Ipv4 } from "@patela/domain/net/Ipv4"
+import { Ipv6 } from "@patela/domain/net/Ipv6"
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot, uidOf } from "@patela/domain/relay/Slot"
-import { Ipv4 } from "@patela/domain/net/Ipv4"
-import { Ipv6 } from "@patela/domain/net/Ipv6"
 import { Schema } from "effect"
 import { relayNetwork } from "../rig/Addresses.ts"
 
@@ -39,7 +39,8 @@ const encode = Schema.encodeSync(NodeConfig)
 
 /** A configuration as the server would say it. Nobody uses these relays, so they stop at once. */
 export const faultConfig = (options: FaultConfig): NodeConfig => {
-  const { contact = "nobody", dns = relayNetwork.gatewayV4, fresh = [], generation = 1, record, relays, removed = [] } = options
+  const { contact = "nobody", dns = relayNetwork.gatewayV4, fresh = [], generation = 1, record, relays, removed = [] } =
+    options
   const config: NodeConfig = {
     generation,
     removed: removed.map((name) => RelayName.make(name)),
