@@ -133,10 +133,12 @@ const TORRC =
   `${OWNED_HEADER}\nNickname toma\nContactInfo "a \\"quoted\\" nobody" # comment\nORPort 198.51.100.10:9001\n` +
   "ExitPolicy accept *:80\nExitPolicy reject *:*\n+MyFamily $ABCD\n/NodeFamily\nLog notice \\\n  syslog\n"
 
+const parsed = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
 /** The bus answers with what the text says: dbus-next hands values over, not text. */
 const listOf = (text: string): Read =>
   Effect.gen(function*() {
-    const body = yield* Effect.try({ try: (): unknown => JSON.parse(text), catch: () => new Error("no JSON") })
+    const body = yield* parsed(text)
     const bus = Layer.succeed(SystemBus, { call: () => Effect.succeed(body), events: Effect.die("not asked") })
     const reader = yield* SystemdReader.pipe(Effect.provide(SystemdReader.layer.pipe(Layer.provide(bus))))
     const units = yield* reader.list
