@@ -22,6 +22,8 @@ export interface ToolFault {
  * the output open, so that who waits for its end waits for long. Calls of one tool are counted under a lock.
  */
 const STAND_IN = `#!/bin/bash
+# What is called here is never a stand-in itself.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
 name=$(basename "$0")
 real=/usr/bin/$name
 [ -x "$real" ] || real=/usr/sbin/$name
