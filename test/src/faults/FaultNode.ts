@@ -76,7 +76,7 @@ export const FaultNode = {
       return yield* ForeignState.look(node)
     }).pipe(fault)
 
-    const identitiesUsed = fault(node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=tor@*"])).pipe(
+    const identitiesUsed = fault(node.execOk(["journalctl", "--no-pager", "--output=cat", "_COMM=tor"])).pipe(
       Effect.map((text) => {
         const said = text.matchAll(/identity key (?:ed25519 )?fingerprint is '([^']+)'/g)
         return new Set([...said].map(([, identity = ""]) => identity))

@@ -67,7 +67,9 @@ const main = Effect.gen(function*() {
   })
   const answers = yield* Effect.replicateEffect(once, passes).pipe(Effect.provide(counted))
   const text = yield* Schema.encodeEffect(PassAnswers)(answers)
-  yield* Effect.sync(() => process.stdout.write(`${text}\n`))
+  // A connection that nobody answers would keep the process: as the agent does, it ends all the same.
+  yield* Effect.callback<void>((resume) => void process.stdout.write(`${text}\n`, () => resume(Effect.void)))
 }).pipe(Effect.scoped, Effect.provide(Logger.layer([JournalLogger])))
 
 await Effect.runPromise(main)
+process.exit(0)
