@@ -55,7 +55,6 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a disk that 
       const { node: machine } = node.mission
       yield* node.reset
       yield* settle(config({ relays: CHEESES }), "before")
-      const before = yield* foreign
       const units = [
         "systemctl",
         "show",
@@ -64,6 +63,7 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a disk that 
       ] as const
       const running = yield* machine.execOk(units)
       yield* machine.execOk(["sh", "-c", FILL, "fill", "/etc/tor/instances", "64k"])
+      const before = yield* foreign
       const wanted = config({ relays: CHEESES, contact: "x".repeat(200) })
       const [answer] = yield* node.passes(wanted, 1)
       assert.match(answer?.troubles.join("\n") ?? "", /ENOSPC|no space/i)
