@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, PubSub, Schedule, Schema } from "effect"
-import { type BusFailed, MANAGER, MANAGER_PATH, SystemBus } from "./SystemBus.ts"
-import { numberProperty, textProperty } from "./UnitProperties.ts"
+import { type BusFailed, MANAGER, MANAGER_PATH, SystemBus } from "../host/SystemBus.ts"
+import { numberProperty, textProperty } from "../host/UnitProperties.ts"
 
 /** A unit did not become what it was asked to be. `message` says what systemd said and where to look. */
 export class UnitJobFailed extends Schema.TaggedError<UnitJobFailed>()("UnitJobFailed", {

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
-import { SystemBus } from "../../src/units/SystemBus.ts"
+import { SystemBus } from "../../src/host/SystemBus.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"
