@@ -160,7 +160,7 @@ describe("drop-ins, by the laws of every kind", () => {
       })
       const outcomes = yield* Effect.gen(function*() {
         return yield* (yield* kind.plan(inputFor(["toma"]))).apply(() => true)
-      }).pipe(Effect.provide(deaf), Effect.provide(layer))
+      }).pipe(Effect.provide(Layer.mergeAll(layer, deaf)))
       assert.match(JSON.stringify(outcomes.get("relay/toma/drop-in")), /systemd read its units again but not/)
       const { changes } = yield* Effect.provide(kind.plan(inputFor(["toma"])), layer)
       assert.strictEqual(changes.length, 1)

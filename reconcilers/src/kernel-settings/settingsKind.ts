@@ -5,9 +5,9 @@ import { applySettings } from "./applySettings.ts"
 import type { DesiredSettings } from "./desiredSettings.ts"
 import { diffSettings, type ObservedSettings } from "./diffSettings.ts"
 import { pathsOf } from "./Setting.ts"
-import { SettingLedgerReader, SettingLedgerWriter } from "./SettingLedger.ts"
+import { SettingLedgerReader, type SettingLedgerWriter } from "./SettingLedger.ts"
 import { SettingReader } from "./SettingReader.ts"
-import { SettingWriter } from "./SettingWriter.ts"
+import type { SettingWriter } from "./SettingWriter.ts"
 
 type Readers = SettingLedgerReader | SettingReader
 type Writers = SettingLedgerWriter | SettingWriter
