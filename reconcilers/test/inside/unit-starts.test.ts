@@ -90,26 +90,16 @@ describe("relays that must restart", () => {
         names.forEach((name, index) => makeInstance(name, 9201 + index))
         yield* converge(inputFor(...names))
         names.forEach((name, index) => writeTorrc(name, 9211 + index))
-        let watching = true
         let fewest = names.length
-        const watcher = yield* Effect.forkChild(Effect.gen(function*() {
-          while (watching) {
-            const states = run(
-              "systemctl",
-              "show",
-              "-p",
-              "ActiveState",
-              "--value",
-              ...names.map((name) => `tor@${name}`)
-            )
-            fewest = Math.min(fewest, states.split("\n").filter((state) => state === "active").length)
-            yield* Effect.sleep("20 millis")
-          }
-        }))
+        const units = names.map((name) => `tor@${name}`)
+        const watcher = yield* Effect.forkChild(Effect.forever(Effect.gen(function*() {
+          const states = run("systemctl", "show", "-p", "ActiveState", "--value", ...units)
+          fewest = Math.min(fewest, states.split("\n").filter((state) => state === "active").length)
+          yield* Effect.sleep("20 millis")
+        })))
         const plan = yield* Units.plan(inputFor(...names))
         const outcomes = yield* plan.apply(() => true)
-        watching = false
-        yield* Fiber.join(watcher)
+        yield* Fiber.interrupt(watcher)
         assert.deepStrictEqual([...outcomes.values()], [{ done: true }, { done: true }, { done: true }])
         assert.strictEqual(fewest, names.length - 1)
       })
