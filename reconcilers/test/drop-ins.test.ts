@@ -185,6 +185,13 @@ describe("the memory of a relay", () => {
     assert.isAtLeast(given ?? 0, megabytes * 8 * 1.5 * MIB + 256 * MIB)
   })
 
+  it.prop("whatever a layer says, is some limit or none", [Schema.String, Schema.String], ([torrc, value]) => {
+    for (const text of [torrc, `MaxMemInQueues ${value}\n`]) {
+      const given = memoryMax({ memoryBytes: 2 ** 32, relayCount: 4, torrc: text })
+      assert.isTrue(given === undefined || (Number.isSafeInteger(given) && given >= 640 * MIB))
+    }
+  })
+
   it("reads tor's units", () => {
     const of = (value: string) => memoryMax({ memoryBytes: 2 ** 30, relayCount: 1, torrc: `MaxMemInQueues ${value}\n` })
     const four = (4 * 1.5 + 0.25) * 2 ** 30
@@ -193,6 +200,7 @@ describe("the memory of a relay", () => {
     }
     assert.isUndefined(of("0"), "tor chooses")
     assert.isUndefined(of("lots"))
+    assert.isUndefined(of(`${"9".repeat(400)} TB`), "no number that systemd could read")
     const little = memoryMax({ memoryBytes: 2 ** 30, relayCount: 8, torrc: "MaxMemInQueues 1 MB\n" })
     assert.strictEqual(little, (256 * 1.5 + 256) * MIB, "tor takes no less than 256 MB")
   })

@@ -286,6 +286,35 @@ describe("kernel settings", () => {
   })
 })
 
+const Number32 = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 })))
+const AnyWish = Schema.Union([
+  Schema.Struct({ is: Schema.Literals(["at least", "exactly"]), value: Number32 }),
+  Schema.Struct({ is: Schema.Literal("range"), low: Number32, high: Number32 }),
+  Schema.Struct({
+    is: Schema.Literal("ports"),
+    ports: Schema.Array(Schema.Struct({ first: Schema.Literals([1, 443]), last: Schema.Literals([443, 9001]) }))
+  }),
+  Schema.Struct({ is: Schema.Literal("not strict"), all: Schema.Literal("all") })
+])
+const AnyText = Schema.Union([
+  Schema.String,
+  Schema.Literals(["", "0", "1", "2", "1\t2", "1 2", "1\t2\t3", "1-3,9", "9-1"])
+])
+
+describe("whatever a setting's file says", () => {
+  it.prop("what is written to it is as wished, and nothing is written over what is not understood", [
+    AnyWish,
+    AnyText,
+    AnyText
+  ], ([wish, text, all]) => {
+    const setting = { path: "own", wish }
+    const written = wantedText(setting, new Map([["own", at(text)], ["all", at(all)]]))
+    if (written === undefined) return
+    assert.match(text, /^[0-9\s,-]*$/)
+    assert.isUndefined(wantedText(setting, new Map([["own", at(written)], ["all", at(all)]])))
+  })
+})
+
 const Range = Schema.Tuple([
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 40 })))

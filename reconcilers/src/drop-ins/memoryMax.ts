@@ -33,7 +33,8 @@ export const memoryMax = ({ memoryBytes, relayCount, torrc }: MemoryOf): number 
   if (queue === undefined || queue === 0) return undefined
   const share = memoryBytes / Math.max(1, relayCount) * 7 / 8
   const room = Math.max(queue, LEAST_QUEUE_MIB * MIB) * 1.5 + 256 * MIB
-  return Math.ceil(Math.max(share, room) / MIB) * MIB
+  const most = Math.ceil(Math.max(share, room) / MIB) * MIB
+  return Number.isSafeInteger(most) ? most : undefined
 }
 
 /** The value of the last MaxMemInQueues of the layers, which stands in the torrc instead of the computed one. */
