@@ -149,9 +149,10 @@ describe("kernel settings, by the laws of every kind", () => {
       assert.deepStrictEqual(union(has, had), union(has, []))
     }))
 
-  it.effect.prop("with no relays wanted any more every setting is what it was", [KindName, Relays, Host], ([
+  it.effect.prop("with no relays wanted any more every setting is what it was", [KindName, Relays, Relays, Host], ([
     name,
     relays,
+    others,
     start
   ]) =>
     Effect.gen(function*() {
@@ -159,6 +160,7 @@ describe("kernel settings, by the laws of every kind", () => {
       const before = textsOf(world)
       yield* Effect.gen(function*() {
         yield* pass(kindOf(name), inputFor(relays))
+        yield* pass(kindOf(name), inputFor(others))
         yield* pass(kindOf(name), inputFor(0))
         assert.deepStrictEqual((yield* kindOf(name).plan(inputFor(0))).changes, [])
       }).pipe(Effect.provide(world.layer))
