@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Result } from "effect"
 import { classifyFailure, plainCode, ResponseCode } from "../src/transport/classifyFailure.ts"
-import { readHandles, readLimits, readNvPublic } from "../src/transport/readAnswer.ts"
+import { readHandles, readLimits, readNvPublics } from "../src/transport/readAnswer.ts"
 import { defaultTcti, hasResourceManager, tctiOf } from "../src/transport/Tcti.ts"
 import { memoryMounts } from "../src/transport/workDirectory.ts"
 import { failure } from "./fixtures.ts"
@@ -55,13 +55,15 @@ describe("what the tools print", () => {
     assert.strictEqual(failure(readHandles("c", "nonsense"))._tag, "TpmAnswerUnreadable")
     const index = "0x1800820:\n  name: 000b\n  hash algorithm:\n    friendly: sha256\n    value: 0xB\n" +
       "  attributes:\n    friendly: ownerwrite|ownerread|no_da|written\n    value: 0x22020002\n  size: 2048\n"
-    assert.deepStrictEqual(Result.getOrThrow(readNvPublic("c", 1, index)), {
-      index: 1,
-      size: 2048,
-      attributes: 0x2202_0002,
-      written: true
-    })
-    assert.include(failure(readNvPublic("c", 1, "size: 3")).message, "attributes")
+    const other = index.replace("0x1800820", "0x1C00002").replace("0x22020002", "0x62072001").replace("2048", "520") +
+      "  authorization policy: 0123456789ABCDEF\n"
+    assert.deepStrictEqual(Result.getOrThrow(readNvPublics("c", `${index}\n${other}\n`)), [
+      { index: 0x0180_0820, size: 2048, attributes: 0x2202_0002, written: true },
+      { index: 0x01c0_0002, size: 520, attributes: 0x6207_2001, written: true }
+    ])
+    assert.deepStrictEqual(Result.getOrThrow(readNvPublics("c", "")), [])
+    assert.include(failure(readNvPublics("c", "0x1:\n  size: 3\n")).message, "attributes of 0x1")
+    assert.include(failure(readNvPublics("c", "size: 3")).message, "paragraph")
     const fixed = "TPM2_PT_MANUFACTURER:\n  raw: 0x49424D00\n  value: \"IBM\"\nTPM2_PT_NV_INDEX_MAX:\n  raw: 0x800\n" +
       "TPM2_PT_NV_BUFFER_MAX:\n  raw: 0x400\n"
     assert.deepStrictEqual(Result.getOrThrow(readLimits("c", fixed, "  inLockout:                 1\n")), {

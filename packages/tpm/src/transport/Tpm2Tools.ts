@@ -1,22 +1,17 @@
-import { Effect, FileSystem, Layer, Option, type Redacted, Semaphore } from "effect"
+import { Effect, FileSystem, Layer, type Redacted, Semaphore } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { codeIs, ResponseCode } from "./classifyFailure.ts"
 import { keyStation } from "./keyStation.ts"
-import { readHandles, readLimits, readNvPublic } from "./readAnswer.ts"
+import { NV_ATTRIBUTES } from "./nvAttributes.ts"
+import { readHandles, readLimits, readNvPublics } from "./readAnswer.ts"
 import { runTool } from "./runTool.ts"
 import { hasResourceManager, type Tcti } from "./Tcti.ts"
 import { Tpm } from "./Tpm.ts"
 import { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, type TpmError, TpmToolsUnusable } from "./TpmError.ts"
 import { workDirectory } from "./workDirectory.ts"
-
-/**
- * The attributes of an NV index that Patela defines: the owner reads and writes it, and a wrong try does not count
- * towards a lockout (TPMA_NV, TPM 2.0 part 2, 13.4). This is the one place to tie them to a policy.
- */
-const NV_ATTRIBUTES = "ownerread|ownerwrite|no_da"
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, "0")}`
 
@@ -49,10 +44,9 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
 
   const text = (command: string, args: ReadonlyArray<string>) =>
     Effect.map(run(command, args), (bytes) => new TextDecoder().decode(bytes))
-  const handles = (capability: string) =>
-    oneAtATime(text("tpm2_getcap", [capability])).pipe(
-      Effect.flatMap((answer) => Effect.fromResult(readHandles("tpm2_getcap", answer)))
-    )
+  const persistentHandles = oneAtATime(text("tpm2_getcap", ["handles-persistent"])).pipe(
+    Effect.flatMap((answer) => Effect.fromResult(readHandles("tpm2_getcap", answer)))
+  )
 
   const whenAbsent = (index: number) => (error: TpmError): TpmError | NvIndexAbsent =>
     codeIs(error, ResponseCode.handle) ? absent(index) : error
@@ -103,15 +97,11 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     )
   })
 
-  const nvIndexes = handles("handles-nv-index")
-
-  const nvPublic = Effect.fn("Tpm.nvPublic")(function*(index: number) {
-    // Asked for an index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault.
-    const defined = yield* nvIndexes
-    if (!defined.includes(index)) return Option.none()
-    const answer = yield* oneAtATime(text("tpm2_nvreadpublic", [hex(index)]))
-    return Option.some(yield* Effect.fromResult(readNvPublic("tpm2_nvreadpublic", index, answer)))
-  })
+  // Asked for one index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault: it is asked for all.
+  const nvPublics = oneAtATime(text("tpm2_nvreadpublic", [])).pipe(
+    Effect.flatMap((answer) => Effect.fromResult(readNvPublics("tpm2_nvreadpublic", answer))),
+    Effect.withSpan("Tpm.nvPublics")
+  )
 
   const limits = Effect.gen(function*() {
     const fixed = yield* text("tpm2_getcap", ["properties-fixed"])
@@ -131,10 +121,9 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     nvWrite,
     nvDefine,
     nvUndefine,
-    nvIndexes,
-    nvPublic,
+    nvPublics,
     limits,
-    persistentHandles: handles("handles-persistent"),
+    persistentHandles,
     evictPersistent
   })
 })

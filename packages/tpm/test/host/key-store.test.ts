@@ -2,7 +2,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted, Result } from "effect"
 import { randomBytes } from "node:crypto"
-import { digestOf, KeyStore, slotIndex } from "../../src/store/KeyStore.ts"
+import { linkIndex } from "../../src/store/chain.ts"
+import { digestOf, KeyStore } from "../../src/store/KeyStore.ts"
 import type { RelaySecrets } from "../../src/store/payload.ts"
 import { toHex } from "../../src/structures/Hex.ts"
 import type { Tcti } from "../../src/transport/Tcti.ts"
@@ -90,10 +91,10 @@ describe("the key store in a real TPM", () => {
       yield* store.write(older)
       yield* store.write(newer)
       const scratch = Redacted.make(new Uint8Array(8))
-      yield* tpm.nvWrite(slotIndex.b, 100, scratch)
+      yield* tpm.nvWrite(linkIndex("b", 0), 100, scratch)
       const found = Option.getOrThrow(yield* store.read)
       assert.strictEqual(found.digest, Result.getOrThrow(digestOf(older)))
-      yield* tpm.nvWrite(slotIndex.a, 10, scratch)
+      yield* tpm.nvWrite(linkIndex("a", 0), 10, scratch)
       assert.strictEqual((yield* Effect.flip(store.read))._tag, "KeyStoreDamaged")
       assert.strictEqual((yield* Effect.flip(store.write(newer)))._tag, "KeyStoreDamaged")
     }).pipe(Effect.provide(freshStore)))
