@@ -1,9 +1,10 @@
-import { Effect, FileSystem, Layer, type Redacted, Semaphore } from "effect"
+import { Effect, FileSystem, Layer, Option, type Redacted, Semaphore } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { codeIs, ResponseCode } from "./classifyFailure.ts"
+import { directNvRead } from "./directNvRead.ts"
 import { keyStation } from "./keyStation.ts"
 import { NV_ATTRIBUTES } from "./nvAttributes.ts"
 import { readHandles, readLimits, readNvPublics } from "./readAnswer.ts"
@@ -18,7 +19,7 @@ const hex = (value: number): string => `0x${value.toString(16).padStart(8, "0")}
 const absent = (index: number) =>
   new NvIndexAbsent({ index, message: `NV index ${hex(index)} is not defined in this TPM.` })
 
-/** The TPM by the commands of tpm2-tools 5.4 and later. */
+/** The TPM by the commands of tpm2-tools 5.4 and later; a short read of NV memory without a process where it can be. */
 export class Tpm2Tools {
   /**
    * `tcti` comes from `tctiOf`. `endorsementKey` is the template, ECC P-256 unless another is named. Nothing is run
@@ -40,6 +41,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
       message: "No temporary directory could be made: /run, /dev/shm and TMPDIR are full or not writable."
     }))
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+  const readDirectly = directNvRead(tcti)
   const keys = keyStation({ run, files, directory, kind, resourceManager: hasResourceManager(tcti) })
 
   const text = (command: string, args: ReadonlyArray<string>) =>
@@ -56,16 +58,28 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     return yield* oneAtATime(keys.activate(checked))
   })
 
-  const nvRead = Effect.fn("Tpm.nvRead")(function*(index: number, offset: number, size?: number) {
+  const unwritten = (index: number) =>
+    new NvIndexUnwritten({ index, message: `NV index ${hex(index)} is defined and was never written.` })
+
+  const nvReadByTool = (index: number, offset: number, size?: number) => {
     const range = ["--offset", String(offset), ...(size === undefined ? [] : ["-s", String(size)])]
-    return yield* oneAtATime(run("tpm2_nvread", ["-C", "o", ...range, hex(index)])).pipe(
+    return run("tpm2_nvread", ["-C", "o", ...range, hex(index)]).pipe(
       Effect.mapError((error) =>
-        codeIs(error, ResponseCode.nvUninitialized)
-          ? new NvIndexUnwritten({ index, message: `NV index ${hex(index)} is defined and was never written.` })
-          : whenAbsent(index)(error)
+        codeIs(error, ResponseCode.nvUninitialized) ? unwritten(index) : whenAbsent(index)(error)
       )
     )
+  }
+
+  const nvReadOnce = Effect.fnUntraced(function*(index: number, offset: number, size?: number) {
+    const direct = size === undefined ? Option.none() : yield* readDirectly(index, offset, size)
+    if (Option.isNone(direct)) return yield* nvReadByTool(index, offset, size)
+    if (direct.value === "absent") return yield* absent(index)
+    return direct.value === "unwritten" ? yield* unwritten(index) : direct.value
   })
+
+  const nvRead = Effect.fn("Tpm.nvRead")((index: number, offset: number, size?: number) =>
+    oneAtATime(nvReadOnce(index, offset, size))
+  )
 
   const nvWrite = Effect.fn("Tpm.nvWrite")(
     function*(index: number, offset: number, data: Redacted.Redacted<Uint8Array>) {
