@@ -1,39 +1,16 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Option, Redacted } from "effect"
-import { spawn } from "node:child_process"
+import { Effect, Option, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
-import { createConnection } from "node:net"
 import { toHex } from "../../src/structures/Hex.ts"
 import { directNvRead } from "../../src/transport/directNvRead.ts"
 import { Tcti } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { Tpm2Tools } from "../../src/transport/Tpm2Tools.ts"
+import { characterDevice } from "./CharacterDevice.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
 
 const INDEX = 0x0180_0999
-
-/**
- * A character device in front of a swtpm: a terminal without any of a terminal's habits (script(1), stty(1)), whose other
- * end is the swtpm's socket. The nearest thing to /dev/tpmrm0 on a machine without a TPM.
- */
-const characterDevice = Effect.fn("characterDevice")(function*(tcti: Tcti) {
-  const files = yield* FileSystem.FileSystem
-  const directory = yield* files.makeTempDirectoryScoped({ prefix: "tpm-device-" })
-  const command = `stty raw -echo; tty > ${directory}/new; mv ${directory}/new ${directory}/name; exec sleep 600`
-  const terminal = yield* Effect.acquireRelease(
-    Effect.sync(() => spawn("script", ["-q", "-f", "-c", command, "/dev/null"], { stdio: ["pipe", "pipe", "ignore"] })),
-    (child) => Effect.sync(() => child.kill("SIGTERM"))
-  )
-  const socket = yield* Effect.acquireRelease(
-    Effect.sync(() => createConnection({ path: tcti.slice("swtpm:path=".length) })),
-    (connection) => Effect.sync(() => connection.destroy())
-  )
-  terminal.stdout.pipe(socket)
-  socket.pipe(terminal.stdin)
-  while (!(yield* files.exists(`${directory}/name`))) yield* Effect.sleep("10 millis")
-  return Tcti.make(`device:${(yield* files.readFileString(`${directory}/name`)).trim()}`)
-})
 
 describe("a short read of NV memory without tpm2-tools", () => {
   it.live.each(["socket", "device"] as const)(

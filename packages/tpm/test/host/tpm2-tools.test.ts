@@ -3,15 +3,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Redacted, Result } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { randomBytes } from "node:crypto"
-import { makeCredential } from "../../src/credential/makeCredential.ts"
-import { attestationKeyFromHex } from "../../src/identity/AttestationKey.ts"
-import { endorsementKeyFromHex, type EndorsementKeyKind } from "../../src/identity/EndorsementKey.ts"
+import type { EndorsementKeyKind } from "../../src/identity/EndorsementKey.ts"
 import { toHex } from "../../src/structures/Hex.ts"
-import { nameOf } from "../../src/structures/Name.ts"
 import { isPatelas } from "../../src/transport/nvAttributes.ts"
 import { defaultTcti, tctiOf } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { Tpm2Tools } from "../../src/transport/Tpm2Tools.ts"
+import { authenticate } from "./Authenticate.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
 
 const kinds: ReadonlyArray<EndorsementKeyKind> = ["ecc-p256", "rsa-2048", "ecc-p384"]
@@ -23,20 +21,6 @@ const freshTpm = (endorsementKey?: EndorsementKeyKind) =>
     const { tcti } = yield* swtpm(yield* newTpmState)
     return Tpm2Tools.layer({ tcti, ...(endorsementKey === undefined ? {} : { endorsementKey }) })
   })).pipe(Layer.provideMerge(NodeServices.layer))
-
-/** What the server does with a request, and the agent with the answer. */
-const authenticate = Effect.gen(function*() {
-  const tpm = yield* Tpm
-  const ekHex = toHex(yield* tpm.endorsementKey)
-  const ak = yield* tpm.attestationKey
-  const endorsementKey = yield* Effect.fromResult(endorsementKeyFromHex(ekHex))
-  const attestationKey = yield* Effect.fromResult(attestationKeyFromHex(toHex(ak.public)))
-  const akName = nameOf(attestationKey.public)
-  assert.strictEqual(toHex(akName), toHex(ak.name))
-  const key = new Uint8Array(randomBytes(32))
-  const credential = yield* makeCredential({ endorsementKey: endorsementKey.public, akName, credential: key })
-  return { kind: endorsementKey.kind, key, credential, ekHex, ak }
-})
 
 describe("a real TPM by tpm2-tools", () => {
   it.live.each(kinds)("activates our credential, endorsement key %s", (kind) =>
