@@ -6,6 +6,7 @@ import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { codeIs, ResponseCode } from "./classifyFailure.ts"
 import { directNvRead } from "./directNvRead.ts"
 import { keyStation } from "./keyStation.ts"
+import { makingRoom } from "./makingRoom.ts"
 import { NV_ATTRIBUTES } from "./nvAttributes.ts"
 import { readHandles, readLimits, readNvPublics } from "./readAnswer.ts"
 import { runTool } from "./runTool.ts"
@@ -34,7 +35,8 @@ export class Tpm2Tools {
 
 const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
   const files = yield* FileSystem.FileSystem
-  const run = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
+  const tool = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
+  const run = hasResourceManager(tcti) ? tool : makingRoom(tool)
   const directory = yield* Effect.mapError(workDirectory, () =>
     new TpmToolsUnusable({
       command: "mkdtemp",
