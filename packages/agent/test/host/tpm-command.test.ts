@@ -2,6 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Tcti } from "@patela/tpm/transport/Tcti"
+import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
 import { Effect, FileSystem, Layer, Redacted, Schedule, Schema } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
@@ -23,8 +24,13 @@ const newTpm = Effect.gen(function*() {
       stderr: "ignore"
     })
   )
-  yield* files.stat(`${directory}/s.ctrl`).pipe(Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 1000 }))
-  return Tcti.make(`swtpm:path=${directory}/s`)
+  const tcti = Tcti.make(`swtpm:path=${directory}/s`)
+  // A file is there a moment before its socket listens.
+  yield* Effect.flatMap(Tpm, (tpm) => tpm.limits).pipe(
+    Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 500 }),
+    Effect.provide(Tpm2Tools.layer({ tcti }))
+  )
+  return tcti
 })
 
 const agent = Effect.fnUntraced(function*(tcti: Tcti, ...args: ReadonlyArray<string>) {

@@ -164,8 +164,9 @@ describe("a key store over chains of NV indexes, in a real TPM", () => {
             yield* Effect.scoped(Effect.gen(function*() {
               const state = yield* copy
               const { changes, saved } = yield* saveUntilCut(state, next, life, cut)
-              assert.strictEqual(changes, life + 1)
-              if (cut === "between") assert.isFalse(saved)
+              if (cut === "between") assert.deepStrictEqual([changes, saved], [life + 1, false])
+              // A command that was over before its power went is followed by one that has none, if any.
+              assert.isAtMost(changes, life + 2)
               yield* boot(state, ({ tcti }) =>
                 Effect.gen(function*() {
                   const found = Option.getOrThrow(yield* (yield* KeyStore).read)
