@@ -27,7 +27,7 @@ export const answeringTpm = Effect.fn("answeringTpm")(
         client.write(response)
       })
     }
-    // Where a program waits, Node's connect says EAGAIN: swtpm's queue has room for one.
+    // Where a program waits, Node's connect says EAGAIN: swtpm's queue has room for two.
     const serve = (client: Socket): void => {
       const tpm = connect({ path: real })
       tpm.on("connect", () => between(client, tpm)).on("error", () => setTimeout(() => serve(client), 5))

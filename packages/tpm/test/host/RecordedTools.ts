@@ -1,6 +1,6 @@
 import { Effect, FileSystem } from "effect"
 
-/** What one process of tpm2-tools was started with, and when. */
+/** What one process of tpm2-tools was started with. */
 export interface RecordedTool {
   readonly name: string
   /** argv, joined by NUL as /proc/PID/cmdline has it. */
@@ -43,6 +43,6 @@ exec /usr/bin/${name} "$@"
       yield* files.remove(`${base}.argv`)
       yield* files.remove(`${base}.env`)
     }
-    return found as ReadonlyArray<RecordedTool>
+    return found
   })
 })
