@@ -7,6 +7,7 @@ import { Session } from "@patela/agent/session/Session"
 import { Config, Console, Duration, Effect, Schema } from "effect"
 import type { ChildProcess } from "node:child_process"
 import { subscribe } from "node:diagnostics_channel"
+import { readFileSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import { median } from "../../Row.ts"
 import { PassFigures } from "../PassFigures.ts"
@@ -36,6 +37,14 @@ const takeSpawned = (): ReadonlyArray<string> =>
   spawned.splice(0).map(({ spawnargs }) =>
     spawnargs.slice(0, 4).map((word) => word.length > 40 ? "..." : word.split("/").at(-1) ?? word).join(" ")
   )
+
+/** Milliseconds of processor time so far; of programs in the ticks of /proc/PID/stat, a hundredth of a second (proc(5)). */
+const cpuOf = () => {
+  const { system, user } = process.cpuUsage()
+  const stat = readFileSync("/proc/self/stat", "utf8")
+  const [children = "0", childrenSystem = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(13, 15)
+  return { agent: (system + user) / 1000, programs: (Number(children) + Number(childrenSystem)) * 10 }
+}
 
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
@@ -70,7 +79,13 @@ const main = Effect.gen(function*() {
     yield* once
     const spawns = takeSpawned()
     const spaced = yield* Effect.replicateEffect(Effect.andThen(Effect.sleep(PAUSE), timed(once)), RUNS)
+    const before = cpuOf()
     const backToBack = yield* Effect.replicateEffect(timed(once), RUNS)
+    const after = cpuOf()
+    const cpuMs = {
+      agent: (after.agent - before.agent) / RUNS,
+      programs: (after.programs - before.programs) / RUNS
+    }
 
     takeSpawned()
     const facts = yield* Effect.replicateEffect(timed(inputOf(config, undefined)), RUNS_OF_A_KIND)
@@ -81,7 +96,7 @@ const main = Effect.gen(function*() {
       const times = yield* Effect.replicateEffect(timed(outlook(kind, input)), RUNS_OF_A_KIND)
       alone.push({ kind: kind.kind, ms: median(times), spawns: takeSpawned().length / RUNS_OF_A_KIND })
     }
-    yield* Console.log(yield* Schema.encodeEffect(PassFigures)({ spaced, backToBack, spawns, alone }))
+    yield* Console.log(yield* Schema.encodeEffect(PassFigures)({ spaced, backToBack, cpuMs, spawns, alone }))
   }).pipe(Effect.provide(nodeLayer(options)))
 })
 
