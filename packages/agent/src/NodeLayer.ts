@@ -31,12 +31,13 @@ import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { tctiOf } from "@patela/tpm/transport/Tcti"
 import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
 import { Effect, Layer } from "effect"
-import type { NodeOptions } from "./commands/AgentFlags.ts"
+import type { NodeOptions, ServerOptions } from "./commands/AgentFlags.ts"
 import { AgentNotes, AgentState } from "./host/AgentState.ts"
 import { HostFactsReader } from "./host/HostFactsReader.ts"
 import { ConfigKeeper, KeptConfig } from "./host/KeptConfig.ts"
 import { ServerProbe } from "./host/ServerProbe.ts"
 import { ServiceNotify } from "./host/ServiceNotify.ts"
+import { TrialFile } from "./host/TrialFile.ts"
 import { WriterLock } from "./host/WriterLock.ts"
 import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
 import { KeptToken, tokenKeeperLayer } from "./session/KeptToken.ts"
@@ -48,7 +49,7 @@ import { StatusFile } from "./status/StatusFile.ts"
 export const tpmLayer = (address: string) =>
   Layer.unwrap(Effect.map(Effect.fromResult(tctiOf(address)), (tcti) => Tpm2Tools.layer({ tcti })))
 
-const sessionLayer = (options: NodeOptions) =>
+const sessionLayer = (options: ServerOptions) =>
   Session.layer.pipe(
     Layer.provide(ServerClient.layer({ url: options.server, caCertificate: options.caCertificate })),
     Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layer))
@@ -86,14 +87,28 @@ const writers = Layer.mergeAll(
   TorKeygen.layer,
   TorrcVerifier.layer,
   TorrcWriter.layer,
+  TrialFile.layer,
   UnitLedgerWriter.layer,
   WriterLock.layer
 )
 
 const host = Layer.mergeAll(HostCommand.layer, ReplaceFile.layer, SystemBus.layer)
 
+/** A session with the server, and nothing that looks at the rest of the host. */
+export const serverLayer = (options: ServerOptions) =>
+  sessionLayer(options).pipe(Layer.provide(tpmLayer(options.tpm)), Layer.provide(NodeServices.layer))
+
+/** Everything that looks at the host, and no server. */
+export const hostObservingLayer = ({ tpm }: Pick<NodeOptions, "tpm">) =>
+  Layer.mergeAll(readers, AgentState.layer, TpmIdentityStore.readerLayer).pipe(
+    Layer.provide(KeyStore.layer),
+    Layer.provide(tpmLayer(tpm)),
+    Layer.provide(host),
+    Layer.provide(NodeServices.layer)
+  )
+
 /** Everything that looks: enough for `diff`, and by its type not enough to change anything. */
-export const observingLayer = (options: NodeOptions) =>
+export const observingLayer = (options: ServerOptions) =>
   Layer.mergeAll(readers, AgentState.layer, sessionLayer(options), TpmIdentityStore.readerLayer).pipe(
     Layer.provide(KeyStore.layer),
     Layer.provide(tpmLayer(options.tpm)),

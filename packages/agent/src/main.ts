@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { exitCodes } from "@patela/domain/command/exitCodes"
+import { agentExitCodes } from "./commands/agentExitCodes.ts"
 import { PatelaAgent } from "./commands/PatelaAgent.ts"
 
-NodeRuntime.runMain(PatelaAgent, { disableErrorReporting: true, teardown: exitCodes })
+NodeRuntime.runMain(PatelaAgent, { disableErrorReporting: true, teardown: agentExitCodes })

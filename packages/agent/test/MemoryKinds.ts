@@ -1,5 +1,7 @@
 import { ServerProbe } from "@patela/agent/host/ServerProbe"
+import { TrialFile } from "@patela/agent/host/TrialFile"
 import { Ipv4 } from "@patela/domain/net/Ipv4"
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { type DesiredInput, type Kind, type KindSpec, make, ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
@@ -7,10 +9,23 @@ import type { ResourceAddress, Scope } from "@patela/domain/reconciler/Resource"
 import { relayScope } from "@patela/domain/reconciler/Resource"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot } from "@patela/domain/relay/Slot"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
+
+/** A trial file in memory. */
+export const trialInMemory = () => {
+  let config: NodeConfig | undefined
+  return Layer.succeed(TrialFile, {
+    read: Effect.sync(() => Option.fromUndefinedOr(config)),
+    write: (next) => Effect.sync(() => void (config = next)),
+    clear: Effect.sync(() => void (config = undefined))
+  })
+}
 
 /** A server that every connection reaches. */
-export const reachable = Layer.succeed(ServerProbe, { connect: Effect.void, persist: Effect.void })
+export const reachable = Layer.merge(
+  Layer.succeed(ServerProbe, { connect: Effect.void, persist: Effect.void }),
+  trialInMemory()
+)
 
 /** A host in memory: what is there, what cannot be written, and every write in order. */
 export interface MemoryHost {

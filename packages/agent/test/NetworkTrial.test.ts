@@ -7,7 +7,7 @@ import { verdictOf } from "@patela/agent/converge/Verdict"
 import { ServerProbe, ServerUnreachable } from "@patela/agent/host/ServerProbe"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { Effect, Layer, Schema } from "effect"
-import { type MemoryHost, memoryHost, memoryInput, memoryKind } from "./MemoryKinds.ts"
+import { type MemoryHost, memoryHost, memoryInput, memoryKind, trialInMemory } from "./MemoryKinds.ts"
 
 const kindsOf = (host: MemoryHost): ReadonlyArray<Kind<never, never>> => [
   memoryKind(host, "account", []),
@@ -26,7 +26,7 @@ const reachedBy = (host: MemoryHost, isUp = true) => {
       ? Effect.void
       : gone
   )
-  return Layer.succeed(ServerProbe, { connect: ask, persist: ask })
+  return Layer.merge(Layer.succeed(ServerProbe, { connect: ask, persist: ask }), trialInMemory())
 }
 
 const pass = (host: MemoryHost, input: DesiredInput, isUp = true) =>
@@ -89,7 +89,7 @@ describe("a network change", () => {
       const result = yield* Effect.flatMap(
         look(kindsOf(host), known, new Set(["address"])),
         (first) => converge(first, known, admitAll)
-      ).pipe(Effect.provide(counting))
+      ).pipe(Effect.provide([counting, trialInMemory()]))
       assert.deepStrictEqual(result.changes.map(({ address }) => address), ["relay/toma/address"])
       assert.strictEqual(asked, 0)
     }))

@@ -4,7 +4,8 @@ import { ConfigKeeper, KeptConfig } from "@patela/agent/host/KeptConfig"
 import { ServerProbe, ServerUnreachable } from "@patela/agent/host/ServerProbe"
 import { ServiceNotify } from "@patela/agent/host/ServiceNotify"
 import { WriterLock } from "@patela/agent/host/WriterLock"
-import { ServerAway, Session, type SessionError } from "@patela/agent/session/Session"
+import { Session } from "@patela/agent/session/Session"
+import { ServerAway, type SessionError } from "@patela/agent/session/SessionError"
 import type { AgentStatus } from "@patela/agent/status/AgentStatus"
 import { StatusFile } from "@patela/agent/status/StatusFile"
 import { watch } from "@patela/agent/watch/Watch"
@@ -14,7 +15,7 @@ import { type Kind, ObservationFailed, type WatchSignal } from "@patela/domain/r
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { Effect, Layer, Logger, Option, Queue, Stream } from "effect"
-import { type MemoryHost, memoryHost, memoryKind } from "./MemoryKinds.ts"
+import { type MemoryHost, memoryHost, memoryKind, trialInMemory } from "./MemoryKinds.ts"
 
 /** A watching agent on a host in memory, with a server in memory and time that only the test moves. */
 export interface WatchRig {
@@ -90,6 +91,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
   const away: Effect.Effect<never, SessionError> = Effect.fail(new ServerAway({ message: "no answer" }))
   const layer = Layer.mergeAll(
     Layer.succeed(Session, {
+      events: Stream.never,
       config: () => Effect.suspend(() => rig.server === undefined ? away : Effect.succeed(rig.server)),
       report: (report) =>
         Effect.suspend(() => rig.server === undefined ? away : Effect.sync(() => void rig.reports.push(report)))
@@ -114,6 +116,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     }),
     Layer.succeed(WriterLock, { hold: Effect.sync(() => void rig.locks++) }),
     Layer.succeed(ServerProbe, { connect: reach, persist: reach }),
+    trialInMemory(),
     Layer.succeed(ServiceNotify, {
       say: (...variables) => Effect.sync(() => void rig.notified.push(...variables)),
       status: (line) => Effect.sync(() => void rig.notified.push(`STATUS=${line}`)),

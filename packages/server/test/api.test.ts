@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import { NodeId } from "@patela/domain/node/NodeId"
 import { Arbitrary, Effect, Layer, Redacted, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
@@ -8,21 +7,11 @@ import { Administration } from "../src/nodes/Administration.ts"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
-import { NetworkSettings } from "../src/settings/NetworkSettings.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
+import { network, node1, specs } from "./rig/Fleet.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { poolVariables, TestApi, testApi } from "./rig/TestApi.ts"
 
-const GIB = 1024 ** 3
-const node1 = NodeId.make(1)
-const specs = { n_cpus: 3, memory: 8 * GIB, cpu_name: "test" }
-const network = Schema.decodeSync(NetworkSettings)({
-  gateway_v4: "192.0.2.1",
-  gateway_v6: null,
-  dns: ["192.0.2.53"],
-  geoip: false,
-  test_network: false
-})
 const Sealed = Schema.Struct({
   challenge: Schema.String,
   blob: Schema.String,

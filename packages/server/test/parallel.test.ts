@@ -1,22 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
-import { Effect, Option, Result } from "effect"
+import { Effect, Result } from "effect"
 import { Allocator } from "../src/allocate/Allocator.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
 import { Relays } from "../src/relays/Relays.ts"
+import { enlistMany } from "./rig/Fleet.ts"
 import { testApi } from "./rig/TestApi.ts"
 
 const specs = { n_cpus: 4, memory: 64 * 1024 ** 3, cpu_name: "test" }
-
-const enlistMany = Effect.fnUntraced(function*(count: number) {
-  const nodes = yield* Nodes
-  return yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
-    Effect.map(
-      nodes.enlist({ ek_public: `e${index}`, ak_public: `a${index}`, ak_name: `n${index}` }, 1000),
-      Option.getOrThrow
-    ))
-})
 
 describe("many nodes at the same time", () => {
   it.effect("get relays of their own, and a node that asks twice at once the same", () =>

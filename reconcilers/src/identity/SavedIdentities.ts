@@ -14,18 +14,20 @@ import type { DesiredIdentity } from "./Restoration.ts"
 
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/key-store`
 
-/** A relay's entry: the one that the host has, or another. Relays with no entry are not observed. */
+/** A relay's entry: the one that the host has, another, or one too many. Relays with no entry are not observed. */
 export type StoredEntry =
   | { readonly entry: "same" }
   | { readonly entry: "other"; readonly stored: Fingerprints; readonly host: Fingerprints }
+  | { readonly entry: "too many"; readonly stored: Fingerprints }
 
-export interface DesiredEntry extends DesiredIdentity {
-  readonly tag: StoreTag
-}
+/** What the store should hold for a relay: its identity, or nothing for one that a person took off the node. */
+export type DesiredEntry =
+  | (DesiredIdentity & { readonly is: "kept"; readonly tag: StoreTag })
+  | { readonly is: "gone"; readonly name: RelayName; readonly tag: StoreTag }
 
 /**
- * The identity of every configured relay is in the store that outlives the boot. Entries of relays that the
- * configuration does not name are kept: a key in the TPM goes only by an explicit removal.
+ * The identity of every configured relay is in the store that outlives the boot, and of no relay that a person took off
+ * this node (`removed`). All other entries are kept: a key in the TPM goes only by that explicit word.
  */
 export const keyStoreSpec: KindSpec<
   DesiredEntry,
@@ -37,7 +39,7 @@ export const keyStoreSpec: KindSpec<
 
   desired: ({ config }) => {
     const taken = new Map<StoreTag, RelayName>()
-    return config.relays.map(({ fingerprint, name, slot }) => {
+    const kept = config.relays.map(({ fingerprint, name, slot }) => {
       const tag = storeTagOf(name)
       const other = taken.get(tag)
       const about = { address: addressOf(name), scope: relayScope(name) }
@@ -45,16 +47,25 @@ export const keyStoreSpec: KindSpec<
         return { ...about, refused: `its name and ${other} share the store's tag ${tag}: rename one on the server` }
       }
       taken.set(tag, name)
-      const value = { name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, tag }
+      const value = { is: "kept", name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, tag } as const
       return { ...about, needs: [`relay/${name}/identity`], value }
     })
+    const gone = config.removed.filter((name) => !taken.has(storeTagOf(name))).map((name) => ({
+      // It is the store's own business: the node has no such relay any more.
+      address: `node/key-store/${name}`,
+      scope: "node" as const,
+      // The key goes last, once the relay that has it has stopped.
+      needs: [`relay/${name}/unit`],
+      value: { is: "gone", name, tag: storeTagOf(name) } as const
+    }))
+    return [...kept, ...gone]
   },
 
   observe: Effect.fn("key-store.observe")(
     function*(desired) {
       const files = yield* KeyFileReader
       const store = yield* IdentityStoreReader
-      const owners = desired.map(({ value }) => value)
+      const owners = desired.flatMap(({ value }) => value.is === "kept" ? [value] : [])
       const digest = yield* store.digest
       if (Option.isNone(digest)) return new Map<ResourceAddress, StoredEntry>()
       const onHost = yield* Effect.forEach(
@@ -70,9 +81,11 @@ export const keyStoreSpec: KindSpec<
         return new Map(owners.map(({ name }): [ResourceAddress, StoredEntry] => [addressOf(name), { entry: "same" }]))
       }
       const stored = yield* store.read
-      return new Map(owners.flatMap((owner): ReadonlyArray<[ResourceAddress, StoredEntry]> => {
-        const identity = stored.get(owner.tag)
-        return identity === undefined ? [] : [[addressOf(owner.name), entryOf(identity, host.get(owner.tag))]]
+      return new Map(desired.flatMap(({ address, value }): ReadonlyArray<[ResourceAddress, StoredEntry]> => {
+        const identity = stored.get(value.tag)
+        if (identity === undefined) return []
+        if (value.is === "gone") return [[address, { entry: "too many", stored: fingerprintsOf(identity) }]]
+        return [[address, entryOf(identity, host.get(value.tag))]]
       }))
     },
     Effect.catchTag(
@@ -83,12 +96,19 @@ export const keyStoreSpec: KindSpec<
 
   diff: (desired, observed) =>
     differences({
-      desired,
+      // An entry that should not be there, and is not, is nothing to create.
+      desired: desired.filter(({ address, value }) => value.is === "kept" || observed.has(address)),
       observed,
-      compare: (_, it) =>
-        it.entry === "same"
-          ? []
-          : [`${fingerprintLine(it.stored)} -> ${fingerprintLine(it.host)} (sensitive, changed)`],
+      compare: (_, it) => {
+        switch (it.entry) {
+          case "same":
+            return []
+          case "other":
+            return [`${fingerprintLine(it.stored)} -> ${fingerprintLine(it.host)} (sensitive, changed)`]
+          case "too many":
+            return [`the TPM forgets ${fingerprintLine(it.stored)} (sensitive), for the relay was taken off this node`]
+        }
+      },
       created: () => ["the TPM keeps the identity (sensitive)"],
       removed: () => undefined
     }),
@@ -103,6 +123,11 @@ export const keyStoreSpec: KindSpec<
       const saved: Array<Change<DesiredEntry, StoredEntry>> = []
       for (const change of changes) {
         if (change.action === "remove") continue
+        if (change.desired.is === "gone") {
+          entries.delete(change.desired.tag)
+          saved.push(change)
+          continue
+        }
         const identity = yield* files.identity(change.desired)
         const refusal = refusalOf(change.desired, identity, entries.get(change.desired.tag))
         if (refusal !== undefined || Option.isNone(identity)) {
@@ -130,7 +155,7 @@ const missing = (name: RelayName): string => `${name} has no key files that coul
 
 /** A stored identity gives way only to the one that the server has on record: a key that is overwritten is lost. */
 const refusalOf = (
-  { name, record }: DesiredEntry,
+  { name, record }: DesiredIdentity,
   identity: Option.Option<RelayIdentity>,
   stored: RelayIdentity | undefined
 ): string | undefined => {

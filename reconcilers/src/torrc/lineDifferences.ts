@@ -1,6 +1,4 @@
-import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
-import { findOption } from "@patela/domain/torrc/OptionTable"
-import { REFUSED_OPTIONS } from "@patela/domain/torrc/refused"
+import { isWithheld, linesOf, shownLines } from "./shownLines.ts"
 
 /** Beyond this many comparisons, a few milliseconds, the whole middle counts as replaced. */
 const MOST_COMPARISONS = 1_000_000
@@ -8,19 +6,23 @@ const MOST_COMPARISONS = 1_000_000
 /** The most lines that one difference shows; what is left out is counted. */
 const MOST_LINES = 200
 
-/** A torrc's lines that are gone (`-`) or new (`+`), in order, the fewest there can be. No secret is among them. */
+/**
+ * A torrc's lines that are gone (`-`) or new (`+`), in order, the fewest there can be. No secret is among them; lines
+ * that are not shown, and of which nothing could be told apart, count as one.
+ */
 export const lineDifferences = (before: string, after: string): ReadonlyArray<string> => {
-  const lines = edits(linesOf(before), linesOf(after)).map(({ line, sign }) => `${sign} ${shownLine(line)}`)
+  const shown = { "-": shownLines(before), "+": shownLines(after) }
+  const lines = edits(linesOf(before), linesOf(after))
+    .map(({ index, sign }) => `${sign} ${shown[sign][index] ?? ""}`)
+    .filter((line, at, all) => !(isWithheld(line) && line === all[at - 1]))
   if (lines.length <= MOST_LINES) return lines
   return [...lines.slice(0, MOST_LINES), `... and ${lines.length - MOST_LINES} more lines`]
 }
 
-const linesOf = (text: string): ReadonlyArray<string> =>
-  text === "" ? [] : (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n")
-
+/** A line that goes, by its place in the text before, or comes, by its place in the text after. */
 interface Edit {
   readonly sign: "+" | "-"
-  readonly line: string
+  readonly index: number
 }
 
 const edits = (before: ReadonlyArray<string>, after: ReadonlyArray<string>): ReadonlyArray<Edit> => {
@@ -31,7 +33,9 @@ const edits = (before: ReadonlyArray<string>, after: ReadonlyArray<string>): Rea
   while (end < shorter - start && before.at(-1 - end) === after.at(-1 - end)) end++
   const old = before.slice(start, before.length - end)
   const now = after.slice(start, after.length - end)
-  if (old.length * now.length > MOST_COMPARISONS) return [...signed("-", old), ...signed("+", now)]
+  if (old.length * now.length > MOST_COMPARISONS) {
+    return [...old.map((_, i) => removed(start + i)), ...now.map((_, j) => added(start + j))]
+  }
 
   // common[i][j]: length of the longest common subsequence of old from i and now from j.
   const common = Array.from({ length: old.length + 1 }, () => new Uint32Array(now.length + 1))
@@ -49,27 +53,14 @@ const edits = (before: ReadonlyArray<string>, after: ReadonlyArray<string>): Rea
       i++
       j++
     } else if (i < old.length && (j === now.length || at(i + 1, j) >= at(i, j + 1))) {
-      found.push(...signed("-", old.slice(i, ++i)))
-    } else found.push(...signed("+", now.slice(j, ++j)))
+      found.push(removed(start + i++))
+    } else found.push(added(start + j++))
   }
   return found
 }
 
-const signed = (sign: Edit["sign"], lines: ReadonlyArray<string>): ReadonlyArray<Edit> =>
-  lines.map((line) => ({ sign, line }))
+const removed = (index: number): Edit => ({ sign: "-", index })
+const added = (index: number): Edit => ({ sign: "+", index })
 
-/**
- * A line as a person may see it. Values of options that Patela would refuse (passwords, proxies' secrets) and of names
- * that tor does not know are withheld; so are comments, for people park secrets in them. Control characters, which
- * could play tricks on a terminal, are escaped.
- */
-export const shownLine = (line: string): string => {
-  if (line.trim() === "" || line === OWNED_HEADER) return line.trim()
-  const written = /^\s*[+/]?([A-Za-z0-9_]+)(?:\s|$)/.exec(line)?.[1]
-  const found = written === undefined ? undefined : findOption(written)
-  if (found === undefined || written === undefined) return "(sensitive, changed)"
-  if (found.option.kind === "Obsolete" || REFUSED_OPTIONS.has(found.option.name)) {
-    return `${found.option.name} (sensitive, changed)`
-  }
-  return line.replaceAll(/[^\P{C} ]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
-}
+/** One line of a torrc, for itself, as a person may see it. */
+export const shownLine = (line: string): string => shownLines(line)[0] ?? ""

@@ -58,14 +58,44 @@ const relayInterface = Flag.String("relay-interface").pipe(
   Flag.map(Option.getOrUndefined)
 )
 
-/** What `reconcile` and `diff` take alike. */
-export const nodeFlags = { server, caCertificate, tpm, skipNet, skipRestore, relayInterface }
+/** What takes a command to the server. */
+export const serverFlags = { server, caCertificate, tpm }
 
-/** The values of `nodeFlags`. */
-export interface NodeOptions {
+const hostFlags = { tpm, skipNet, skipRestore, relayInterface }
+
+/** What `reconcile` takes. */
+export const nodeFlags = { server, caCertificate, ...hostFlags }
+
+/** What `diff` takes: the configuration is a server's, or a file's. */
+export const reviewFlags = {
+  server: Flag.String("server").pipe(
+    Flag.withDescription("Address of the server, https://HOST:PORT (or PATELA_SERVER)"),
+    Flag.withSchema(ServerUrl),
+    Flag.withMetavar("URL"),
+    Flag.optional,
+    Flag.map(Option.getOrUndefined)
+  ),
+  config: Flag.String("config").pipe(
+    Flag.withDescription(
+      "Review the configuration in this file, as `patela-agent config` prints it, and ask no server; - is standard input"
+    ),
+    Flag.withMetavar("FILE"),
+    Flag.optional,
+    Flag.map(Option.getOrUndefined)
+  ),
+  caCertificate,
+  ...hostFlags
+}
+
+/** The values of `serverFlags`. */
+export interface ServerOptions {
   readonly server: URL
   readonly caCertificate: string | undefined
   readonly tpm: string
+}
+
+/** The values of `nodeFlags`. */
+export interface NodeOptions extends ServerOptions {
   readonly skipNet: boolean
   readonly skipRestore: boolean
   readonly relayInterface: string | undefined

@@ -8,12 +8,13 @@ import { Diff } from "./Diff.ts"
 import { JournalLogger } from "./JournalLogger.ts"
 import { Net } from "./Net.ts"
 import { Reconcile } from "./Reconcile.ts"
+import { ShowConfig } from "./ShowConfig.ts"
 import { Status } from "./Status.ts"
 import { TpmCommand } from "./TpmCommand.ts"
 
 const root = Command.make("patela-agent").pipe(
   Command.withDescription("Makes this host run the relays that a Patela server says it should"),
-  Command.withSubcommands([Reconcile, Diff, Status, TpmCommand, Net])
+  Command.withSubcommands([Reconcile, Diff, Status, ShowConfig, TpmCommand, Net])
 )
 
 /** The command `patela-agent`, with the arguments of this process. */

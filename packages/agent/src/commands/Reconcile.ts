@@ -1,5 +1,5 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
-import { Config, DateTime, Duration, Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
+import { Config, DateTime, Duration, Effect, Option, Schema, SchemaTransformation } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Trouble, troubleText } from "../converge/Trouble.ts"
 import { exitCodeOf, type Verdict } from "../converge/Verdict.ts"
@@ -9,6 +9,7 @@ import { kindsFor } from "../Kinds.ts"
 import { nodeLayer } from "../NodeLayer.ts"
 import { changeText, pass } from "../pass/Pass.ts"
 import { enforcedFor } from "../pass/Quarantine.ts"
+import { recoverTrial } from "../pass/recoverTrial.ts"
 import { report } from "../pass/Report.ts"
 import { type Patience, Session } from "../session/Session.ts"
 import { statusAfter } from "../status/AgentStatus.ts"
@@ -79,6 +80,7 @@ export const Reconcile = Command.make(
     const patience = { total: Duration.seconds(options.wait) }
     yield* Effect.gen(function*() {
       if (options.retryRolledBack) yield* (yield* AgentNotes).note({ quarantined: null })
+      yield* recoverTrial(kindsFor(options), options.relayInterface)
       yield* options.watch ? forGood(options, patience) : once(options, patience)
     }).pipe(Effect.provide(nodeLayer(options)))
   })
@@ -99,7 +101,8 @@ const forGood = Effect.fn("Reconcile.forGood")(function*(options: ReconcileOptio
     yield* serveMetrics(options.metrics.value)
   }
   const { relayInterface } = options
-  return yield* watch(kindsFor(options), yield* firstConfig(patience), { events: Stream.never, relayInterface })
+  const { events } = yield* Session
+  return yield* watch(kindsFor(options), yield* firstConfig(patience), { events, relayInterface })
 }, Effect.scoped)
 
 /** What a watching agent begins with: the server's word, or while it is away the last good one of this boot. */

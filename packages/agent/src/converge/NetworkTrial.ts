@@ -3,6 +3,7 @@ import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import type { Outcome } from "@patela/domain/reconciler/Outcome"
 import { Effect } from "effect"
 import { ServerProbe } from "../host/ServerProbe.ts"
+import { TrialFile } from "../host/TrialFile.ts"
 
 /** Why a network change was taken back, and whether everything is as it was. */
 export interface RolledBack {
@@ -32,6 +33,7 @@ export const beginTrial = Effect.fn("NetworkTrial.begin")(
     input: DesiredInput
   ) {
     const probe = yield* ServerProbe
+    const file = yield* TrialFile
     const before = yield* Effect.result(probe.connect)
     if (before._tag === "Failure") return undefined
     const context = yield* Effect.context<Read | Write>()
@@ -42,7 +44,8 @@ export const beginTrial = Effect.fn("NetworkTrial.begin")(
       const restore = yield* checkpoint(input).pipe(Effect.orElseSucceed(() => undefined))
       if (restore !== undefined) restorers.push({ kind, restore: Effect.provide(restore, context) })
     }
-    return { judge: judge(probe, restorers) } satisfies NetworkTrial
+    yield* file.write(input.config)
+    return { judge: Effect.ensuring(judge(probe, restorers), file.clear) } satisfies NetworkTrial
   }
 )
 

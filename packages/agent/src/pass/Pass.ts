@@ -11,8 +11,7 @@ import { AgentNotes, AgentState, configDigest, type Notes } from "../host/AgentS
 import { HostFactsReader } from "../host/HostFactsReader.ts"
 import { ConfigKeeper } from "../host/KeptConfig.ts"
 import { WriterLock } from "../host/WriterLock.ts"
-import { pruneGuard } from "./PruneGuard.ts"
-import { quarantineHold } from "./Quarantine.ts"
+import { guardsFor } from "./Guards.ts"
 
 /** What the desired state of this host is computed from, now. */
 export const inputOf = Effect.fn("Pass.inputOf")(function*(config: NodeConfig, relayInterface: string | undefined) {
@@ -86,12 +85,7 @@ const carryOut = Effect.fnUntraced(function*<Read, Write>(
     const link = input.facts.relayInterface
     if (link.found) yield* (yield* AgentNotes).note({ relayInterface: link.name })
   }
-  const network = new Set(first.kinds.flatMap(({ checkpoint, kind }) => checkpoint === undefined ? [] : [kind]))
-  return yield* converge(
-    first,
-    input,
-    holdAny(pruneGuard(changes, input.config, notes.generation), quarantineHold(input.config, notes, network), hold)
-  )
+  return yield* converge(first, input, holdAny(guardsFor(first.kinds, changes, input.config, notes), hold))
 }, Effect.scoped)
 
 /** Notes what later passes go by. Nothing is written where the notes say so already. */

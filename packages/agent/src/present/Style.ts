@@ -7,6 +7,12 @@ export interface Style {
   readonly strong: (text: string) => string
 }
 
+/** How blocks of a plan look: in which style, and whether everything is shown. */
+export interface BlockLook {
+  readonly style: Style
+  readonly full: boolean
+}
+
 const sgr = (code: number) => (text: string): string => `\u001b[${code}m${text}\u001b[0m`
 const bare = (text: string): string => text
 

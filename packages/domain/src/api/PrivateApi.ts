@@ -5,6 +5,7 @@ import { ResolvedNode, ResolvedRelay } from "../node/NodeConfig.ts"
 import { Fingerprints } from "../relay/Fingerprint.ts"
 import { RelayName } from "../relay/RelayName.ts"
 import { Authorization } from "./Authorization.ts"
+import { EVENT_STREAM } from "./ConfigEvent.ts"
 import { AllocationFailed, SpecsMissing } from "./Problems.ts"
 
 /** Answer to the specs: how many relays the node has from now on. */
@@ -30,11 +31,31 @@ export const NodeReport = Schema.Struct({
 })
 export type NodeReport = typeof NodeReport.Type
 
+/** RFC 9110, section 13.1.2: what the node has already; where it has the newest, the answer is 304 and has no body. */
+const conditional = { "if-none-match": Schema.optionalKey(Schema.String) }
+
+/** RFC 9110, section 8.8.3: a strong entity tag, quoted. Another body has another. */
+const tagged = { etag: Schema.String }
+
+const NotModified = HttpApiSchema.WithHeaders(HttpApiSchema.Empty(304), tagged)
+
 export class PrivateApi extends HttpApiGroup.make("private")
   .add(
     HttpApiEndpoint.post("specs", "/specs", { payload: HardwareSpecs, success: Allocated, error: AllocationFailed }),
-    HttpApiEndpoint.get("relays", "/config/node", { success: Schema.Array(ResolvedRelay), error: SpecsMissing }),
-    HttpApiEndpoint.get("node", "/config/resolved/node", { success: ResolvedNode, error: AllocationFailed }),
+    HttpApiEndpoint.get("relays", "/config/node", {
+      headers: conditional,
+      success: [HttpApiSchema.WithHeaders(Schema.Array(ResolvedRelay), tagged), NotModified],
+      error: SpecsMissing
+    }),
+    HttpApiEndpoint.get("node", "/config/resolved/node", {
+      headers: conditional,
+      success: [HttpApiSchema.WithHeaders(ResolvedNode, tagged), NotModified],
+      error: AllocationFailed
+    }),
+    // Not StreamSse, which has no way to say a heartbeat, nor to hear one.
+    HttpApiEndpoint.get("events", "/events", {
+      success: HttpApiSchema.StreamUint8Array({ contentType: EVENT_STREAM })
+    }),
     HttpApiEndpoint.post("report", "/report", { payload: NodeReport, success: HttpApiSchema.NoContent })
   )
   .middleware(Authorization)

@@ -2,9 +2,11 @@ import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { Context, Effect, Layer, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
+import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Relays } from "../relays/Relays.ts"
+import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { allocate, type PoolExhausted } from "./allocate.ts"
@@ -24,7 +26,9 @@ export class Allocator extends Context.Service<Allocator, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const nodes = yield* Nodes
+      const generation = yield* Generation
       const relays = yield* Relays
+      const removed = yield* RemovedRelays
       const settings = yield* Settings
       const audit = yield* Audit
       const pools = yield* Pools
@@ -47,13 +51,17 @@ export class Allocator extends Context.Service<Allocator, {
 
       const inOneTransaction = Effect.fnUntraced(function*(node: NodeRow, specs: HardwareSpecs) {
         yield* alone
+        // Not the row that the caller read: a relay may have been removed, and the node's number lowered, since.
+        const now = Option.getOrElse(yield* nodes.find(node.id), () => node)
+        // In this order: a relay that is removed between the two counts twice, and never not at all.
         const every = yield* relays.list
+        const gone = yield* removed.names
         const mine = every.filter((relay) => relay.node_id === node.id)
         const added = allocate({
-          wanted: relayCount(specs, pools.memoryBound, node.relays_override),
+          wanted: relayCount(specs, pools.memoryBound, now.relays_override),
           slots: mine.map((relay) => relay.slot),
           taken: {
-            names: new Set(every.map((relay) => relay.name)),
+            names: new Set([...every.map((relay) => relay.name), ...gone]),
             addresses: new Set(every.flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]))
           },
           pools,
@@ -71,7 +79,7 @@ export class Allocator extends Context.Service<Allocator, {
           })
         }
         return Result.succeed(mine.length + added.success.length)
-      }, sql.withTransaction)
+      }, generation.change)
 
       return Allocator.of({
         allocate: Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {

@@ -1,17 +1,31 @@
 import { Layer } from "effect"
 import { Audit } from "../audit/Audit.ts"
+import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
+import { RelayAdministration } from "../relays/RelayAdministration.ts"
 import { Relays } from "../relays/Relays.ts"
+import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
 import { Settings } from "../settings/Settings.ts"
 import * as Store from "../store/Store.ts"
 import { TorrcLayers } from "../torrc/TorrcLayers.ts"
 
-const repositories = Layer.mergeAll(Nodes.layer, Relays.layer, Settings.layer, Audit.layer)
+const repositories = Layer.mergeAll(
+  Nodes.layer,
+  Relays.layer,
+  RemovedRelays.layer,
+  Settings.layer,
+  Audit.layer,
+  Generation.layer
+)
 
 /** The repositories and what people decide through them, over whatever database is provided. */
-export const StoreServicesNoDatabase = Layer.mergeAll(TorrcLayers.layer, NetworkAdministration.layer).pipe(
+export const StoreServicesNoDatabase = Layer.mergeAll(
+  TorrcLayers.layer,
+  NetworkAdministration.layer,
+  RelayAdministration.layer
+).pipe(
   Layer.provideMerge(Administration.layer),
   Layer.provideMerge(repositories)
 )

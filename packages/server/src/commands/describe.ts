@@ -1,19 +1,25 @@
-import type { NodeState, NodeView } from "../nodes/NodeView.ts"
+import type { ConfigurationState, NodeState, NodeView } from "../nodes/NodeView.ts"
 import type { RelayState, RelayView } from "../relays/RelayView.ts"
 import { colour } from "./colour.ts"
 import { plain, table } from "./table.ts"
 
-const STATE_COLOURS: Readonly<Record<NodeState | RelayState, "green" | "yellow" | "red" | "dim">> = {
-  enabled: "green",
-  waiting: "yellow",
-  disabled: "dim",
-  running: "green",
-  new: "yellow",
-  blocked: "red",
-  alarm: "red"
-}
+const STATE_COLOURS: Readonly<Record<NodeState | ConfigurationState | RelayState, "green" | "yellow" | "red" | "dim">> =
+  {
+    enabled: "green",
+    waiting: "yellow",
+    disabled: "dim",
+    unknown: "dim",
+    current: "green",
+    behind: "yellow",
+    "rolled back": "red",
+    ahead: "red",
+    running: "green",
+    new: "yellow",
+    blocked: "red",
+    alarm: "red"
+  }
 
-const stateText = (state: NodeState | RelayState): string => colour(STATE_COLOURS[state], state)
+const stateText = (state: NodeState | ConfigurationState | RelayState): string => colour(STATE_COLOURS[state], state)
 
 const GIB = 1024 ** 3
 
@@ -23,10 +29,11 @@ const known = (value: string | number | null): string => value === null ? "-" : 
 
 export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
   table(
-    ["ID", "STATE", "HOSTNAME", "CPUS", "MEMORY", "RELAYS", "LAST SEEN (UTC)", "EK FINGERPRINT"],
+    ["ID", "STATE", "CONFIGURATION", "HOSTNAME", "CPUS", "MEMORY", "RELAYS", "LAST SEEN (UTC)", "EK FINGERPRINT"],
     nodes.map((node) => [
       String(node.id),
       stateText(node.state),
+      stateText(node.configuration.state),
       known(node.hostname),
       known(node.n_cpus),
       memoryText(node.memory),
@@ -50,10 +57,16 @@ export const relayTable = (relays: ReadonlyArray<RelayView>): string =>
     ])
   )
 
+const configurationText = ({ state, generation, current_generation, rolled_back }: NodeView["configuration"]) =>
+  `${stateText(state)}, generation ${known(generation)} of ${current_generation}${
+    rolled_back === null ? "" : `: ${plain(rolled_back)}`
+  }`
+
 /** One node, a line for each thing that is known of it. */
 export const nodeText = (node: NodeView): string =>
   table(["NODE", String(node.id)], [
     ["state", stateText(node.state)],
+    ["configuration", configurationText(node.configuration)],
     ["hostname", known(node.hostname)],
     ["hardware", `${known(node.n_cpus)} CPUs (${known(node.cpu_name)}), ${memoryText(node.memory)} memory`],
     ["kernel", known(node.kernel)],

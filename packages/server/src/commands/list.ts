@@ -1,5 +1,6 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command } from "effect/cli"
+import { Generation } from "../generation/Generation.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { nodeView } from "../nodes/NodeView.ts"
 import { Relays } from "../relays/Relays.ts"
@@ -28,9 +29,16 @@ export const list = Command.make(
   Effect.fn("list")(function*({ what, filter, json }) {
     const nodeRows = yield* (yield* Nodes).list
     const relayRows = yield* (yield* Relays).list
+    const current = yield* (yield* Generation).current
     const text = Option.getOrElse(filter, () => "").toLowerCase()
     const nodes = nodeRows
-      .map((node) => nodeView(node, relayRows.filter((relay) => relay.node_id === node.id).map((relay) => relay.name)))
+      .map((node) =>
+        nodeView(
+          node,
+          relayRows.filter((relay) => relay.node_id === node.id).map((relay) => relay.name),
+          current
+        )
+      )
       .filter((node) => holds(node, text))
     const relays = relayRows.map(relayView).filter((relay) => holds(relay, text))
     const wanted = { ...what === "relay" ? {} : { nodes }, ...what === "node" ? {} : { relays } }
@@ -42,6 +50,7 @@ export const list = Command.make(
   Command.withDescription("List nodes, relays, or all"),
   Command.withExamples([
     { command: "patela list node waiting", description: "The machines that wait to be enabled" },
+    { command: "patela list node behind", description: "Those that have not taken up the newest configuration" },
     { command: "patela list relay --json", description: "Every relay, for a program" }
   ]),
   Command.provide(StoreServices)

@@ -1,5 +1,6 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command } from "effect/cli"
+import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { NODE_SETTINGS, overridesOf, settingText } from "../nodes/NodeSetting.ts"
 import { nodeView } from "../nodes/NodeView.ts"
@@ -18,7 +19,7 @@ const show = Command.make(
   Effect.fn("node.show")(function*({ id, json }) {
     const node = yield* (yield* Administration).node(id)
     const relays = yield* (yield* Relays).ofNode(id)
-    const view = nodeView(node, relays.map((relay) => relay.name))
+    const view = nodeView(node, relays.map((relay) => relay.name), yield* (yield* Generation).current)
     yield* json ? printJson(view) : Console.log(nodeText(view))
   })
 ).pipe(

@@ -1,14 +1,28 @@
-import { CurrentNode } from "@patela/domain/api/Authorization"
+import { Authorization, CurrentNode } from "@patela/domain/api/Authorization"
+import { EVENT_STREAM } from "@patela/domain/api/ConfigEvent"
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
 import type { NodeReport } from "@patela/domain/api/PrivateApi"
 import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
-import { Effect, Option } from "effect"
+import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
+import { Effect, Option, Schema, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Report } from "../nodes/Report.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
+import { Admission } from "./Admission.ts"
+import { entity } from "./entity.ts"
+import { EventStreams } from "./EventStreams.ts"
+
+const relaysEntity = entity(Schema.Array(ResolvedRelay))
+const nodeEntity = entity(ResolvedNode)
+
+/** What a request says of what its node has already. */
+interface Conditional {
+  readonly headers: { readonly "if-none-match"?: string }
+}
 
 /** What an authenticated node asks and says. */
 export const PrivateGroup = HttpApiBuilder.group(
@@ -19,6 +33,9 @@ export const PrivateGroup = HttpApiBuilder.group(
     const allocator = yield* Allocator
     const config = yield* ResolvedConfig
     const report = yield* Report
+    const events = yield* EventStreams
+    const { admit } = yield* Admission
+    const credential = HttpApiBuilder.securityDecode(Authorization.security.bearer)
 
     const current = Effect.gen(function*() {
       const { id } = yield* CurrentNode
@@ -37,22 +54,32 @@ export const PrivateGroup = HttpApiBuilder.group(
         )
         return { relays }
       }),
-      relays: Effect.fn("private.relays")(function*() {
+      relays: Effect.fn("private.relays")(function*({ headers }: Conditional) {
         const node = yield* current
         if (node.n_cpus === null) {
           return yield* new SpecsMissing({
             detail: "The node has no relays yet: it must POST its hardware to /private/specs first"
           })
         }
-        return yield* Effect.orDie(config.relaysOf(node))
+        return yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
       }),
-      node: Effect.fn("private.node")(function*() {
-        return yield* config.of(yield* current).pipe(
+      node: Effect.fn("private.node")(function*({ headers }: Conditional) {
+        const { id } = yield* CurrentNode
+        const resolved = yield* config.of(id).pipe(
           Effect.catchTags({
             StoreFailed: Effect.die,
             NetworkMissing: ({ message }) => Effect.fail(new AllocationFailed({ detail: message }))
           })
         )
+        return yield* nodeEntity(resolved, headers["if-none-match"])
+      }),
+      events: Effect.fn("private.events")(function*() {
+        const token = yield* credential
+        return HttpServerResponse.stream(Stream.encodeText(events.open(admit(token))), {
+          contentType: EVENT_STREAM,
+          // Closed at its end: a server that ends waits for connections that are kept.
+          headers: { "cache-control": "no-store", connection: "close" }
+        })
       }),
       report: Effect.fn("private.report")(function*({ payload }: { readonly payload: NodeReport }) {
         const { id } = yield* CurrentNode

@@ -5,20 +5,33 @@ import { Allocator } from "../allocate/Allocator.ts"
 import { Report } from "../nodes/Report.ts"
 import { Tokens } from "../session/Tokens.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
+import { Admission } from "./Admission.ts"
+import { EventStreams } from "./EventStreams.ts"
 import * as HttpsServer from "./HttpsServer.ts"
 
 /** The address or the port cannot be listened on. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
 
 /** What the routes need besides the store. */
-export const sessionServices = Layer.mergeAll(Allocator.layer, Report.layer, ResolvedConfig.layer, Tokens.layer)
+export const sessionServices = Layer.mergeAll(
+  Allocator.layer,
+  Report.layer,
+  ResolvedConfig.layer,
+  EventStreams.layer,
+  Layer.provideMerge(Admission.layer, Tokens.layer)
+)
 
 const announce = Effect.gen(function*() {
   const { address } = yield* HttpServer.HttpServer
   yield* Console.log(`Patela listens on https://${NetAddress.formatSocketAddress(address)}`)
 })
 
-/** Serves until it is interrupted. Requests under way then have three seconds to end. */
+/** Built after the server and so undone before it: streams of events have no end of their own that it could wait for. */
+const endStreams = Layer.effectDiscard(
+  Effect.flatMap(EventStreams, (streams) => Effect.addFinalizer(() => streams.end))
+)
+
+/** Serves until it is interrupted. Streams of events end at once; requests under way then have three seconds to end. */
 export const serve = Effect.fn("serve")(function*(input: {
   readonly host: string
   readonly port: number
@@ -27,7 +40,7 @@ export const serve = Effect.fn("serve")(function*(input: {
 }) {
   const { host, port } = input
   const certificate = yield* HttpsServer.readCertificate(input.certPath, input.keyPath)
-  const server = Layer.effectDiscard(announce).pipe(
+  const server = Layer.mergeAll(Layer.effectDiscard(announce), endStreams).pipe(
     Layer.provideMerge(HttpsServer.layer(certificate, { host, port })),
     Layer.provide(sessionServices)
   )

@@ -2,6 +2,7 @@ import type { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
+import { Generation } from "../generation/Generation.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import type { NodeRow } from "./NodeRow.ts"
 import { type NodeOverrides, Nodes } from "./Nodes.ts"
@@ -40,11 +41,9 @@ export class Administration extends Context.Service<Administration, {
     Administration,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const generation = yield* Generation
       const nodes = yield* Nodes
       const audit = yield* Audit
-
-      const transaction = <A, R>(effect: Effect.Effect<A, StoreFailed, R>) =>
-        sql.withTransaction(effect).pipe(asStoreFailed("change a node"))
 
       const node = Effect.fn("Administration.node")(function*(id: NodeId) {
         const found = yield* nodes.find(id)
@@ -54,7 +53,8 @@ export class Administration extends Context.Service<Administration, {
       const setEnabled = Effect.fn("Administration.setEnabled")(function*(who: string, id: NodeId, enabled: boolean) {
         const before = yield* node(id)
         if (before.enabled === enabled) return false
-        yield* transaction(Effect.andThen(
+        // Not a change of the configuration: what a node is told is the same, whether or not it may ask.
+        yield* sql.withTransaction(Effect.andThen(
           nodes.setEnabled(id, enabled),
           audit.record({
             who,
@@ -62,7 +62,7 @@ export class Administration extends Context.Service<Administration, {
             before: stateOf(before),
             after: enabled ? "enabled" : "disabled"
           })
-        ))
+        )).pipe(asStoreFailed("enable or disable a node"))
         return true
       })
 
@@ -72,7 +72,7 @@ export class Administration extends Context.Service<Administration, {
           const after = yield* Effect.fromResult(withSetting(before, setting, value)).pipe(
             Effect.mapError((message) => new SettingRefused({ message }))
           )
-          yield* transaction(Effect.andThen(
+          yield* generation.change(Effect.andThen(
             nodes.saveOverrides(id, after),
             audit.record({
               who,
@@ -80,7 +80,7 @@ export class Administration extends Context.Service<Administration, {
               before: settingText(before, setting),
               after: settingText(after, setting)
             })
-          ))
+          )).pipe(asStoreFailed("change a node"))
           return after
         }
       )

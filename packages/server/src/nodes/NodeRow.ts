@@ -6,7 +6,8 @@ const Text = Schema.NullOr(Schema.String)
 
 /**
  * A machine as the server knows it. Keys are lower-case hex, times UTC in ISO 8601, memory bytes. The hardware is null
- * until the node reported it. `authenticated_at` is the first time that one of its tokens was used.
+ * until the node reported it. `authenticated_at` is the first time that one of its tokens was used. `generation` is
+ * that of the configuration which the node says it was brought to, `rolled_back` why it took a newer one back.
  */
 export const NodeRow = Schema.Struct({
   id: NodeId,
@@ -28,7 +29,9 @@ export const NodeRow = Schema.Struct({
   reported_at: Text,
   torrc: Schema.String,
   relays_override: Schema.NullOr(Whole),
-  geoip_override: Schema.NullOr(Flag)
+  geoip_override: Schema.NullOr(Flag),
+  generation: Schema.NullOr(Whole),
+  rolled_back: Text
 })
 export type NodeRow = typeof NodeRow.Type
 

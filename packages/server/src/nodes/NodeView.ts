@@ -11,10 +11,31 @@ export const stateOf = (node: Pick<NodeRow, "enabled" | "epoch">): NodeState =>
 export const ekFingerprint = (ekPublic: string): string =>
   createHash("sha256").update(Buffer.from(ekPublic, "hex")).digest("hex").slice(0, 16)
 
+/**
+ * How a node stands to the configuration. `unknown`: it never said. `behind`: it was last brought to an older one.
+ * `rolled back`: it took one back, and says why. `ahead`: to a newer one than there is, so this database is an old copy.
+ */
+export type ConfigurationState = "unknown" | "current" | "behind" | "rolled back" | "ahead"
+
+export const configurationStateOf = (
+  { generation, rolled_back }: Pick<NodeRow, "generation" | "rolled_back">,
+  current: number
+): ConfigurationState => {
+  if (rolled_back !== null) return "rolled back"
+  if (generation === null) return "unknown"
+  return generation === current ? "current" : generation < current ? "behind" : "ahead"
+}
+
 /** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
-export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>) => ({
+export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: number) => ({
   id: node.id,
   state: stateOf(node),
+  configuration: {
+    state: configurationStateOf(node, current),
+    generation: node.generation,
+    current_generation: current,
+    rolled_back: node.rolled_back
+  },
   hostname: node.hostname,
   n_cpus: node.n_cpus,
   memory: node.memory,

@@ -1,7 +1,9 @@
+import type { NodeReport } from "@patela/domain/api/PrivateApi"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
+import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now, Whole } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { type NodeIdentity, NodeRow } from "./NodeRow.ts"
@@ -24,9 +26,9 @@ export class Nodes extends Context.Service<Nodes, {
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
   readonly saveSpecs: (id: NodeId, specs: HardwareSpecs) => Effect.Effect<void, StoreFailed>
-  readonly saveReport: (id: NodeId, torVersion: string | null) => Effect.Effect<void, StoreFailed>
-  readonly saveOverrides: (id: NodeId, overrides: NodeOverrides) => Effect.Effect<void, StoreFailed>
-  readonly saveTorrc: (id: NodeId, torrc: string) => Effect.Effect<void, StoreFailed>
+  readonly saveReport: (id: NodeId, report: NodeReport) => Effect.Effect<void, StoreFailed>
+  readonly saveOverrides: (id: NodeId, overrides: NodeOverrides) => Effect.Effect<void, StoreFailed, ConfigChange>
+  readonly saveTorrc: (id: NodeId, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
 }>()("@patela/server/nodes/Nodes") {
   static readonly layer = Layer.effect(
     Nodes,
@@ -99,17 +101,23 @@ export class Nodes extends Context.Service<Nodes, {
         } WHERE id = ${id}`
       }, asStoreFailed("store a node's hardware"))
 
-      const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, torVersion: string | null) {
-        yield* sql`UPDATE nodes SET tor_version = ${torVersion}, reported_at = ${yield* now} WHERE id = ${id}`
+      const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, report: NodeReport) {
+        const { tor_version, generation, rolled_back } = report
+        const reported_at = yield* now
+        yield* sql`UPDATE nodes SET ${
+          sql.update({ tor_version, generation, rolled_back, reported_at })
+        } WHERE id = ${id}`
       }, asStoreFailed("store a node's report"))
 
       const saveOverrides = Effect.fn("Nodes.saveOverrides")(function*(id: NodeId, overrides: NodeOverrides) {
+        yield* ConfigChange.counted
         const { relays_override, geoip_override: geoip } = overrides
         const geoip_override = geoip === null ? null : geoip ? 1 : 0
         yield* sql`UPDATE nodes SET ${sql.update({ relays_override, geoip_override })} WHERE id = ${id}`
       }, asStoreFailed("store a node's settings"))
 
       const saveTorrc = Effect.fn("Nodes.saveTorrc")(function*(id: NodeId, torrc: string) {
+        yield* ConfigChange.counted
         yield* sql`UPDATE nodes SET torrc = ${torrc} WHERE id = ${id}`
       }, asStoreFailed("store a node's torrc"))
 

@@ -24,7 +24,7 @@ export class Report extends Context.Service<Report, {
 
       const take = Effect.fn("Report.take")(
         function*(node: NodeId, report: NodeReport) {
-          yield* nodes.saveReport(node, report.tor_version)
+          yield* nodes.saveReport(node, report)
           const own = new Map((yield* relays.ofNode(node)).map((relay) => [relay.name, relay]))
           for (const { name, fingerprint, blocked } of report.relays) {
             const relay = own.get(name)

@@ -6,6 +6,7 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
 import { Context, Effect, Layer, type Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
+import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { RelayRow } from "./RelayRow.ts"
@@ -26,8 +27,12 @@ export class Relays extends Context.Service<Relays, {
   /** Those of one node, by slot. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
   readonly find: (name: RelayName) => Effect.Effect<Option.Option<RelayRow>, StoreFailed>
-  readonly insert: (node: NodeId, relays: ReadonlyArray<NewRelay>) => Effect.Effect<void, StoreFailed>
-  readonly saveTorrc: (name: RelayName, torrc: string) => Effect.Effect<void, StoreFailed>
+  readonly insert: (
+    node: NodeId,
+    relays: ReadonlyArray<NewRelay>
+  ) => Effect.Effect<void, StoreFailed, ConfigChange>
+  readonly delete: (name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
+  readonly saveTorrc: (name: RelayName, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveBlocked: (name: RelayName, blocked: string | null) => Effect.Effect<void, StoreFailed>
   readonly recordFingerprints: (name: RelayName, fingerprints: Fingerprints) => Effect.Effect<void, StoreFailed>
   readonly raiseAlarm: (name: RelayName, fingerprints: Fingerprints) => Effect.Effect<void, StoreFailed>
@@ -53,10 +58,17 @@ export class Relays extends Context.Service<Relays, {
       })
 
       const insert = Effect.fn("Relays.insert")(function*(node: NodeId, relays: ReadonlyArray<NewRelay>) {
+        if (relays.length > 0) yield* ConfigChange.counted
         for (const relay of relays) yield* sql`INSERT INTO relays ${sql.insert({ node_id: node, ...relay })}`
       }, asStoreFailed("store new relays"))
 
+      const remove = Effect.fn("Relays.delete")(function*(name: RelayName) {
+        yield* ConfigChange.counted
+        yield* sql`DELETE FROM relays WHERE name = ${name}`
+      }, asStoreFailed("delete a relay"))
+
       const saveTorrc = Effect.fn("Relays.saveTorrc")(function*(name: RelayName, torrc: string) {
+        yield* ConfigChange.counted
         yield* sql`UPDATE relays SET torrc = ${torrc} WHERE name = ${name}`
       }, asStoreFailed("store a relay's torrc"))
 
@@ -81,6 +93,7 @@ export class Relays extends Context.Service<Relays, {
         ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
         find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
         insert,
+        delete: remove,
         saveTorrc,
         saveBlocked,
         recordFingerprints,

@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, Option } from "effect"
-import { SqlClient } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
+import { Generation } from "../generation/Generation.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import type { NetworkSettings } from "./NetworkSettings.ts"
 import { Settings } from "./Settings.ts"
@@ -12,7 +12,7 @@ export class NetworkAdministration extends Context.Service<NetworkAdministration
   static readonly layer = Layer.effect(
     NetworkAdministration,
     Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
+      const generation = yield* Generation
       const settings = yield* Settings
       const audit = yield* Audit
       return NetworkAdministration.of({
@@ -27,7 +27,7 @@ export class NetworkAdministration extends Context.Service<NetworkAdministration
               after: JSON.stringify(network)
             })
           },
-          sql.withTransaction,
+          generation.change,
           asStoreFailed("set the network")
         )
       })

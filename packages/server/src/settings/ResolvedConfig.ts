@@ -1,9 +1,13 @@
 import type { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
+import type { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Pools } from "../allocate/Pools.ts"
+import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
+import { Nodes } from "../nodes/Nodes.ts"
 import { fingerprintsOf } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
+import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
 import { resolveTorrc } from "../torrc/resolveTorrc.ts"
 import { Settings } from "./Settings.ts"
@@ -18,12 +22,15 @@ export class NetworkMissing extends Schema.TaggedError<NetworkMissing>()("Networ
 /** What a node is told to run: the layers and settings of the server, resolved. */
 export class ResolvedConfig extends Context.Service<ResolvedConfig, {
   readonly relaysOf: (node: NodeRow) => Effect.Effect<ReadonlyArray<ResolvedRelay>, StoreFailed>
-  readonly of: (node: NodeRow) => Effect.Effect<ResolvedNode, NetworkMissing | StoreFailed>
+  readonly of: (node: NodeId) => Effect.Effect<ResolvedNode, NetworkMissing | StoreFailed>
 }>()("@patela/server/settings/ResolvedConfig") {
   static readonly layer = Layer.effect(
     ResolvedConfig,
     Effect.gen(function*() {
+      const generation = yield* Generation
+      const nodes = yield* Nodes
       const relays = yield* Relays
+      const removed = yield* RemovedRelays
       const settings = yield* Settings
       const { v4, v6 } = yield* Pools
 
@@ -42,13 +49,20 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
         }))
       })
 
-      const of = Effect.fn("ResolvedConfig.of")(function*(node: NodeRow) {
+      const of = Effect.fn("ResolvedConfig.of")(function*(id: NodeId) {
+        // First: should a change come between, the answer is newer than it says, and asked for again; never older.
+        const current = yield* generation.current
+        const node = yield* Effect.flatMap(
+          nodes.find(id),
+          // Who asks for it has been authorized as this node, and nodes that were enabled are never deleted.
+          Option.match({ onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
+        )
         const network = Option.getOrUndefined(yield* settings.network)
         if (network === undefined) return yield* NetworkMissing.made
         const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
         return {
-          generation: 0,
-          removed: [],
+          generation: current,
+          removed: yield* removed.ofNode(id),
           network: {
             gateway_v4,
             gateway_v6,

@@ -1,14 +1,15 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
+import { ConfigChange } from "../generation/ConfigChange.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { NetworkSettings } from "./NetworkSettings.ts"
 
 /** What holds for all nodes: the default torrc layer and the network. None until the operator set them. */
 export class Settings extends Context.Service<Settings, {
   readonly torrc: Effect.Effect<Option.Option<string>, StoreFailed>
-  readonly saveTorrc: (torrc: string) => Effect.Effect<void, StoreFailed>
+  readonly saveTorrc: (torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly network: Effect.Effect<Option.Option<NetworkSettings>, StoreFailed>
-  readonly saveNetwork: (network: NetworkSettings) => Effect.Effect<void, StoreFailed>
+  readonly saveNetwork: (network: NetworkSettings) => Effect.Effect<void, StoreFailed, ConfigChange>
 }>()("@patela/server/settings/Settings") {
   static readonly layer = Layer.effect(
     Settings,
@@ -20,9 +21,12 @@ export class Settings extends Context.Service<Settings, {
         Result: Schema.Struct({ value: Schema.String }),
         execute: (name) => sql`SELECT value FROM settings WHERE name = ${name}`
       })
+      // Every setting there is reaches the nodes.
       const write = (name: string, value: string) =>
-        sql`INSERT INTO settings ${sql.insert({ name, value })}
-          ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+        ConfigChange.counted.pipe(
+          Effect.andThen(sql`INSERT INTO settings ${sql.insert({ name, value })}
+          ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
+        )
 
       const torrc = Effect.map(read("torrc"), Option.map(({ value }) => value)).pipe(
         asStoreFailed("read the default torrc")

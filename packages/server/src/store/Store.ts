@@ -6,6 +6,8 @@ import { createNodes } from "./migrations/0001Nodes.ts"
 import { createRelays } from "./migrations/0002Relays.ts"
 import { createSettings } from "./migrations/0003Settings.ts"
 import { createAudit } from "./migrations/0004Audit.ts"
+import { createGeneration } from "./migrations/0005Generation.ts"
+import { createRemovedRelays } from "./migrations/0006RemovedRelays.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -16,7 +18,9 @@ const migrate = Migrator.make({})({
     "0001_nodes": createNodes,
     "0002_relays": createRelays,
     "0003_settings": createSettings,
-    "0004_audit": createAudit
+    "0004_audit": createAudit,
+    "0005_generation": createGeneration,
+    "0006_removed_relays": createRemovedRelays
   }),
   table: "patela_migrations"
 })

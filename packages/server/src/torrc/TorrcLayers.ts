@@ -4,11 +4,12 @@ import { checkLayerText } from "@patela/domain/torrc/checkLayer"
 import type { TorrcNote } from "@patela/domain/torrc/Torrc"
 import type { TorrcSyntaxError } from "@patela/domain/torrc/TorrcSyntaxError"
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
+import { Generation } from "../generation/Generation.ts"
 import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Relays } from "../relays/Relays.ts"
+import { RelayUnknown } from "../relays/RelayUnknown.ts"
 import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { resolveTorrc } from "./resolveTorrc.ts"
@@ -34,9 +35,6 @@ export class TorrcRefused extends Schema.TaggedError<TorrcRefused>()("TorrcRefus
   }
 }
 
-/** There is no relay of this name. */
-export class RelayUnknown extends Schema.TaggedError<RelayUnknown>()("RelayUnknown", { message: Schema.String }) {}
-
 type ScopeUnknown = NodeUnknown | RelayUnknown | StoreFailed
 
 /** The layers of torrc, as they were imported: comments and all. */
@@ -54,7 +52,7 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
   static readonly layer = Layer.effect(
     TorrcLayers,
     Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
+      const generation = yield* Generation
       const settings = yield* Settings
       const nodes = yield* Nodes
       const relays = yield* Relays
@@ -64,9 +62,7 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
       const relay = Effect.fnUntraced(function*(name: RelayName) {
         const found = yield* relays.find(name)
         if (Option.isSome(found)) return found.value
-        return yield* new RelayUnknown({
-          message: `There is no relay ${name}. See them all with: patela list relay`
-        })
+        return yield* RelayUnknown.of(name)
       })
 
       const testNetwork = Effect.map(settings.network, Option.exists((network) => network.test_network))
@@ -97,7 +93,7 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
           checkLayerText(text, { testNetwork: yield* testNetwork })
         )
         if (refusals.length > 0) return yield* TorrcRefused.of(refusals)
-        yield* sql.withTransaction(Effect.andThen(
+        yield* generation.change(Effect.andThen(
           save(scope, text),
           audit.record({ who, what: `torrc of ${scopeText(scope)} imported`, before: before.own, after: text })
         )).pipe(asStoreFailed("store a torrc layer"))

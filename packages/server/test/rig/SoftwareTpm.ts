@@ -83,6 +83,6 @@ export const softwareTpm = () => {
     return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString("utf8")
   }
 
-  return { ekPublic, akPublic, request, open }
+  return { ekPublic, akPublic, request, activate, open }
 }
 export type SoftwareTpm = ReturnType<typeof softwareTpm>

@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ConfigProvider, Context, Effect, Layer, Redacted, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ConfigProvider, Context, Effect, Layer, Option, Redacted, Schema, type Scope } from "effect"
+import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { Pools } from "../../src/allocate/Pools.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
@@ -15,6 +15,7 @@ export interface Answer {
   readonly status: number
   readonly body: unknown
   readonly text: string
+  readonly etag: string | undefined
 }
 
 /** One request: a body that is a string goes out as it is, anything else as JSON. */
@@ -22,13 +23,24 @@ export interface Ask {
   readonly path: string
   readonly body?: unknown
   readonly token?: string
+  readonly ifNoneMatch?: string
 }
 
-const TABLES = ["nodes", "relays", "settings", "audit"]
+/** A stream of events, read when the test says so. */
+export interface OpenStream {
+  readonly status: number
+  readonly type: string | undefined
+  /** The next piece of text, undefined at the end. */
+  readonly next: Effect.Effect<string | undefined>
+}
+
+const TABLES = ["nodes", "relays", "removed_relays", "settings", "generation", "audit"]
 
 /** The whole API over a real SQLite file, called without a socket so that TestClock is its clock. */
 export class TestApi extends Context.Service<TestApi, {
   readonly ask: (ask: Ask) => Effect.Effect<Answer>
+  /** Opens /private/events; closed with the scope. */
+  readonly open: (token: string) => Effect.Effect<OpenStream, never, Scope.Scope>
   /** How many rows each table has, and the last seen times left out: what a refused request must not change. */
   readonly rows: Effect.Effect<string>
 }>()("@patela/server/test/TestApi") {}
@@ -36,31 +48,52 @@ export class TestApi extends Context.Service<TestApi, {
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const app = yield* HttpRouter.toHttpEffect(routes)
-  const ask = Effect.fnUntraced(function*({ path, body, token }: Ask) {
+  const respond = (request: Request) =>
+    app.pipe(
+      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
+      Effect.scoped,
+      Effect.orDie
+    )
+  const open = Effect.fnUntraced(function*(token: string) {
+    const headers = { authorization: `Bearer ${token}` }
+    const response = yield* respond(new Request("http://server/private/events", { headers }))
+    const body = HttpServerResponse.toWeb(response, { context: yield* Effect.context() }).body
+    if (body === null) return yield* Effect.die("the answer has no body")
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+    yield* Effect.addFinalizer(() => Effect.promise(() => reader.cancel()))
+    return {
+      status: response.status,
+      type: Headers.get(response.headers, "content-type").pipe(Option.getOrUndefined),
+      next: Effect.map(Effect.promise(() => reader.read()), ({ value }) => value)
+    }
+  })
+  const ask = Effect.fnUntraced(function*({ path, body, token, ifNoneMatch }: Ask) {
     const headers = {
       "content-type": "application/json",
-      ...token === undefined ? {} : { authorization: `Bearer ${token}` }
+      ...token === undefined ? {} : { authorization: `Bearer ${token}` },
+      ...ifNoneMatch === undefined ? {} : { "if-none-match": ifNoneMatch }
     }
     const request = new Request(`http://server${path}`, {
       headers,
       ...body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) }
     })
-    const response = yield* app.pipe(
-      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
-      Effect.scoped,
-      Effect.orDie
-    )
+    const response = yield* respond(request)
     const text = yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
     const parsed = text === ""
       ? null
       : yield* Effect.orDie(Schema.decodeEffect(Schema.fromJsonString(Schema.Unknown))(text))
-    return { status: response.status, body: parsed, text }
+    return {
+      status: response.status,
+      body: parsed,
+      text,
+      etag: Option.getOrUndefined(Headers.get(response.headers, "etag"))
+    }
   })
   const rows = Effect.forEach(
     TABLES,
     (table) => Effect.map(sql`SELECT * FROM ${sql(table)}`, (found) => found.map((row) => ({ ...row, last_seen: "" })))
   ).pipe(Effect.map((all) => JSON.stringify(all)), Effect.orDie)
-  return TestApi.of({ ask, rows })
+  return TestApi.of({ ask, open, rows })
 })
 
 /** Settings as an operator's environment would give them. */

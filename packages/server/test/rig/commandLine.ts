@@ -33,22 +33,25 @@ export const patela = (variables: Variables, args: ReadonlyArray<string>, stdin 
 
 export interface RunningServer {
   readonly port: number
+  readonly pid: number | undefined
   /** Sends SIGTERM and answers with the exit code. */
   readonly stop: Effect.Effect<number | null>
+  /** Sends SIGKILL, as a crash would end it, and waits for its end. */
+  readonly kill: Effect.Effect<void>
 }
 
-/** Starts `patela run` on a free port and waits for its line; killed with the scope. */
-export const runServer = (variables: Variables, args: ReadonlyArray<string>) =>
+/** Starts `patela run` on a port, any free one unless told, and waits for its line; killed with the scope. */
+export const runServer = (variables: Variables, args: ReadonlyArray<string>, port = 0) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly child: ChildProcess; readonly port: number }, Error>((resume) => {
-      const child = spawn(process.execPath, [MAIN, "run", "--host", "127.0.0.1", "--port", "0", ...args], {
+      const child = spawn(process.execPath, [MAIN, "run", "--host", "127.0.0.1", "--port", String(port), ...args], {
         env: environmentOf(variables)
       })
       let said = ""
       child.stdout.on("data", (chunk) => {
         said += String(chunk)
-        const port = /listens on https:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1]
-        if (port !== undefined) resume(Effect.succeed({ child, port: Number(port) }))
+        const listens = /listens on https:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1]
+        if (listens !== undefined) resume(Effect.succeed({ child, port: Number(listens) }))
       })
       child.stderr.on("data", (chunk) => {
         said += String(chunk)
@@ -60,8 +63,13 @@ export const runServer = (variables: Variables, args: ReadonlyArray<string>) =>
       Effect.sync(() => child.kill("SIGKILL"))
   ).pipe(Effect.map(({ child, port }): RunningServer => ({
     port,
+    pid: child.pid,
     stop: Effect.callback((resume) => {
       child.on("exit", (code) => resume(Effect.succeed(code)))
       child.kill("SIGTERM")
+    }),
+    kill: Effect.callback((resume) => {
+      child.on("exit", () => resume(Effect.void))
+      child.kill("SIGKILL")
     })
   })))

@@ -1,0 +1,100 @@
+import type { TokenRefused } from "@patela/domain/api/Problems"
+import type { AuthRequest } from "@patela/domain/api/PublicApi"
+import { Tpm } from "@patela/tpm/transport/Tpm"
+import { Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
+import { HttpClientError } from "effect/http"
+import { readHardware } from "./HardwareReader.ts"
+import { KeptToken, TokenKeeper } from "./KeptToken.ts"
+import { openToken } from "./openToken.ts"
+import { ServerClient, SessionToken } from "./ServerClient.ts"
+import { classify, type Refusal, ServerRefused, type SessionError, TpmNotReady } from "./SessionError.ts"
+
+/** Authentication by the TPM, when a request needs it. */
+export class Authentication extends Context.Service<Authentication, {
+  /** Runs a private request with a token, and once more with a new one where the old was refused. */
+  readonly withToken: <A, E extends Refusal>(
+    request: Effect.Effect<A, E | TokenRefused>
+  ) => Effect.Effect<A, SessionError>
+}>()("@patela/agent/session/Authentication") {
+  static readonly layer = Layer.effect(
+    Authentication,
+    Effect.gen(function*() {
+      const client = yield* ServerClient
+      const token = yield* SessionToken
+      const tpm = yield* Tpm
+      const keeper = yield* TokenKeeper
+      // A token of an earlier run spares the TPM the work while it is good; the server says when it is not.
+      const kept = yield* (yield* KeptToken).read
+      if (Option.isSome(kept)) yield* Ref.set(token, kept.value)
+      /** The token that was refused last, or that there is none yet. */
+      const bad = yield* Ref.make(Option.isSome(kept) ? undefined : yield* Ref.get(token))
+      // Two requests whose token ended would both ask the TPM, which does one thing at a time.
+      const alone = yield* Semaphore.make(1)
+
+      const known = yield* Ref.make<AuthRequest | undefined>(undefined)
+      const identity = Effect.gen(function*() {
+        const before = yield* Ref.get(known)
+        if (before !== undefined) return before
+        const endorsement = yield* tpm.endorsementKey
+        const attestation = yield* tpm.attestationKey
+        const request: AuthRequest = {
+          ek_public: hex(endorsement),
+          ak_public: hex(attestation.public),
+          ak_name: hex(attestation.name)
+        }
+        yield* Ref.set(known, request)
+        return request
+      }).pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
+
+      const authenticate = Effect.fn("Authentication.authenticate")(function*() {
+        const payload = yield* identity
+        const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(Effect.catch(classify))
+        const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
+          .pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
+        const opened = yield* openToken(challenge, payload, key).pipe(
+          Effect.mapError(({ message }) => new ServerRefused({ message }))
+        )
+        yield* Ref.set(token, opened)
+        yield* keeper.keep(opened)
+        yield* client.private.specs({ payload: yield* readHardware }).pipe(Effect.catch(classify))
+        yield* Ref.set(bad, undefined)
+      })
+
+      /** A token that is not `used`, which was refused: another request may have asked for it by now. */
+      const renew = Effect.fnUntraced(function*(used: Redacted.Redacted<string>) {
+        if ((yield* Ref.get(bad)) === undefined && (yield* Ref.get(token)) !== used) return
+        yield* Ref.set(bad, used)
+        yield* authenticate()
+      }, alone.withPermit)
+
+      const withToken = <A, E extends Refusal>(
+        request: Effect.Effect<A, E | TokenRefused>
+      ): Effect.Effect<A, SessionError> =>
+        Effect.gen(function*() {
+          const used = yield* Ref.get(token)
+          if ((yield* Ref.get(bad)) === undefined) {
+            const first = yield* Effect.result(onLiveSocket(request))
+            if (first._tag === "Success") return first.success
+            if (first.failure._tag !== "TokenRefused") return yield* classify(first.failure)
+          }
+          yield* renew(used)
+          return yield* onLiveSocket(request).pipe(Effect.catch(classify))
+        })
+
+      return Authentication.of({ withToken })
+    })
+  )
+}
+
+/**
+ * A server that was restarted leaves kept sockets dead, and it is the next request that finds out: it goes once more, on
+ * a new one. All our requests may: asking twice is as asking once.
+ */
+const onLiveSocket = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(request, {
+    times: 1,
+    while: (error) => HttpClientError.isHttpClientError(error) && error.reason._tag === "TransportError"
+  })
+
+const hex = (data: Uint8Array): string => Buffer.from(data).toString("hex")
+const bytes = (text: string): Uint8Array => Buffer.from(text, "hex")

@@ -1,0 +1,58 @@
+import { NodeId } from "@patela/domain/node/NodeId"
+import { RelayName } from "@patela/domain/relay/RelayName"
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { ConfigChange } from "../generation/ConfigChange.ts"
+import { now } from "../store/Column.ts"
+import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+
+/** How many removed relays are remembered for each node: as many as it has slots. */
+export const REMEMBERED = 512
+
+/**
+ * Relays that people took off their nodes. A node is told which were its own, as the word that they and their keys may
+ * go. Their names are given to nobody while they are here: the old node may still run them.
+ */
+export class RemovedRelays extends Context.Service<RemovedRelays, {
+  /** Remembers a relay, and of those of its node only the newest. */
+  readonly add: (node: NodeId, name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
+  /** Those of one node, the newest first. */
+  readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayName>, StoreFailed>
+  /** The names of all nodes' removed relays. */
+  readonly names: Effect.Effect<ReadonlyArray<RelayName>, StoreFailed>
+}>()("@patela/server/relays/RemovedRelays") {
+  static readonly layer = Layer.effect(
+    RemovedRelays,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const Named = Schema.Struct({ name: RelayName })
+      const byNode = SqlSchema.findAll({
+        Request: NodeId,
+        Result: Named,
+        execute: (node) => sql`SELECT name FROM removed_relays WHERE node_id = ${node} ORDER BY id DESC`
+      })
+      const all = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: Named,
+        execute: () => sql`SELECT name FROM removed_relays`
+      })
+      const namesOf = (rows: ReadonlyArray<typeof Named.Type>) => rows.map(({ name }) => name)
+
+      const add = Effect.fn("RemovedRelays.add")(function*(node: NodeId, name: RelayName) {
+        yield* ConfigChange.counted
+        yield* sql`INSERT INTO removed_relays ${sql.insert({ node_id: node, name, removed_at: yield* now })}`
+        yield* sql`DELETE FROM removed_relays WHERE node_id = ${node} AND id NOT IN (
+          SELECT id FROM removed_relays WHERE node_id = ${node} ORDER BY id DESC LIMIT ${REMEMBERED}
+        )`
+      }, asStoreFailed("remember a removed relay"))
+
+      return RemovedRelays.of({
+        add,
+        ofNode: Effect.fn("RemovedRelays.ofNode")((node: NodeId) =>
+          byNode(node).pipe(Effect.map(namesOf), asStoreFailed("list a node's removed relays"))
+        ),
+        names: all().pipe(Effect.map(namesOf), asStoreFailed("list the removed relays"))
+      })
+    })
+  )
+}

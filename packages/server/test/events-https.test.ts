@@ -1,0 +1,60 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { eventually } from "./rig/eventually.ts"
+import { httpsEvents } from "./rig/httpsEvents.ts"
+import { runningPatela } from "./rig/runningPatela.ts"
+import { socketsOf } from "./rig/socketsOf.ts"
+
+const STREAMS = 200
+const TIMEOUT = 60_000
+
+const lastOf = (text: string): number => Number(/.*"generation":(\d+)/s.exec(text)?.[1] ?? Number.NaN)
+
+describe("events of a server in a process of its own", () => {
+  it.effect(
+    "reach 200 streams within a second of another process's change, and end with the server",
+    () =>
+      Effect.gen(function*() {
+        const { server, cli, enrolled, ask, pem } = yield* runningPatela
+        const { id, token } = yield* enrolled
+        const open = httpsEvents({ port: server.port, ca: pem, token })
+        const streams = yield* Effect.forEach(Array.from({ length: STREAMS }), () => open, { concurrency: 20 })
+        yield* eventually("the first event of each", () => streams.every(({ text }) => text() !== ""), 5000)
+        const before = streams.map(({ text }) => lastOf(text()))
+        assert.strictEqual(new Set(before).size, 1)
+        const [generation = Number.NaN] = before
+
+        yield* cli(["node", "set", String(id), "geoip", "on"])
+        // The command had ended before the clock starts, so this is less than the time from its commit to its end too.
+        const took = yield* eventually(
+          "the event of the change",
+          () => streams.every(({ text }) => lastOf(text()) === generation + 1),
+          5000
+        )
+        assert.isBelow(took, 1000)
+        assert.strictEqual((yield* ask("/private/specs", "{}", token)).status, 400, "others are served meanwhile")
+        assert.isTrue(streams.every(({ ended }) => !ended()))
+
+        const start = performance.now()
+        assert.strictEqual(yield* server.stop, 0)
+        assert.isBelow(performance.now() - start, 2000, "well within the grace of 3 s")
+        yield* eventually("the streams' end", () => streams.every(({ ended }) => ended()), 1000)
+      }),
+    TIMEOUT
+  )
+
+  it.effect("hold no socket of a node that went away", () =>
+    Effect.gen(function*() {
+      const { server, enrolled, pem } = yield* runningPatela
+      const { token } = yield* enrolled
+      const open = httpsEvents({ port: server.port, ca: pem, token })
+      const stays = yield* open
+      const before = socketsOf(server)
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Effect.forEach(Array.from({ length: 20 }), () => open)
+        assert.strictEqual(socketsOf(server), before + 20)
+      }))
+      yield* eventually("the sockets' end", () => socketsOf(server) === before, 2000)
+      assert.isFalse(stays.ended())
+    }), TIMEOUT)
+})

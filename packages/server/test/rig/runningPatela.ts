@@ -1,0 +1,67 @@
+import { NodeId } from "@patela/domain/node/NodeId"
+import { Context, Effect, Layer, Redacted, Schema } from "effect"
+import { writeFileSync } from "node:fs"
+import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
+import { Administration } from "../../src/nodes/Administration.ts"
+import { newTokenKey } from "../../src/session/TokenKey.ts"
+import { NetworkAdministration } from "../../src/settings/NetworkAdministration.ts"
+import { layerAt } from "../../src/store/Store.ts"
+import { TorrcLayers } from "../../src/torrc/TorrcLayers.ts"
+import { patela, runServer } from "./commandLine.ts"
+import { network } from "./Fleet.ts"
+import { httpsAsk } from "./httpsAsk.ts"
+import { selfSigned } from "./selfSigned.ts"
+import { softwareTpm } from "./SoftwareTpm.ts"
+import { temporaryDirectory } from "./temporaryDirectory.ts"
+
+const Sealed = Schema.fromJsonString(Schema.Struct({
+  challenge: Schema.String,
+  blob: Schema.String,
+  secret: Schema.String,
+  token: Schema.String,
+  expires_at: Schema.Int
+}))
+
+/**
+ * `patela run` in a process of its own. `cli` runs a command beside it; `administration` is what the commands are made of,
+ * in this process, for tests that have no second to spare for each.
+ */
+export const runningPatela = Effect.gen(function*() {
+  const folder = yield* temporaryDirectory
+  const { cert, key, pem } = yield* selfSigned(folder)
+  const variables = {
+    HOME: folder,
+    DATABASE_URL: `sqlite:${folder}/patela.db`,
+    PATELA_BISCUIT_KEY: `file:${folder}/token.key`,
+    PATELA_FIRST_V4: "192.0.2.10",
+    PATELA_PREFIX_V4: "24"
+  }
+  writeFileSync(`${folder}/token.key`, Redacted.value(yield* newTokenKey), { mode: 0o600 })
+  const services = yield* Layer.build(Layer.provide(StoreServicesNoDatabase, layerAt(`${folder}/patela.db`)))
+  const administration = Context.get(services, Administration)
+  yield* Context.get(services, TorrcLayers).import("test", { of: "default" }, "ContactInfo me@example.org\n")
+  yield* Context.get(services, NetworkAdministration).set("test", network)
+
+  const cli = (args: ReadonlyArray<string>, stdin?: string) => patela(variables, args, stdin)
+  const start = (port?: number) => runServer(variables, ["--cert", cert, "--key", key], port)
+  const server = yield* start()
+  const ask = (path: string, body?: string, token?: string) =>
+    httpsAsk({
+      port: server.port,
+      ca: pem,
+      path,
+      ...body === undefined ? {} : { body },
+      ...token === undefined ? {} : { token }
+    })
+  /** A machine that was enabled, with a token. */
+  const enrolled = Effect.gen(function*() {
+    const tpm = softwareTpm()
+    const request = JSON.stringify(tpm.request)
+    const waiting = yield* ask("/public/auth", request)
+    const id = NodeId.make(Number(/patela enable (\d+)/.exec(waiting.text)?.[1]))
+    yield* administration.setEnabled("test", id, true)
+    const { text } = yield* ask("/public/auth", request)
+    return { id, tpm, token: tpm.open(yield* Schema.decodeEffect(Sealed)(text)) }
+  })
+  return { server, start, cli, administration, ask, enrolled, pem, cert, folder }
+})

@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { DesiredInput } from "@patela/domain/reconciler/Kind"
+import { RelayName } from "@patela/domain/relay/RelayName"
+import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { createHash, generateKeyPairSync } from "node:crypto"
+import {
+  digestOfStored,
+  IdentityStoreReader,
+  IdentityStoreWriter,
+  type StoredIdentities,
+  storeTagOf
+} from "../src/identity/IdentityStore.ts"
+import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
+import { identityFromKeyFiles, type RelayIdentity } from "../src/identity/RelayIdentity.ts"
+import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
+import { nodeInput, relayAt } from "./NodeInput.ts"
+
+const newIdentity = (seed: string): RelayIdentity => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 1024 })
+  const hash = createHash("sha512").update(seed).digest()
+  // RFC 8032, section 5.1.5: the clamped hash is what tor keeps of an ed25519 key.
+  hash[0] = (hash[0] ?? 0) & 0xf8
+  hash[31] = ((hash[31] ?? 0) & 0x7f) | 0x40
+  return Result.getOrThrow(identityFromKeyFiles({
+    ed25519: Redacted.make(Buffer.concat([Buffer.from("== ed25519v1-secret: type0 ==\0\0\0"), hash])),
+    rsa: Redacted.make(Buffer.from(`${privateKey.export({ type: "pkcs1", format: "pem" })}\0`))
+  }))
+}
+
+const NAMES = ["brie", "toma", "fontina", "gouda"].map((name) => RelayName.make(name))
+const IDENTITIES = new Map(NAMES.map((name) => [name, newIdentity(name)] as const))
+const identityOf = (name: RelayName): RelayIdentity => IDENTITIES.get(name) ?? newIdentity(name)
+
+/** Of each relay: configured or not, named as removed or not, in the store or not. */
+const Fate = Schema.Struct({ configured: Schema.Boolean, removed: Schema.Boolean, stored: Schema.Boolean })
+const Fates = Schema.Tuple([Fate, Fate, Fate, Fate])
+
+const situation = (fates: typeof Fates.Type) => {
+  const those = (chosen: (fate: typeof Fate.Type) => boolean) =>
+    NAMES.filter((_, index) => {
+      const fate = fates[index]
+      return fate !== undefined && chosen(fate)
+    })
+  const configured = those((fate) => fate.configured)
+  let entries: StoredIdentities = new Map(
+    those(({ stored }) => stored).map((name) => [storeTagOf(name), identityOf(name)] as const)
+  )
+  let writes = 0
+  const layer = Layer.mergeAll(
+    Layer.succeed(IdentityStoreReader, {
+      read: Effect.sync(() => entries),
+      digest: Effect.sync(() => Option.some(digestOfStored(entries)))
+    }),
+    Layer.succeed(IdentityStoreWriter, {
+      write: (next) =>
+        Effect.sync(() => {
+          entries = next
+          writes++
+        })
+    }),
+    Layer.succeed(KeyFileReader, {
+      look: () => Effect.succeed(new Map()),
+      identity: ({ name }) => Effect.succeed(Option.some(identityOf(name)))
+    })
+  )
+  const base = nodeInput(configured.map((name, slot) => relayAt(slot, name)))
+  const input: DesiredInput = { ...base, config: { ...base.config, removed: those(({ removed }) => removed) } }
+  return { input, layer, configured, stored: () => entries, writes: () => writes }
+}
+
+describe("keys of relays that were taken off the node", () => {
+  it.effect.prop(
+    "go from the store by that word alone, in one write, and all others stay",
+    [Fates],
+    ([fates]) =>
+      Effect.gen(function*() {
+        const { configured, input, layer, stored, writes } = situation(fates)
+        const pass = Effect.flatMap(SavedIdentities.plan(input), (plan) => plan.apply(() => true)).pipe(
+          Effect.provide(layer)
+        )
+        for (const outcome of (yield* pass).values()) assert.isTrue(outcome.done)
+        assert.isAtMost(writes(), 1)
+        NAMES.forEach((name, index) => {
+          const fate = fates[index]
+          if (fate === undefined) return
+          const wanted = fate.configured || (fate.stored && !fate.removed)
+          assert.strictEqual(stored().has(storeTagOf(name)), wanted, `${name} of ${configured.join()}`)
+        })
+        const before = writes()
+        assert.strictEqual((yield* pass).size, 0)
+        assert.strictEqual(writes(), before)
+      })
+  )
+
+  it.effect("wait until the relay has stopped", () =>
+    Effect.gen(function*() {
+      const { input, layer } = situation([
+        { configured: false, removed: true, stored: true },
+        { configured: true, removed: false, stored: true },
+        { configured: false, removed: false, stored: false },
+        { configured: false, removed: true, stored: false }
+      ])
+      const { changes } = yield* Effect.provide(SavedIdentities.plan(input), layer)
+      assert.deepStrictEqual(changes.map(({ action, address, needs, scope }) => ({ action, address, needs, scope })), [
+        { action: "update", address: "node/key-store/brie", needs: ["relay/brie/unit"], scope: "node" }
+      ])
+      assert.match(changes[0]?.lines[0] ?? "", /\(sensitive\), for the relay was taken off this node/)
+    }))
+})
