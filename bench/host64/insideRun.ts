@@ -1,4 +1,4 @@
-import { Duration, Effect, Schema } from "effect"
+import { type Duration, Effect, Schema } from "effect"
 import { fault, type Mission } from "../../test/src/mission/Mission.ts"
 import { repositoryRoot } from "../../test/src/rig/Repository.ts"
 
