@@ -5,5 +5,8 @@ import type { Row } from "./Row.ts"
 export interface Bench {
   readonly names: ReadonlyArray<string>
   readonly needsRoot: boolean
-  readonly run: Effect.Effect<ReadonlyArray<Row>, { readonly message: string }, Scope.Scope>
+  /** Only what is wanted need be taken; the rows of others are dropped. */
+  readonly run: (
+    wanted: (name: string) => boolean
+  ) => Effect.Effect<ReadonlyArray<Row>, { readonly message: string }, Scope.Scope>
 }

@@ -8,7 +8,7 @@ const RELAYS = 3
 const RUNS = 11
 
 /** Runs a command of the agent over and over in the node; wall time seen from outside nsenter, which takes about 3 ms. */
-const times = Effect.fnUntraced(function*(mission: Mission, ...args: ReadonlyArray<string>) {
+export const times = Effect.fnUntraced(function*(mission: Mission, ...args: ReadonlyArray<string>) {
   const taken: Array<number> = []
   for (let run = 0; run <= RUNS; run++) {
     const began = yield* Clock.currentTimeMillis
@@ -45,28 +45,29 @@ child.on("exit", () => { clearInterval(look); console.log(peak) })`
 export const host: Bench = {
   names: ["host.first_convergence_s", "host.noop_process_ms", "host.diff_process_ms", "agent.peak_mib"],
   needsRoot: true,
-  run: Effect.gen(function*() {
-    const mission = yield* Missions.make({ agentAtBoot: false })
-    // The node is enabled beforehand, as on any boot but the first: what a person takes to do it is no figure.
-    yield* mission.rig.boot
-    yield* mission.agent("reconcile", "--wait", "0")
-    yield* mission.patela("node", "set", "1", "relays", String(RELAYS))
-    yield* mission.patela("enable", "1")
-    yield* mission.rig.powerOff
-    const began = yield* Clock.currentTimeMillis
-    yield* mission.rig.boot
-    const first = yield* mission.agent("reconcile")
-    const took = (yield* Clock.currentTimeMillis) - began
-    const relays = yield* relaysOnRecord(mission)
-    if (first.exitCode !== 0 || relays.length !== RELAYS) {
-      return yield* new MissionFault({ message: `no convergence: ${first.stderr}` })
-    }
-    const rows: ReadonlyArray<Row> = [
-      plain("host.first_convergence_s", took / 1000, "s"),
-      below("host.noop_process_ms", yield* times(mission, "reconcile"), "ms", 400),
-      plain("host.diff_process_ms", yield* times(mission, "diff"), "ms"),
-      below("agent.peak_mib", yield* peak(mission), "MiB", 90)
-    ]
-    return rows
-  })
+  run: () =>
+    Effect.gen(function*() {
+      const mission = yield* Missions.make({ agentAtBoot: false })
+      // The node is enabled beforehand, as on any boot but the first: what a person takes to do it is no figure.
+      yield* mission.rig.boot
+      yield* mission.agent("reconcile", "--wait", "0")
+      yield* mission.patela("node", "set", "1", "relays", String(RELAYS))
+      yield* mission.patela("enable", "1")
+      yield* mission.rig.powerOff
+      const began = yield* Clock.currentTimeMillis
+      yield* mission.rig.boot
+      const first = yield* mission.agent("reconcile")
+      const took = (yield* Clock.currentTimeMillis) - began
+      const relays = yield* relaysOnRecord(mission)
+      if (first.exitCode !== 0 || relays.length !== RELAYS) {
+        return yield* new MissionFault({ message: `no convergence: ${first.stderr}` })
+      }
+      const rows: ReadonlyArray<Row> = [
+        plain("host.first_convergence_s", took / 1000, "s"),
+        below("host.noop_process_ms", yield* times(mission, "reconcile"), "ms", 400),
+        plain("host.diff_process_ms", yield* times(mission, "diff"), "ms"),
+        below("agent.peak_mib", yield* peak(mission), "MiB", 90)
+      ]
+      return rows
+    })
 }

@@ -5,9 +5,10 @@ import { parseArgs } from "node:util"
 import type { Bench } from "./Bench.ts"
 import { bundle } from "./bundle.ts"
 import { host } from "./host.ts"
+import { host64 } from "./host64.ts"
 import { Row } from "./Row.ts"
 
-const BENCHES: ReadonlyArray<Bench> = [bundle, host]
+const BENCHES: ReadonlyArray<Bench> = [bundle, host, host64]
 
 const USAGE = `npm run bench                     every figure that this machine can take
 npm run bench -- agent.bundle     those whose names begin so
@@ -30,7 +31,7 @@ const main = Effect.gen(function*() {
       continue
     }
     yield* Console.error(`... ${bench.names.join(", ")}`)
-    const taken = (yield* Effect.scoped(bench.run)).filter(({ name }) => chosen(name))
+    const taken = (yield* Effect.scoped(bench.run(chosen))).filter(({ name }) => chosen(name))
     for (const { aim, met, name, unit, value } of taken) {
       const verdict = aim === null ? "" : `  aim ${aim}${met === true ? "" : "  MISSED"}`
       yield* Console.log(`${name.padEnd(28)} ${String(value).padStart(10)} ${unit}${verdict}`)

@@ -4,6 +4,8 @@
 #   scripts/setup.sh             Debian packages, npm packages, and the Debian root that the test nodes boot (needs root)
 #   scripts/setup.sh pure        npm packages only: enough for the pure tests, needs no root
 #   scripts/setup.sh root-path   prints where the cached Debian root is, or would be
+#   scripts/setup.sh bench       also a second Debian root, with what the bench compares with (needs root)
+#   scripts/setup.sh bench-root-path   prints where that one is, or would be
 #
 # DEBIAN_MIRROR picks another mirror (http://deb.debian.org/debian).
 set -euo pipefail
@@ -22,10 +24,18 @@ recipe=1
 say() { printf 'setup: %s\n' "$*"; }
 complain() { printf 'setup: %s\n' "$*" >&2; }
 
+# The packages of a root: `root` is the nodes' own, `bench-root` has more.
+packages_of() {
+  case $1 in
+    root) sort -u "$here/scripts/debian-root.packages" ;;
+    bench-root) sort -u "$here/scripts/debian-root.packages" "$here/scripts/bench-root.packages" ;;
+  esac
+}
+
 root_path() {
   local digest
-  digest=$({ echo "recipe $recipe"; sort -u "$here/scripts/debian-root.packages"; } | sha256sum)
-  echo "$cache/root-${digest:0:12}"
+  digest=$({ echo "recipe $recipe"; packages_of "$1"; } | sha256sum)
+  echo "$cache/$1-${digest:0:12}"
 }
 
 missing_packages() {
@@ -94,7 +104,7 @@ debian_packages() {
 
 make_root() {
   local target
-  target=$(root_path)
+  target=$(root_path "$1")
   [ -d "$target" ] && return
   mkdir -p "$cache"
   # Two set-ups at once: the second one waits and finds the work done.
@@ -105,7 +115,7 @@ make_root() {
   local making=$cache/making-$$
   say "making the Debian root of the test nodes in $target (about a minute)"
   local include
-  include=$(sort -u "$here/scripts/debian-root.packages" | paste -sd,)
+  include=$(packages_of "$1" | paste -sd,)
   local log=$cache/debootstrap.log
   if ! debootstrap --variant=minbase --include="$include" bookworm "$making" "$mirror" 2>&1 </dev/null |
     tee "$log" | progress; then
@@ -154,12 +164,15 @@ blank() {
 
 case ${1:-all} in
   root-path)
-    root_path
+    root_path root
+    ;;
+  bench-root-path)
+    root_path bench-root
     ;;
   pure)
     npm_packages
     ;;
-  all)
+  all | bench)
     if ! is_debian_12; then
       system=$( (. /etc/os-release 2>/dev/null && echo "${PRETTY_NAME:-unknown}") || uname -s)
       complain "this needs Debian 12 on x86_64; here is: $system, $(uname -m)"
@@ -170,17 +183,19 @@ case ${1:-all} in
       complain "this needs root (network namespaces, containers); you are $(id -un)"
       missing=$(missing_packages | tr '\n' ' ')
       [ -z "$missing" ] || complain "missing Debian packages: $missing"
-      [ -d "$(root_path)" ] || complain "missing the Debian root of the test nodes: $(root_path)"
+      [ -d "$(root_path root)" ] || complain "missing the Debian root of the test nodes: $(root_path root)"
       npm_is_current || complain "missing or old npm packages: $here/node_modules"
       complain "run it as root, or for the pure tests alone: scripts/setup.sh pure"
       exit 1
     fi
     debian_packages
     npm_packages
-    make_root
+    make_root root
+    # Not `&&`: its false would be the script's own status.
+    if [ "${1:-all}" = bench ]; then make_root bench-root; fi
     ;;
   *)
-    complain "unknown mode \"$1\": say nothing, \"pure\" or \"root-path\""
+    complain "unknown mode \"$1\": say nothing, \"pure\", \"root-path\", \"bench\" or \"bench-root-path\""
     exit 2
     ;;
 esac

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
+import { availableParallelism } from "node:os"
 import { Mission } from "../src/mission/Mission.ts"
 import { managementPath, seeRelay, seeRoot } from "../src/mission/observe.ts"
 import { relaysOnRecord } from "../src/mission/RelayOnRecord.ts"
@@ -46,7 +47,7 @@ const inSync = Effect.fnUntraced(function*() {
 const footprint = Effect.fnUntraced(function*() {
   const { node } = yield* Story
   const looks: ReadonlyArray<Argv> = [
-    ["find", "/etc", "/run/patela", "-printf", "%p %m %u %g %s %T@ %i\n"],
+    ["find", "/etc", "/run/patela", "/run/systemd/system", "-printf", "%p %m %u %g %s %T@ %i\n"],
     ["find", "/var/lib/tor-instances", "-maxdepth", "1", "-printf", "%p %m %u %g %T@ %i\n"],
     ["find", "/var/lib/tor-instances", "-name", "*secret_key", "-printf", "%p %m %u %g %s %T@ %i\n"],
     ["nft", "--handle", "list", "ruleset"],
@@ -95,6 +96,25 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       assert.strictEqual(`${stdout}${stderr}`, "", "and says nothing")
     }))
 
+  it.effect("each relay runs in its place and its sandbox, and the kernel has room for what relays do", () =>
+    Effect.gen(function*() {
+      const mission = yield* Story
+      const { node } = mission
+      for (const { name, slot } of yield* relaysOnRecord(mission)) {
+        const properties = "--property=ControlGroup,CPUAffinity,ProtectKernelTunables,MemoryDenyWriteExecute"
+        const shown = (yield* node.execOk(["systemctl", "show", properties, `tor@${name}`])).trim().split("\n").sort()
+        assert.deepStrictEqual(shown, [
+          `CPUAffinity=${slot % availableParallelism()}`,
+          `ControlGroup=/patela.slice/tor@${name}.service`,
+          "MemoryDenyWriteExecute=yes",
+          "ProtectKernelTunables=yes"
+        ])
+      }
+      const settings = ["core/somaxconn", "ipv4/ip_local_port_range", `ipv6/conf/${links.relay}/accept_ra`]
+      const values = yield* node.execOk(["cat", ...settings.map((name) => `/proc/sys/net/${name}`)])
+      assert.deepStrictEqual(values.trim().split("\n"), ["16384", "16384\t65535", "0"])
+    }))
+
   it.effect("drift by hand is shown by diff and repaired by reconcile, and what is not Patela's survives", () =>
     Effect.gen(function*() {
       const mission = yield* Story
@@ -128,6 +148,11 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
           "-c",
           `echo 'ContactInfo somebody else' >> /etc/tor/instances/${second.name}/torrc`
         ]],
+        ["drop-in", new RegExp(`^relay/${second.name}/drop-in$`), [
+          "rm",
+          `/run/systemd/system/tor@${second.name}.service.d/patela.conf`
+        ]],
+        ["kernel setting", /^node\/kernel-settings$/, ["sh", "-c", "echo 128 > /proc/sys/net/core/somaxconn"]],
         ["unit", new RegExp(`^relay/${third.name}/unit$`), ["systemctl", "stop", `tor@${third.name}`]],
         ["file mode", new RegExp(`^relay/${first.name}/directories$`), [
           "chmod",

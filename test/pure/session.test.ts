@@ -36,8 +36,7 @@ const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
       nvWrite: () => unused,
       nvDefine: () => unused,
       nvUndefine: () => unused,
-      nvIndexes: unused,
-      nvPublic: () => unused,
+      nvPublics: unused,
       limits: unused,
       persistentHandles: unused,
       evictPersistent: () => unused

@@ -2,16 +2,20 @@ import type { Kind } from "@patela/domain/reconciler/Kind"
 import { Accounts } from "@patela/reconcilers/accounts/Accounts"
 import { Addresses } from "@patela/reconcilers/addresses/Addresses"
 import { Directories } from "@patela/reconcilers/directories/Directories"
+import { DropIns } from "@patela/reconcilers/drop-ins/DropIns"
 import { Identities } from "@patela/reconcilers/identity/Identities"
 import { SavedIdentities } from "@patela/reconcilers/identity/SavedIdentities"
+import { ConntrackSettings } from "@patela/reconcilers/kernel-settings/ConntrackSettings"
+import { KernelSettings } from "@patela/reconcilers/kernel-settings/KernelSettings"
+import { LinkSettings } from "@patela/reconcilers/kernel-settings/LinkSettings"
 import { Resolver } from "@patela/reconcilers/resolver/Resolver"
 import { Routing } from "@patela/reconcilers/routing/Routing"
 import { SourceNat } from "@patela/reconcilers/source-nat/SourceNat"
 import { Torrcs } from "@patela/reconcilers/torrc/Torrcs"
 import { Units } from "@patela/reconcilers/units/Units"
 
-const beforeNetwork = [Accounts, Directories, Identities, Resolver, Torrcs] as const
-const network = [Addresses, Routing, SourceNat] as const
+const beforeNetwork = [KernelSettings, Accounts, Directories, Identities, Resolver, Torrcs, DropIns] as const
+const network = [LinkSettings, Addresses, Routing, SourceNat, ConntrackSettings] as const
 const afterNetwork = [Units, SavedIdentities] as const
 
 type Every = (typeof beforeNetwork | typeof network | typeof afterNetwork)[number]

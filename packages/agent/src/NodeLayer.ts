@@ -5,14 +5,22 @@ import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"
 import { AddressWriter } from "@patela/reconcilers/addresses/AddressWriter"
 import { DirectoryReader } from "@patela/reconcilers/directories/DirectoryReader"
 import { DirectoryWriter } from "@patela/reconcilers/directories/DirectoryWriter"
+import { DaemonReload } from "@patela/reconcilers/drop-ins/DaemonReload"
+import { DropInLedgerReader, DropInLedgerWriter } from "@patela/reconcilers/drop-ins/DropInLedger"
+import { DropInReader } from "@patela/reconcilers/drop-ins/DropInReader"
+import { DropInWriter } from "@patela/reconcilers/drop-ins/DropInWriter"
 import { FileMonitor } from "@patela/reconcilers/host/FileMonitor"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
+import { SystemBus } from "@patela/reconcilers/host/SystemBus"
 import { IdentityPolicy } from "@patela/reconcilers/identity/IdentityPolicy"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { KeyFileWriter } from "@patela/reconcilers/identity/KeyFileWriter"
 import { TorKeygen } from "@patela/reconcilers/identity/TorKeygen"
+import { SettingLedgerReader, SettingLedgerWriter } from "@patela/reconcilers/kernel-settings/SettingLedger"
+import { SettingReader } from "@patela/reconcilers/kernel-settings/SettingReader"
+import { SettingWriter } from "@patela/reconcilers/kernel-settings/SettingWriter"
 import { LedgerReader } from "@patela/reconcilers/ledger/LedgerReader"
 import { LedgerWriter } from "@patela/reconcilers/ledger/LedgerWriter"
 import { ResolverReader } from "@patela/reconcilers/resolver/ResolverReader"
@@ -25,7 +33,6 @@ import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
 import { TorrcVerifier } from "@patela/reconcilers/torrc/TorrcVerifier"
 import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
 import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
-import { SystemBus } from "@patela/reconcilers/units/SystemBus"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
 import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
@@ -62,6 +69,8 @@ const readers = Layer.mergeAll(
   AddressReader.layer,
   DirectoryReader.layer,
   FileMonitor.layer,
+  DropInLedgerReader.layer,
+  DropInReader.layer,
   HostFactsReader.layer,
   HostMonitor.layer,
   InstanceReader.layer,
@@ -69,6 +78,8 @@ const readers = Layer.mergeAll(
   LedgerReader.layer,
   ResolverReader.layer,
   RouteReader.layer,
+  SettingLedgerReader.layer,
+  SettingReader.layer,
   SourceNatReader.layer,
   SystemdReader.layer,
   TorrcReader.layer,
@@ -80,11 +91,16 @@ const writers = Layer.mergeAll(
   AgentNotes.layer,
   AddressWriter.layer,
   ConfigKeeper.layer,
+  DaemonReload.layer,
   DirectoryWriter.layer,
+  DropInLedgerWriter.layer,
+  DropInWriter.layer,
   KeyFileWriter.layer,
   LedgerWriter.layer,
   ResolverWriter.layer,
   RouteWriter.layer,
+  SettingLedgerWriter.layer,
+  SettingWriter.layer,
   SourceNatWriter.layer,
   StatusFile.layer,
   SystemdWriter.layer,

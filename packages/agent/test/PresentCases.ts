@@ -1,3 +1,4 @@
+import { withForeseen } from "@patela/agent/converge/foreseen"
 import { plan } from "@patela/agent/converge/Plan"
 import { kindsFor } from "@patela/agent/Kinds"
 import type { PlanView } from "@patela/agent/present/PlanView"
@@ -88,7 +89,7 @@ export const viewOf = Effect.fnUntraced(function*(each: PresentCase) {
   const look = yield* plan(kindsFor({ skipNet: false }), { config, facts, configIsNew: !known }).pipe(
     Effect.provide(readersOf(host))
   )
-  return { ...look, config, source, ...(held === undefined ? {} : { held }) } satisfies PlanView
+  return { ...withForeseen(look), config, source, ...(held === undefined ? {} : { held }) } satisfies PlanView
 })
 
 const three = configOf({ count: 3 })
@@ -151,6 +152,8 @@ export const PRESENT_CASES: Readonly<Record<string, () => PresentCase>> = {
           .concat({ address: "198.51.100.77", prefix: 24, linkLocal: false, failed: false })
         host.routes = host.routes.filter(({ role }) => role !== "rule-mark")
         host.elements = host.elements.filter(({ json }) => !JSON.stringify(json).includes("198.51.100.15"))
+        host.dropIns.delete(name("brie"))
+        host.settings.set("net/core/somaxconn", "128")
         host.units.set(name("raschera"), { active: "failed", loaded: undefined })
         host.stored.delete(storeTagOf(name("castelmagno")))
       })

@@ -13,6 +13,9 @@ import { desiredAddresses } from "@patela/reconcilers/addresses/DesiredAddress"
 import { desiredDirectories } from "@patela/reconcilers/directories/DesiredDirectories"
 import { DirectoryReader } from "@patela/reconcilers/directories/DirectoryReader"
 import type { Entry } from "@patela/reconcilers/directories/ObservedDirectories"
+import { desiredDropIns } from "@patela/reconcilers/drop-ins/DesiredDropIn"
+import { DropInLedgerReader } from "@patela/reconcilers/drop-ins/DropInLedger"
+import { DropInReader } from "@patela/reconcilers/drop-ins/DropInReader"
 import { FileMonitor } from "@patela/reconcilers/host/FileMonitor"
 import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import type { LookedAt } from "@patela/reconcilers/host/LookAtFile"
@@ -31,6 +34,8 @@ import {
   identityFromBytes,
   type RelayIdentity
 } from "@patela/reconcilers/identity/RelayIdentity"
+import { SettingLedgerReader } from "@patela/reconcilers/kernel-settings/SettingLedger"
+import { SettingReader } from "@patela/reconcilers/kernel-settings/SettingReader"
 import { LedgerReader } from "@patela/reconcilers/ledger/LedgerReader"
 import { desiredResolver } from "@patela/reconcilers/resolver/ResolverFile"
 import { ResolverReader } from "@patela/reconcilers/resolver/ResolverReader"
@@ -66,6 +71,9 @@ export interface PresentHost {
   routes: ReadonlyArray<RouteEntry>
   skeleton: ReadonlySet<string>
   elements: ReadonlyArray<Element>
+  readonly dropIns: Map<RelayName, string>
+  /** By path under /proc/sys. */
+  readonly settings: Map<string, string>
   readonly units: Map<RelayName, { readonly active: string; readonly loaded: LoadedTorrc | undefined }>
   /** Kinds that cannot be read, with what their reader says. */
   readonly unreadable: Map<"accounts" | "torrc" | "units" | "key-store", string>
@@ -90,6 +98,9 @@ export const bareHost = (): PresentHost => ({
   routes: [],
   skeleton: new Set(),
   elements: [],
+  dropIns: new Map(),
+  // As a kernel has it by itself.
+  settings: new Map([["net/core/somaxconn", "4096"], ["net/ipv4/ip_local_port_range", "32768\t60999"]]),
   units: new Map(),
   unreadable: new Map()
 })
@@ -140,6 +151,11 @@ export const hostOf = (config: NodeConfig, facts: HostFacts = FACTS): PresentHos
   for (const { content, gid, relay } of valuesOf(desiredTorrcs(input))) {
     host.torrcs.set(relay, { type: "file", content, mode: 0o640, uid: 0, gid })
     host.units.set(relay, { active: "active", loaded: loadedFrom(content) })
+  }
+  for (const { content, relay } of valuesOf(desiredDropIns(input))) host.dropIns.set(relay, content)
+  if (config.relays.length > 0) {
+    host.settings.set("net/core/somaxconn", "16384")
+    host.settings.set("net/ipv4/ip_local_port_range", "16384\t65535")
   }
   for (const { name } of config.relays) {
     const identity = identityOf(name)
@@ -198,6 +214,27 @@ export const readersOf = (host: PresentHost) => {
         return Effect.succeed(host.stored.size === 0 ? Option.none() : Option.some(digestOfStored(host.stored)))
       })
     }),
+    Layer.succeed(DropInReader, {
+      readAll: Effect.sync(() =>
+        new Map([...host.dropIns].map(([name, content]) => [
+          name,
+          { type: "file", content, mode: 0o644, ...ROOT, changedAt: 0, stamp: "read" } as const
+        ]))
+      )
+    }),
+    Layer.succeed(DropInLedgerReader, {
+      read: Effect.sync(() => new Map([...host.dropIns.keys()].map((name) => [name, "read"])))
+    }),
+    Layer.succeed(SettingReader, {
+      read: (paths) =>
+        Effect.sync(() =>
+          new Map(paths.flatMap((path) => {
+            const text = host.settings.get(path)
+            return text === undefined ? [] : [[path, { text, writable: true }] as const]
+          }))
+        )
+    }),
+    Layer.succeed(SettingLedgerReader, { read: Effect.succeed(new Map()) }),
     Layer.succeed(FileMonitor, { changes: () => Stream.never }),
     Layer.succeed(HostMonitor, { events: () => Stream.never }),
     Layer.succeed(AddressReader, {

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Option, Result } from "effect"
+import { Option, Result, Schema } from "effect"
 import { classifyFailure, plainCode, ResponseCode } from "../src/transport/classifyFailure.ts"
-import { readHandles, readLimits, readNvPublic } from "../src/transport/readAnswer.ts"
+import { isWhole, nvReadCommand, readNvReadAnswer } from "../src/transport/nvReadCommand.ts"
+import { readHandles, readLimits, readNvPublics } from "../src/transport/readAnswer.ts"
 import { defaultTcti, hasResourceManager, tctiOf } from "../src/transport/Tcti.ts"
 import { memoryMounts } from "../src/transport/workDirectory.ts"
-import { failure } from "./fixtures.ts"
+import { bytes, failure, mutated, numbers } from "./fixtures.ts"
 
 const means = (stderr: string) =>
   classifyFailure({ command: "tpm2_nvread", tcti: defaultTcti, status: "exit code 1", stderr })
@@ -55,13 +56,15 @@ describe("what the tools print", () => {
     assert.strictEqual(failure(readHandles("c", "nonsense"))._tag, "TpmAnswerUnreadable")
     const index = "0x1800820:\n  name: 000b\n  hash algorithm:\n    friendly: sha256\n    value: 0xB\n" +
       "  attributes:\n    friendly: ownerwrite|ownerread|no_da|written\n    value: 0x22020002\n  size: 2048\n"
-    assert.deepStrictEqual(Result.getOrThrow(readNvPublic("c", 1, index)), {
-      index: 1,
-      size: 2048,
-      attributes: 0x2202_0002,
-      written: true
-    })
-    assert.include(failure(readNvPublic("c", 1, "size: 3")).message, "attributes")
+    const other = index.replace("0x1800820", "0x1C00002").replace("0x22020002", "0x62072001").replace("2048", "520") +
+      "  authorization policy: 0123456789ABCDEF\n"
+    assert.deepStrictEqual(Result.getOrThrow(readNvPublics("c", `${index}\n${other}\n`)), [
+      { index: 0x0180_0820, size: 2048, attributes: 0x2202_0002, written: true },
+      { index: 0x01c0_0002, size: 520, attributes: 0x6207_2001, written: true }
+    ])
+    assert.deepStrictEqual(Result.getOrThrow(readNvPublics("c", "")), [])
+    assert.include(failure(readNvPublics("c", "0x1:\n  size: 3\n")).message, "attributes of 0x1")
+    assert.include(failure(readNvPublics("c", "size: 3")).message, "paragraph")
     const fixed = "TPM2_PT_MANUFACTURER:\n  raw: 0x49424D00\n  value: \"IBM\"\nTPM2_PT_NV_INDEX_MAX:\n  raw: 0x800\n" +
       "TPM2_PT_NV_BUFFER_MAX:\n  raw: 0x400\n"
     assert.deepStrictEqual(Result.getOrThrow(readLimits("c", fixed, "  inLockout:                 1\n")), {
@@ -72,6 +75,52 @@ describe("what the tools print", () => {
     })
     assert.include(failure(readLimits("c", fixed, "")).message, "inLockout")
   })
+})
+
+describe("a read of NV memory without tpm2-tools", () => {
+  /** What a TPM answers to a read of five bytes, of an index that is absent, and of one that was never written. */
+  const answers = {
+    data: bytes("8002 0000001a 00000000 00000007 0005 0102030405 0000 00 0000"),
+    absent: bytes("8001 0000000a 0000018b"),
+    unwritten: bytes("8001 0000000a 0000014a")
+  }
+
+  it("asks as the owner, with an empty password", () => {
+    assert.deepStrictEqual(
+      nvReadCommand(0x0180_0821, 7, 52),
+      bytes("8002 00000023 0000014e 40000001 01800821 00000009 40000009 0000 00 0000 0034 0007")
+    )
+  })
+
+  it("understands data and refusals, and nothing that is not just what was asked for", () => {
+    const data = bytes("0102030405")
+    assert.deepStrictEqual(Result.getOrThrow(readNvReadAnswer(answers.data, 5)), { answer: "data", data })
+    assert.deepStrictEqual(Result.getOrThrow(readNvReadAnswer(answers.absent, 5)), { answer: "refused", code: 0x18b })
+    assert.isTrue(Result.isFailure(readNvReadAnswer(answers.data, 6)))
+    assert.isTrue(Result.isFailure(readNvReadAnswer(answers.data, 4)))
+    for (const answer of Object.values(answers)) {
+      assert.isTrue(isWhole(answer))
+      for (let length = 0; length < answer.length; length += 1) {
+        assert.isFalse(isWhole(answer.subarray(0, length)))
+        assert.isTrue(Result.isFailure(readNvReadAnswer(answer.subarray(0, length), 5)))
+      }
+    }
+  })
+
+  it.prop(
+    "a response that was altered is refused, or is data of the size that was asked for",
+    [Schema.Int],
+    ([seed]) => {
+      const next = numbers(seed)
+      for (const answer of Object.values(answers)) {
+        const altered = mutated(answer, next)
+        isWhole(altered)
+        const read = readNvReadAnswer(altered, 5)
+        if (Result.isSuccess(read) && read.success.answer === "data") assert.strictEqual(read.success.data.length, 5)
+      }
+    },
+    { arbitrary: { runs: 500 } }
+  )
 })
 
 describe("where the TPM is", () => {

@@ -1,4 +1,4 @@
-import type { RelayName } from "@patela/domain/relay/RelayName"
+import { type RelayName, unitOf } from "@patela/domain/relay/RelayName"
 
 /** Patela's directory for what is true of this boot alone; on a tmpfs, root only. */
 export const RUNTIME_DIRECTORY = "/run/patela"
@@ -26,3 +26,15 @@ export const configDirectoryOf = (name: RelayName): string => `${INSTANCES_CONFI
 export const torrcFileOf = (name: RelayName): string => `${configDirectoryOf(name)}/torrc`
 export const stateDirectoryOf = (name: RelayName): string => `${INSTANCES_STATE}/${name}`
 export const keysDirectoryOf = (name: RelayName): string => `${stateDirectoryOf(name)}/keys`
+
+/** Where systemd looks for units and their drop-ins that last until the next boot (systemd.unit(5)). */
+export const RUNTIME_UNITS = "/run/systemd/system"
+
+/** What Patela adds to the unit of a relay. Others may put files of their own beside it. */
+export const DROP_IN_FILE = "patela.conf"
+
+export const dropInDirectoryOf = (name: RelayName): string => `${RUNTIME_UNITS}/${unitOf(name)}.d`
+export const dropInFileOf = (name: RelayName): string => `${dropInDirectoryOf(name)}/${DROP_IN_FILE}`
+
+/** The kernel's settings as files (sysctl(8)). */
+export const KERNEL_SETTINGS = "/proc/sys"

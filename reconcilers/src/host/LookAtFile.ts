@@ -1,4 +1,4 @@
-import { constants } from "node:fs"
+import { type BigIntStats, constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import { errorCode } from "./SystemError.ts"
 
@@ -14,22 +14,40 @@ export type LookedAt =
   }
   | { readonly type: "not a file" }
 
+/** The same, with all that the file system says of a file. */
+export type ReadFile =
+  | Exclude<LookedAt, { readonly type: "file" }>
+  | { readonly type: "file"; readonly content: string; readonly stats: BigIntStats }
+
 /** The longest file that is read, in bytes; Patela's own are far shorter. */
 const LONGEST = 4 * 1024 * 1024
 
-/** Reads a file of Patela's with its mode and owner; follows no link and waits for no pipe. */
-export const lookAtFile = async (path: string): Promise<LookedAt> => {
+/** Reads a file; follows no link and waits for no pipe. */
+export const readPlainFile = async (path: string): Promise<ReadFile> => {
   try {
     await using file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    const stats = await file.stat()
+    const stats = await file.stat({ bigint: true })
     if (!stats.isFile() || stats.size > LONGEST) return { type: "not a file" }
-    const content = await file.readFile("utf8")
-    return { type: "file", content, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid }
+    return { type: "file", content: await file.readFile("utf8"), stats }
   } catch (cause) {
     const code = errorCode(cause)
     if (code === "ENOENT" || code === "ENOTDIR") return { type: "absent" }
     // A link; a socket.
     if (code === "ELOOP" || code === "ENXIO") return { type: "not a file" }
     throw cause
+  }
+}
+
+/** Reads a file of Patela's with its mode and owner; follows no link and waits for no pipe. */
+export const lookAtFile = async (path: string): Promise<LookedAt> => {
+  const read = await readPlainFile(path)
+  if (read.type !== "file") return read
+  const { content, stats } = read
+  return {
+    type: "file",
+    content,
+    mode: Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid)
   }
 }

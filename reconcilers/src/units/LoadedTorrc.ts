@@ -8,7 +8,9 @@ export const LoadedTorrc = Schema.Struct({
   /** SHA-256 of the text, hex. */
   digest: Schema.String,
   /** SHA-256 of the lines that tor reads at its start alone, hex. */
-  restartDigest: Schema.String
+  restartDigest: Schema.String,
+  /** SHA-256 of what the unit's drop-in says of a process that starts, hex; absent where there is no drop-in. */
+  dropIn: Schema.optionalKey(Schema.String)
 })
 export type LoadedTorrc = typeof LoadedTorrc.Type
 
@@ -40,5 +42,13 @@ export const loadedFrom = (text: string): LoadedTorrc => {
     .map(({ mode, option, value }) => `${mode} ${option} ${value}`)
   return { digest: sha256(text), restartDigest: sha256(Result.isSuccess(parsed) ? fixed.join("\n") : text) }
 }
+
+/**
+ * The digest of a drop-in without what systemd gives to a running unit as soon as it has read it: limits of the control
+ * group (systemd source, unit_deserialize: "also gets any potential new cgroup settings applied"). A relay more or less
+ * on the node is another MemoryMax for all of them, and no reason to restart any.
+ */
+export const dropInDigest = (text: string): string =>
+  sha256(text.split("\n").filter((line) => !line.startsWith("MemoryMax=")).join("\n"))
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")

@@ -1,7 +1,7 @@
 import type { WatchSignal } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer, Result, Schema, Stream } from "effect"
-import { type BusEvent, BusFailed, MANAGER, MANAGER_PATH, SystemBus } from "./SystemBus.ts"
-import { numberProperty } from "./UnitProperties.ts"
+import { type BusEvent, BusFailed, MANAGER, MANAGER_PATH, SystemBus } from "../host/SystemBus.ts"
+import { numberProperty } from "../host/UnitProperties.ts"
 
 /** A unit as systemd lists it (org.freedesktop.systemd1(5), ListUnits); `path` is its object on the bus. */
 export interface ListedUnit {

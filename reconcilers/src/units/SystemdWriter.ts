@@ -1,6 +1,6 @@
 import { Context, Effect, Layer, PubSub, Schedule, Schema } from "effect"
-import { type BusFailed, MANAGER, MANAGER_PATH, SystemBus } from "./SystemBus.ts"
-import { numberProperty, textProperty } from "./UnitProperties.ts"
+import { type BusFailed, MANAGER, MANAGER_PATH, SystemBus } from "../host/SystemBus.ts"
+import { numberProperty, textProperty } from "../host/UnitProperties.ts"
 
 /** A unit did not become what it was asked to be. `message` says what systemd said and where to look. */
 export class UnitJobFailed extends Schema.TaggedError<UnitJobFailed>()("UnitJobFailed", {
@@ -25,11 +25,14 @@ type Job = keyof typeof PATIENCE
 /** How long after a reload tor must be seen to live, in looks of 25 ms. tor needs about 10 ms to take a torrc or die. */
 const SETTLED = 12
 
+/** Whether systemd is first to forget that the unit failed and how often it was started (ResetFailedUnit). */
+export type Manner = "forgiven" | "as it is"
+
 /** Changes units, waits for systemd's word on it, and checks the word. */
 export class SystemdWriter extends Context.Service<SystemdWriter, {
-  /** Also out of a failed state. */
-  readonly start: (unit: string) => Effect.Effect<void, UnitJobFailed>
-  readonly restart: (unit: string) => Effect.Effect<void, UnitJobFailed>
+  /** Also out of a failed state, unless systemd's limit of starts (StartLimitBurst=) holds. */
+  readonly start: (unit: string, how: Manner) => Effect.Effect<void, UnitJobFailed>
+  readonly restart: (unit: string, how: Manner) => Effect.Effect<void, UnitJobFailed>
   /** Has the running process read its configuration again, and sees it live on. */
   readonly reload: (unit: string) => Effect.Effect<void, UnitJobFailed>
   /** Until it is inactive; takes 30 s for a relay with clients. */
@@ -54,9 +57,17 @@ export class SystemdWriter extends Context.Service<SystemdWriter, {
         return { active, pid: yield* numberProperty(bus, path, "Service", "MainPID") }
       })
 
+      /** A failed unit, and when it last began to start; undefined for one in any other state. */
+      const failureOf = Effect.fnUntraced(function*(unit: string) {
+        const path = yield* pathOf("LoadUnit", "s", [unit])
+        if ((yield* textProperty(bus, path, "Unit", "ActiveState")) !== "failed") return undefined
+        return yield* numberProperty(bus, path, "Unit", "InactiveExitTimestamp")
+      }, Effect.orElseSucceed(() => undefined))
+
       /** The subscription is there before the job is: a job may end before its answer is read. */
       const run = Effect.fn("SystemdWriter.job")(
         function*(job: Job, unit: string) {
+          const before = job === "StartUnit" ? yield* failureOf(unit) : undefined
           const events = yield* bus.events
           const path = yield* pathOf(job, "ss", [unit, "replace"])
           const result = yield* resultOf(events, path).pipe(
@@ -66,7 +77,10 @@ export class SystemdWriter extends Context.Service<SystemdWriter, {
             })
           )
           if (result === "done") return
-          const why = yield* whyOf(unit)
+          // systemd keeps the result of the failure before (systemd source, service_enter_dead), so that it does not tell
+          // a start that it refused from one that failed. One that it refused never began.
+          const refused = before !== undefined && (yield* failureOf(unit)) === before
+          const why = refused ? START_LIMIT_HIT : yield* whyOf(unit)
           return yield* new UnitJobFailed({
             unit,
             result,
@@ -92,7 +106,8 @@ export class SystemdWriter extends Context.Service<SystemdWriter, {
 
       const forgiven = (unit: string) => Effect.ignore(manager("ResetFailedUnit", "s", [unit]))
 
-      const start = (unit: string) => Effect.andThen(forgiven(unit), run("StartUnit", unit))
+      const runAs = (job: "StartUnit" | "RestartUnit") => (unit: string, how: Manner) =>
+        how === "forgiven" ? Effect.andThen(forgiven(unit), run(job, unit)) : run(job, unit)
 
       const stop = (unit: string) => Effect.andThen(run("StopUnit", unit), forgiven(unit))
 
@@ -127,7 +142,7 @@ export class SystemdWriter extends Context.Service<SystemdWriter, {
           })
       )
 
-      return SystemdWriter.of({ start, restart: (unit) => run("RestartUnit", unit), reload, stop })
+      return SystemdWriter.of({ start: runAs("StartUnit"), restart: runAs("RestartUnit"), reload, stop })
     })
   )
 }
@@ -138,6 +153,9 @@ const WORDS: Readonly<Record<Job, string>> = {
   RestartUnit: "the restart",
   ReloadOrRestartUnit: "the reload"
 }
+
+const START_LIMIT_HIT =
+  " (start-limit-hit: it failed too often in a short time, and systemd did not try; a changed torrc is tried at once)"
 
 const withoutSuffix = (unit: string): string => unit.replace(/\.service$/, "")
 

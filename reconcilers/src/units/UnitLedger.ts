@@ -5,11 +5,19 @@ import { RUNTIME_DIRECTORY } from "../host/HostPaths.ts"
 import { type FileNotWritten, ReplaceFile } from "../host/ReplaceFile.ts"
 import { LoadedTorrc } from "./LoadedTorrc.ts"
 
-/** Which torrc each unit that Patela started has loaded. */
-export type UnitEntries = ReadonlyMap<RelayName, LoadedTorrc>
+/** What a unit was last started or reloaded with. */
+export const UnitEntry = Schema.Struct({
+  ...LoadedTorrc.fields,
+  /** It was only tried: written before a start, and left so where the start failed or nobody saw its end. */
+  tried: Schema.optionalKey(Schema.Literal(true))
+})
+export type UnitEntry = typeof UnitEntry.Type
+
+/** What each unit that Patela started runs with, or was tried with. */
+export type UnitEntries = ReadonlyMap<RelayName, UnitEntry>
 
 const Content = Schema.fromJsonString(
-  Schema.Struct({ version: Schema.Literal(1), units: Schema.Array(Schema.Tuple([RelayName, LoadedTorrc])) })
+  Schema.Struct({ version: Schema.Literal(1), units: Schema.Array(Schema.Tuple([RelayName, UnitEntry])) })
 )
 const decode = Schema.decodeUnknownOption(Content)
 const encode = Schema.encodeSync(Content)
@@ -32,7 +40,7 @@ export class UnitLedgerReader extends Context.Service<UnitLedgerReader, {
 
 /** Keeps the ledger of units; 0600, on a tmpfs, gone with the boot that it speaks of. */
 export class UnitLedgerWriter extends Context.Service<UnitLedgerWriter, {
-  readonly loaded: (name: RelayName, torrc: LoadedTorrc) => Effect.Effect<void, FileNotWritten>
+  readonly loaded: (name: RelayName, entry: UnitEntry) => Effect.Effect<void, FileNotWritten>
   readonly forget: (name: RelayName) => Effect.Effect<void, FileNotWritten>
 }>()("@patela/reconcilers/units/UnitLedgerWriter") {
   static readonly layerAt = (directory: string): Layer.Layer<UnitLedgerWriter, never, ReplaceFile> =>
@@ -42,7 +50,7 @@ export class UnitLedgerWriter extends Context.Service<UnitLedgerWriter, {
         const files = yield* ReplaceFile
         const oneAtATime = yield* Semaphore.make(1)
 
-        const update = (change: (units: Map<RelayName, LoadedTorrc>) => boolean) =>
+        const update = (change: (units: Map<RelayName, UnitEntry>) => boolean) =>
           Effect.gen(function*() {
             const units = new Map(yield* readAt(directory))
             if (!change(units)) return
@@ -54,8 +62,8 @@ export class UnitLedgerWriter extends Context.Service<UnitLedgerWriter, {
           }).pipe(oneAtATime.withPermit)
 
         return UnitLedgerWriter.of({
-          loaded: Effect.fn("UnitLedgerWriter.loaded")((name, torrc) =>
-            update((units) => units.set(name, torrc).has(name))
+          loaded: Effect.fn("UnitLedgerWriter.loaded")((name, entry) =>
+            update((units) => units.set(name, entry).has(name))
           ),
           forget: Effect.fn("UnitLedgerWriter.forget")((name) => update((units) => units.delete(name)))
         })
@@ -69,5 +77,5 @@ const readAt = (directory: string): Effect.Effect<UnitEntries> =>
   Effect.tryPromise(() => fs.readFile(`${directory}/${FILE}`, "utf8")).pipe(
     Effect.flatMap((text) => Effect.fromOption(decode(text))),
     Effect.map(({ units }) => new Map(units)),
-    Effect.orElseSucceed(() => new Map<RelayName, LoadedTorrc>())
+    Effect.orElseSucceed(() => new Map<RelayName, UnitEntry>())
   )

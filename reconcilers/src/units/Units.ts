@@ -7,13 +7,13 @@ import { applyUnits, type DesiredUnit, type UnitWriters } from "./applyUnits.ts"
 import { InstanceReader } from "./InstanceReader.ts"
 import { type ListedUnit, SystemdReader } from "./SystemdReader.ts"
 import { UnitLedgerReader } from "./UnitLedger.ts"
-import { isManaged, type ObservedUnit, unitStepOf } from "./UnitStep.ts"
+import { hasOtherDropIn, isManaged, isSure, type ObservedUnit, unitStepOf } from "./UnitStep.ts"
 
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/unit`
 
 /** What must be so before a relay may speak to anybody: else it would be another relay, or leave from another address. */
 const needsOf = (name: RelayName, families: ReadonlyArray<"v4" | "v6">): ReadonlyArray<ResourceAddress> => [
-  ...["account", "directories", "identity", "torrc", "source-nat"].map((kind) => `relay/${name}/${kind}`),
+  ...["account", "directories", "identity", "torrc", "drop-in", "source-nat"].map((kind) => `relay/${name}/${kind}`),
   ...families.flatMap((family) => [
     `relay/${name}/address-${family}`,
     ...["unreachable", "default", "rule-uid", "rule-mark"].map((role) => `node/routing/${role}-${family}`)
@@ -22,7 +22,7 @@ const needsOf = (name: RelayName, families: ReadonlyArray<"v4" | "v6">): Readonl
 
 type UnitReaders = InstanceReader | SystemdReader | UnitLedgerReader
 
-/** Every relay's unit runs, with the torrc that is on disk; units of relays that were removed are stopped. */
+/** Every relay's unit runs, with the torrc and drop-in that are on disk; units of relays that were removed are stopped. */
 export const unitsSpec: KindSpec<DesiredUnit, ObservedUnit, UnitReaders, UnitWriters> = {
   kind: "units",
 
@@ -31,6 +31,13 @@ export const unitsSpec: KindSpec<DesiredUnit, ObservedUnit, UnitReaders, UnitWri
       address: addressOf(name),
       scope: relayScope(name),
       needs: needsOf(name, ip_v6 === null ? ["v4"] : ["v4", "v6"]),
+      follows: [
+        {
+          address: `relay/${name}/torrc`,
+          line: "its torrc changes: reload, or restart where tor can only start with it"
+        },
+        { address: `relay/${name}/drop-in`, line: "its drop-in changes: restart, unless in MemoryMax alone" }
+      ],
       value: { name, unit: unitOf(name) }
     })),
 
@@ -44,9 +51,7 @@ export const unitsSpec: KindSpec<DesiredUnit, ObservedUnit, UnitReaders, UnitWri
       const observed = yield* Effect.forEach(listed, ([name, unit]) =>
         Effect.gen(function*() {
           const loaded = ledger.get(name)
-          const startedAt = loaded === undefined && unit.active === "active"
-            ? yield* systemd.startedAt(unit)
-            : undefined
+          const startedAt = isSure(loaded) || unit.active !== "active" ? undefined : yield* systemd.startedAt(unit)
           const { active, sub } = unit
           const it: ObservedUnit = { name, unit: unit.unit, active, sub, torrc: torrcs.get(name), loaded, startedAt }
           return [addressOf(name), it] as const
@@ -81,9 +86,13 @@ const STEP_LINES: Readonly<
 > = {
   none: () => [],
   start: ({ active, sub }) => [`${active} (${sub}) -> active`],
-  adopt: () => ["runs with this torrc, and is taken over as it is"],
+  adopt: () => ["runs with this torrc and drop-in, and is taken over as it is"],
   reload: () => ["its torrc changed: reload"],
-  restart: () => ["its torrc changed in what tor reads at its start alone: restart, which takes up to 30 s"]
+  restart: ({ loaded, torrc }) => [
+    isSure(loaded) && torrc !== undefined && hasOtherDropIn(loaded, torrc)
+      ? "its drop-in changed: restart, which takes up to 30 s"
+      : "its torrc changed in what tor reads at its start alone: restart, which takes up to 30 s"
+  ]
 }
 
 const withReason = (change: Change<DesiredUnit, ObservedUnit>): Change<DesiredUnit, ObservedUnit> => {

@@ -10,8 +10,8 @@ import { torrcFileOf } from "../host/HostPaths.ts"
 import type { FileNotWritten } from "../host/ReplaceFile.ts"
 import { InstanceReader } from "./InstanceReader.ts"
 import { SystemdWriter, type UnitJobFailed } from "./SystemdWriter.ts"
-import { UnitLedgerWriter } from "./UnitLedger.ts"
-import { type ObservedUnit, type UnitStep, unitStepOf } from "./UnitStep.ts"
+import { type UnitEntry, UnitLedgerWriter } from "./UnitLedger.ts"
+import { isForgiven, type ObservedUnit, type UnitStep, unitStepOf } from "./UnitStep.ts"
 
 export interface DesiredUnit {
   readonly name: RelayName
@@ -50,7 +50,7 @@ const stepOf = (change: UnitChange): UnitStep => (change.action === "update" ? u
 const applyOne = Effect.fnUntraced(
   function*(change: UnitChange) {
     if (change.action === "remove") yield* stop(change.observed)
-    else yield* advance(change.desired, stepOf(change))
+    else yield* advance(change.desired, stepOf(change), change.action === "update" ? change.observed.loaded : undefined)
     return done
   },
   Effect.catch((
@@ -67,35 +67,43 @@ const stop = Effect.fnUntraced(function*({ name, unit }: ObservedUnit) {
 })
 
 /**
- * The torrc is read anew just before the unit reads it: what the ledger says must not be newer than what tor has. While
- * a unit starts the ledger is silent of it, so an agent that is killed here finds it started after its torrc was written
- * and adopts it, with no second restart.
+ * Torrc and drop-in are read anew just before the unit reads them: what the ledger says must not be newer than what tor
+ * has. Before a unit starts the ledger says that it is tried with them: an agent that is killed here finds it started
+ * after they were written and adopts it, with no second restart, and one that fails is not forgiven for ever.
  */
-const advance = Effect.fnUntraced(function*({ name, unit }: DesiredUnit, step: UnitStep) {
-  const systemd = yield* SystemdWriter
-  const ledger = yield* UnitLedgerWriter
-  const torrc = (yield* (yield* InstanceReader).read([name])).get(name)?.content
-  switch (step) {
-    case "none":
-      return
-    case "start":
-      yield* ledger.forget(name)
-      yield* systemd.start(unit)
-      break
-    case "reload":
-      yield* verify(name)
-      yield* systemd.reload(unit)
-      break
-    case "restart":
-      yield* verify(name)
-      yield* ledger.forget(name)
-      yield* systemd.restart(unit)
-      break
-    case "adopt":
-      break
+const advance = Effect.fnUntraced(
+  function*({ name, unit }: DesiredUnit, step: UnitStep, loaded: UnitEntry | undefined) {
+    const systemd = yield* SystemdWriter
+    const ledger = yield* UnitLedgerWriter
+    const torrc = (yield* (yield* InstanceReader).read([name])).get(name)
+    const content = torrc?.content
+    const trying = Effect.gen(function*() {
+      const known = loaded?.tried === true && !isForgiven(loaded, torrc)
+      if (content !== undefined && !known) yield* ledger.loaded(name, { ...content, tried: true })
+    })
+    const how = isForgiven(loaded, torrc) ? "forgiven" : "as it is"
+    switch (step) {
+      case "none":
+        return
+      case "start":
+        yield* trying
+        yield* systemd.start(unit, how)
+        break
+      case "reload":
+        yield* verify(name)
+        yield* systemd.reload(unit)
+        break
+      case "restart":
+        yield* verify(name)
+        yield* trying
+        yield* systemd.restart(unit, how)
+        break
+      case "adopt":
+        break
+    }
+    if (content !== undefined) yield* ledger.loaded(name, content)
   }
-  if (torrc !== undefined) yield* ledger.loaded(name, torrc)
-})
+)
 
 /** A torrc that tor refuses must not reach a running relay: a reload would end it. */
 const verify = Effect.fnUntraced(function*(name: RelayName) {

@@ -9,6 +9,7 @@ import { DirectoryWriter } from "../../src/directories/DirectoryWriter.ts"
 import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
+import { SystemBus } from "../../src/host/SystemBus.ts"
 import {
   digestOfStored,
   IdentityStoreReader,
@@ -26,7 +27,6 @@ import { TorrcReader } from "../../src/torrc/TorrcReader.ts"
 import { TorrcVerifier } from "../../src/torrc/TorrcVerifier.ts"
 import { TorrcWriter } from "../../src/torrc/TorrcWriter.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
-import { SystemBus } from "../../src/units/SystemBus.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"

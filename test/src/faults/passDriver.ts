@@ -27,7 +27,7 @@ const NO_WRITERS = new Set([
   "@patela/reconcilers/host/HostCommand",
   "@patela/reconcilers/host/ReplaceFile",
   "@patela/reconcilers/identity/IdentityPolicy",
-  "@patela/reconcilers/units/SystemBus"
+  "@patela/reconcilers/host/SystemBus"
 ])
 
 const main = Effect.gen(function*() {

@@ -5,6 +5,7 @@ import { management, relayNetwork } from "../rig/Addresses.ts"
 import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
 import { CommandFailed, type CommandResult } from "../rig/Command.ts"
 import { found, instead, waitFor } from "../rig/Deadline.ts"
+import type { RootKind } from "../rig/DebianRoot.ts"
 import type { Bind, NodeContainer } from "../rig/NodeContainer.ts"
 import { PatelaServer } from "../rig/PatelaServer.ts"
 import { repositoryRoot } from "../rig/Repository.ts"
@@ -48,7 +49,9 @@ export interface MissionOptions {
   /** Whether the node runs the agent's unit by itself at boot, as an image does; else the test runs the agent. */
   readonly agentAtBoot: boolean
   readonly serverEnvironment?: Readonly<Record<string, string>>
-  /** What the node sees of this machine besides the agent and its certificate. */
+  /** What the node boots; "node" unless told. */
+  readonly root?: RootKind
+  /** What the node sees of this machine besides the agent. */
   readonly binds?: ReadonlyArray<Bind>
 }
 
@@ -82,6 +85,7 @@ export const Mission = {
     const units = ["patela-agent.service", "patela-agent-watch.service"]
     const rig = yield* Rig.make({
       hostname: "cantina",
+      ...(options.root === undefined ? {} : { root: options.root }),
       // The agent's unit is part of the boot, and waits for a person.
       bootedWhen: options.agentAtBoot ? "basic" : "running",
       bootArguments: options.agentAtBoot ? ["systemd.wants=patela-agent.service"] : [],
@@ -89,8 +93,8 @@ export const Mission = {
         { source: agentHome, target: "/opt/patela" },
         { source: `${folder}/agent.env`, target: "/etc/patela/agent.env" },
         { source: authority.caCertificate, target: "/etc/patela/ca.pem" },
-        ...options.binds ?? [],
-        ...units.map((unit) => ({ source: `${agentHome}/units/${unit}`, target: `/etc/systemd/system/${unit}` }))
+        ...units.map((unit) => ({ source: `${agentHome}/units/${unit}`, target: `/etc/systemd/system/${unit}` })),
+        ...options.binds ?? []
       ]
     })
     const server = yield* PatelaServer.make({

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { DebianRoot } from "./DebianRoot.ts"
+import { DebianRoot, type RootKind } from "./DebianRoot.ts"
 import { FarSide } from "./FarSide.ts"
 import { sweepLeftovers } from "./Leftovers.ts"
 import { type Bind, type BootFault, NodeContainer } from "./NodeContainer.ts"
@@ -20,6 +20,8 @@ export interface Rig {
 
 export interface RigOptions {
   readonly hostname?: string
+  /** What the node boots; "node" unless told. */
+  readonly root?: RootKind
   /** What the node sees of this machine, besides its TPM's sockets. */
   readonly binds?: ReadonlyArray<Bind>
   /** TCP ports on which both sides watch for connections. */
@@ -36,7 +38,7 @@ export const Rig = {
     yield* sweepLeftovers
     const ports = options.observedPorts ?? [80, 443, 9001]
     const { root, server, far, tpm } = yield* Effect.all({
-      root: DebianRoot.find(),
+      root: DebianRoot.find(options.root),
       server: ServerSide.make(ports),
       far: FarSide.make({ ports, relayLink: options.relayLink ?? "down" }),
       tpm: Swtpm.make()

@@ -1,6 +1,7 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { Console, Duration, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
+import { withForeseen } from "../converge/foreseen.ts"
 import { plan } from "../converge/Plan.ts"
 import { AgentState } from "../host/AgentState.ts"
 import { kindsFor } from "../Kinds.ts"
@@ -35,7 +36,7 @@ const asRoot = requireRoot("diff reads key files, units and firewall rules")
 
 const look = Effect.fn("Diff.look")(function*(config: NodeConfig, source: PlanSource, options: LookOptions) {
   const kinds = kindsFor(options)
-  const seen = yield* plan(kinds, yield* inputOf(config, options.relayInterface))
+  const seen = withForeseen(yield* plan(kinds, yield* inputOf(config, options.relayInterface)))
   const notes = yield* (yield* AgentState).read
   const held = heldBy(guardsFor(kinds, seen.changes, config, notes), seen.changes)
   return { ...seen, config, source, held } satisfies PlanView

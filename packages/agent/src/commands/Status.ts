@@ -1,5 +1,5 @@
 import { unitOf } from "@patela/domain/relay/RelayName"
-import { SystemBus } from "@patela/reconcilers/units/SystemBus"
+import { SystemBus } from "@patela/reconcilers/host/SystemBus"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { Clock, Console, Effect, Layer, Option, Schema } from "effect"
 import { Command } from "effect/cli"

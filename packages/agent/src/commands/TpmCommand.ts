@@ -16,7 +16,8 @@ const StatusDocument = Schema.fromJsonString(Schema.Struct({
   persistent_handles: Schema.Array(Schema.String),
   ek_sha256: Schema.String,
   ak_name: Schema.String,
-  key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String }))
+  key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String })),
+  nv_indexes: Schema.Array(Schema.Struct({ index: Schema.String, size: Schema.Int }))
 }))
 
 /** The TPM did not do what the command asked of it. */
@@ -33,6 +34,14 @@ const withTpm = <A, E extends { readonly message: string }>(
 
 const handleText = (handle: number): string => `0x${handle.toString(16).padStart(8, "0")}`
 
+/** How many NV indexes the key store has, both slots together, and their bytes. */
+const indexLine = (indexes: ReadonlyArray<{ readonly index: string; readonly size: number }>): string =>
+  indexes.length === 0
+    ? "none"
+    : `${indexes.length}, ${indexes.reduce((sum, { size }) => sum + size, 0)} bytes in all: ${
+      indexes.map(({ index }) => index).join(" ")
+    }`
+
 const Status = Command.make(
   "status",
   { tpm, json },
@@ -42,7 +51,8 @@ const Status = Command.make(
         const device = yield* Tpm
         const limits = yield* device.limits
         const attestation = yield* device.attestationKey
-        const store = yield* (yield* KeyStore).header
+        const keys = yield* KeyStore
+        const store = yield* keys.header
         return {
           version: 1,
           manufacturer: limits.manufacturer,
@@ -54,7 +64,8 @@ const Status = Command.make(
           ak_name: Buffer.from(attestation.name).toString("hex"),
           key_store: Option.getOrNull(
             Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
-          )
+          ),
+          nv_indexes: (yield* keys.indexes).map(({ index, size }) => ({ index: handleText(index), size }))
         } satisfies typeof StatusDocument.Type
       }),
       options.tpm
@@ -71,7 +82,8 @@ const Status = Command.make(
           status.key_store === null
             ? "empty"
             : `${status.key_store.relays} relays, written ${status.key_store.sequence} times`
-        }`
+        }`,
+        `NV indexes        ${indexLine(status.nv_indexes)}`
       ].join("\n")
     )
   })

@@ -57,8 +57,8 @@ const judge = (
     const after = yield* Effect.result(probe.persist)
     if (after._tag === "Success") return undefined
     const left: Array<string> = []
-    // The reverse of the order in which things were made: what leads to an address goes before the address.
-    for (const { kind, restore } of restorers.toReversed()) {
+    // In the kinds' order: an address that goes takes routes along, which routing then puts back.
+    for (const { kind, restore } of restorers) {
       const outcome = yield* restore
       if (!outcome.done) left.push(`${kind}: ${outcome.message}`)
     }

@@ -8,7 +8,7 @@ import { identityFromBytes, type RelayIdentity } from "@patela/reconcilers/ident
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Effect, Layer, Option, Redacted, Result } from "effect"
 
-/** What the identity kinds keep keys in: the two slots of the TPM's NV memory. Both use the same bytes and digest. */
+/** What the identity kinds keep keys in: two slots in the TPM's NV memory. Both use the same bytes and digest. */
 export class TpmIdentityStore {
   static readonly readerLayer = Layer.effect(
     IdentityStoreReader,
@@ -55,6 +55,7 @@ const identitiesOf = (secrets: ReadonlyMap<string, Redacted.Redacted<Uint8Array>
 const REASONS: Readonly<Record<string, IdentityStoreFailed["reason"]>> = {
   KeyStoreDamaged: "damaged",
   KeyStoreFull: "full",
+  KeyStoreObstructed: "refused",
   TpmAbsent: "absent",
   TpmRefused: "refused",
   TpmLockedOut: "refused"

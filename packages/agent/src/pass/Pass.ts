@@ -80,12 +80,13 @@ const carryOut = Effect.fnUntraced(function*<Read, Write>(
   hold: Hold
 ) {
   const { changes } = first.plan
-  if (changes.length > 0) {
+  const holdAll = holdAny(guardsFor(first.kinds, changes, input.config, notes), hold)
+  if (changes.some((change) => holdAll(change) === undefined)) {
     yield* (yield* WriterLock).hold
     const link = input.facts.relayInterface
     if (link.found) yield* (yield* AgentNotes).note({ relayInterface: link.name })
   }
-  return yield* converge(first, input, holdAny(guardsFor(first.kinds, changes, input.config, notes), hold))
+  return yield* converge(first, input, holdAll)
 }, Effect.scoped)
 
 /** Notes what later passes go by. Nothing is written where the notes say so already. */

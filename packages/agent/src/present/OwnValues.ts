@@ -31,4 +31,6 @@ export const withoutOwn = (text: string, name: string, config: NodeConfig): stri
       (value) => own.get(value) ?? value
     )
     .replaceAll(/\$[0-9A-F]{40}/g, "<fingerprint>")
+    // Relays take the node's processors in turn.
+    .replaceAll(/\bCPUAffinity=\d+/g, "CPUAffinity=<cpu>")
 }

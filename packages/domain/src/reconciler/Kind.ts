@@ -3,7 +3,7 @@ import type { HostFacts } from "../node/HostFacts.ts"
 import type { NodeConfig } from "../node/NodeConfig.ts"
 import type { Change, ChangeView, Reason } from "./Change.ts"
 import type { Outcome } from "./Outcome.ts"
-import type { RefusedResource, Resource, ResourceAddress, Scope } from "./Resource.ts"
+import type { Follow, RefusedResource, Resource, ResourceAddress, Scope } from "./Resource.ts"
 
 /** The host could not be read, or said something that cannot be understood. */
 export class ObservationFailed extends Schema.TaggedError<ObservationFailed>()("ObservationFailed", {
@@ -74,6 +74,7 @@ export interface Kind<Read, Write> {
 export interface ResourceView {
   readonly address: ResourceAddress
   readonly scope: Scope
+  readonly follows?: ReadonlyArray<Follow>
 }
 
 export interface KindPlan<Write> {
@@ -89,9 +90,16 @@ export interface KindPlan<Write> {
 const isRefused = <D>(resource: Resource<D> | RefusedResource): resource is RefusedResource => "refused" in resource
 const isWanted = <D>(resource: Resource<D> | RefusedResource): resource is Resource<D> => !isRefused(resource)
 
+const resourceView = <D>(resource: Resource<D> | RefusedResource): ResourceView => {
+  const { address, scope } = resource
+  return isRefused(resource) || resource.follows === undefined
+    ? { address, scope }
+    : { address, scope, follows: resource.follows }
+}
+
 /** Closes over the types of a kind. */
 export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind<Read, Write> => {
-  const resources = (input: DesiredInput) => spec.desired(input).map(({ address, scope }) => ({ address, scope }))
+  const resources = (input: DesiredInput) => spec.desired(input).map(resourceView)
 
   const plan = Effect.fn(`${spec.kind}.plan`)(function*(input: DesiredInput) {
     const all = spec.desired(input)
@@ -104,7 +112,7 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
       .map((change) => ({ change, view: viewOf(spec.kind, change, input) }))
     return {
       kind: spec.kind,
-      resources: all.map(({ address, scope }) => ({ address, scope })),
+      resources: all.map(resourceView),
       refused,
       changes: changes.map(({ view }) => view),
       apply: (admitted: (change: ChangeView) => boolean) => {

@@ -14,6 +14,14 @@ export interface Resource<D> {
   readonly scope: Scope
   readonly value: D
   readonly needs: ReadonlyArray<ResourceAddress>
+  /** Resources whose change to a new configuration will change this one too, though nothing shows yet. */
+  readonly follows?: ReadonlyArray<Follow>
+}
+
+/** A resource that another one follows, and what that comes to, for a person. */
+export interface Follow {
+  readonly address: ResourceAddress
+  readonly line: string
 }
 
 /**

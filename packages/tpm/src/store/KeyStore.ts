@@ -1,17 +1,14 @@
 import { Context, Effect, Layer, Option, Redacted, Result, Semaphore } from "effect"
 import { toHex } from "../structures/Hex.ts"
-import { Tpm, type TpmLimits } from "../transport/Tpm.ts"
-import type { NvIndexAbsent, NvIndexUnwritten, TpmError } from "../transport/TpmError.ts"
-import { KeyStoreDamaged, KeyStoreFull, type UnstorableKeys } from "./KeyStoreError.ts"
+import { isPatelas } from "../transport/nvAttributes.ts"
+import { type NvPublic, Tpm, type TpmLimits } from "../transport/Tpm.ts"
+import type { TpmError } from "../transport/TpmError.ts"
+import { inRange, linkIndex, linksIn, linkSizes, type SlotName } from "./chain.ts"
+import { KeyStoreDamaged, KeyStoreFull, KeyStoreObstructed, type UnstorableKeys } from "./KeyStoreError.ts"
 import { payloadOf, type RelaySecrets, secretsIn } from "./payload.ts"
-import { currentOf, type Header, HEADER_BYTES, nextSequence, readHeader, readSlot, type SlotName } from "./slot.ts"
-import { relaysThatFit, writePlan, type WriteStep } from "./writePlan.ts"
-
-/**
- * The NV indexes of the two slots. 0x01800000 to 0x01BFFFFF belong to the owner of the machine (TCG Registry of
- * Reserved TPM 2.0 Handles, 2.2.2); 820 recalls port 8020 and keeps away from the low numbers that others take first.
- */
-export const slotIndex: Readonly<Record<SlotName, number>> = { a: 0x0180_0820, b: 0x0180_0821 }
+import { type Header, HEADER_BYTES } from "./slot.ts"
+import { storedSlots } from "./StoredSlots.ts"
+import { relaysThatFit, slotBytesMax, type Stretch, writePlan, type WriteStep } from "./writePlan.ts"
 
 export type KeyStoreError = TpmError | KeyStoreDamaged
 
@@ -28,8 +25,9 @@ export const digestOf = (entries: RelaySecrets): Result.Result<string, Unstorabl
   Result.map(payloadOf(entries), ({ digest }) => digest)
 
 /**
- * The identity keys of the relays in the TPM's NV memory: two slots, and a write goes to the one that is not current,
- * payload first and header last, so that a power cut leaves the older or the newer keys. Nothing saved is Option.none.
+ * The identity keys of the relays in the TPM's NV memory: two slots of one NV index or more, and a write goes to the
+ * slot that is not current, payload first and header last, so that a power cut leaves the older or the newer keys.
+ * Nothing saved is Option.none.
  */
 export class KeyStore extends Context.Service<KeyStore, {
   /** What the current header says. Two short reads; the payload is not looked at. */
@@ -38,8 +36,10 @@ export class KeyStore extends Context.Service<KeyStore, {
   /** Replaces everything that is saved. Damage is not written over: see `erase`. */
   readonly write: (
     entries: RelaySecrets
-  ) => Effect.Effect<"written" | "unchanged", KeyStoreError | KeyStoreFull | UnstorableKeys>
-  /** Removes both slots, and with them every key. Only on an operator's explicit word. */
+  ) => Effect.Effect<"written" | "unchanged", KeyStoreError | KeyStoreFull | KeyStoreObstructed | UnstorableKeys>
+  /** The NV indexes that the store takes, of both slots, used or left behind by a write that did not end. */
+  readonly indexes: Effect.Effect<ReadonlyArray<NvPublic>, TpmError>
+  /** Removes every index of both slots, and with them every key. Only on an operator's explicit word. */
   readonly erase: Effect.Effect<void, TpmError>
 }>()("@patela/tpm/store/KeyStore") {
   static readonly layer = Layer.effect(KeyStore, Effect.suspend(() => make))
@@ -51,37 +51,39 @@ const damaged = (reason: string): KeyStoreDamaged =>
       "identity. If the keys are lost, remove the store with `patela-agent tpm erase-keys` and accept new fingerprints."
   })
 
+const full = (relays: number, fits: number, kept: number, why: string): KeyStoreFull =>
+  new KeyStoreFull({
+    relays,
+    fits,
+    message: `The keys of ${relays} relays do not fit into this TPM: ${why} ` +
+      (fits === 0 ? "" : `At least ${fits} fit. `) +
+      "Lower the number of relays of this node on the server, or free NV memory of the TPM. " +
+      `Nothing was lost: the keys of ${kept} relays that were saved before are still there.`
+  })
+
+const obstructed = ({ attributes, index }: NvPublic): KeyStoreObstructed => {
+  const handle = `0x${index.toString(16).padStart(8, "0")}`
+  return new KeyStoreObstructed({
+    index,
+    message: `The keys are not saved: NV index ${handle} is one of those that Patela keeps keys in, and something ` +
+      `else defined it (attributes 0x${attributes.toString(16)}). Find out what uses it (tpm2_nvreadpublic); if ` +
+      `nothing does, remove it with tpm2_nvundefine ${handle}.`
+  })
+}
+
 const make = Effect.gen(function*() {
   const tpm = yield* Tpm
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
-
-  const orNothing = (read: Effect.Effect<Uint8Array, TpmError | NvIndexAbsent | NvIndexUnwritten>) =>
-    read.pipe(
-      Effect.map((bytes): Uint8Array | undefined => bytes),
-      Effect.catchTags({
-        NvIndexAbsent: () => Effect.succeed(undefined),
-        NvIndexUnwritten: () => Effect.succeed(undefined)
-      })
-    )
-
-  const readBoth = Effect.gen(function*() {
-    return {
-      a: readSlot(yield* orNothing(tpm.nvRead(slotIndex.a, 0))),
-      b: readSlot(yield* orNothing(tpm.nvRead(slotIndex.b, 0)))
-    }
-  })
+  const slots = storedSlots(tpm)
 
   const header = Effect.gen(function*() {
-    const a = readHeader(yield* orNothing(tpm.nvRead(slotIndex.a, 0, HEADER_BYTES)))
-    const b = readHeader(yield* orNothing(tpm.nvRead(slotIndex.b, 0, HEADER_BYTES)))
-    const current = currentOf(a, b)
+    const current = yield* slots.header
     if (current.state === "damaged") return yield* damaged(current.reason)
     return current.state === "none" ? Option.none() : Option.some(current.header)
   }).pipe(Effect.withSpan("KeyStore.header"))
 
   const read = Effect.gen(function*() {
-    const { a, b } = yield* readBoth
-    const current = currentOf(a, b)
+    const { current } = yield* slots.look
     if (current.state === "damaged") return yield* damaged(current.reason)
     if (current.state === "none") return Option.none()
     const { sequence, count, digest } = current.header
@@ -93,42 +95,40 @@ const make = Effect.gen(function*() {
     Effect.tap((found) => Effect.sync(() => known = found))
   )
 
-  const full = (relays: number, fits: number, why: string): KeyStoreFull =>
-    new KeyStoreFull({
-      relays,
-      fits,
-      message: `The keys of ${relays} relays do not fit into this TPM: ${why}. ` +
-        `${fits} relays fit; lower the number of relays of this node on the server.`
-    })
+  const undefine = (index: number) => Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)
 
-  const absentMeanwhile = (error: NvIndexAbsent) => Effect.fail(damaged(`while writing, ${error.message}`))
-
+  /** Does one step of a plan. `noRoom` says what it means that the TPM has no room for a link. */
   const carryOut =
-    (index: number, relays: number, fits: number) =>
+    (slot: SlotName, noRoom: (link: number, why: string) => KeyStoreFull) =>
     (step: WriteStep): Effect.Effect<void, KeyStoreError | KeyStoreFull> => {
+      const index = linkIndex(slot, step.link)
       switch (step.step) {
         case "undefine":
-          return Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)
+          return undefine(index)
         case "define":
           return Effect.catchTag(
             tpm.nvDefine(index, step.size),
             "NvSpaceExhausted",
-            (error) => Effect.fail(full(relays, fits, error.message))
+            ({ message }) => Effect.fail(noRoom(step.link, message))
           )
         case "write":
           return Effect.catchTag(
             tpm.nvWrite(index, step.offset, Redacted.make(step.data, { label: "key store" })),
             "NvIndexAbsent",
-            absentMeanwhile
+            ({ message }) => Effect.fail(damaged(`while writing, ${message}`))
           )
       }
     }
 
-  const compare = Effect.fnUntraced(function*(index: number, steps: ReadonlyArray<WriteStep>, part: string) {
-    for (const step of steps) {
-      if (step.step !== "write") continue
-      const found = yield* orNothing(tpm.nvRead(index, step.offset, step.data.length))
-      if (found === undefined || toHex(found) !== toHex(step.data)) {
+  const compare = Effect.fnUntraced(function*(slot: SlotName, written: ReadonlyArray<Stretch>, part: string) {
+    for (const { data, link, offset } of written) {
+      const found = yield* tpm.nvRead(linkIndex(slot, link), offset, data.length).pipe(
+        Effect.catchTags({
+          NvIndexAbsent: () => Effect.succeed(new Uint8Array()),
+          NvIndexUnwritten: () => Effect.succeed(new Uint8Array())
+        })
+      )
+      if (toHex(found) !== toHex(data)) {
         return yield* damaged(`the ${part} read back is not what was written; the keys saved before are untouched`)
       }
     }
@@ -136,44 +136,57 @@ const make = Effect.gen(function*() {
 
   const write = Effect.fn("KeyStore.write")(function*(entries: RelaySecrets) {
     const payload = yield* Effect.fromResult(payloadOf(entries))
-    const { nvBufferMax, nvIndexMax } = yield* limits
-    const fits = relaysThatFit(nvIndexMax)
-    if (payload.count > fits) {
-      return yield* full(payload.count, fits, `one NV index holds at most ${nvIndexMax} bytes`)
-    }
-    const { a, b } = yield* readBoth
-    const current = currentOf(a, b)
+    const { current, next } = yield* slots.look
     if (current.state === "damaged") return yield* damaged(current.reason)
     if (current.state === "found" && current.header.digest === payload.digest) return "unchanged"
-    const index = slotIndex[current.state === "found" && current.slot === "a" ? "b" : "a"]
-    const defined = yield* tpm.nvPublic(index)
-    const plan = writePlan({
-      payload,
-      sequence: nextSequence(a, b),
-      definedSize: Option.getOrUndefined(Option.map(defined, ({ size }) => size)),
-      nvBufferMax
+    const { nvBufferMax, nvIndexMax } = yield* limits
+    const kept = current.state === "found" ? current.header.count : 0
+    const bytes = HEADER_BYTES + payload.bytes.length
+    const most = slotBytesMax(nvIndexMax)
+    if (bytes > most) {
+      return yield* full(payload.count, relaysThatFit(most), kept, `a slot takes at most ${most} bytes of it.`)
+    }
+    const slot = current.state === "found" && current.slot === "a" ? "b" : "a"
+    const sizes = linkSizes(bytes, nvIndexMax)
+    const links = linksIn(slot, yield* tpm.nvPublics)
+    for (const [link, found] of links) {
+      if (link < sizes.length && !isPatelas(found.attributes)) return yield* obstructed(found)
+    }
+    const defined = new Map(
+      [...links].filter(([, { attributes }]) => isPatelas(attributes)).map(([link, { size }]) => [link, size])
+    )
+    const plan = writePlan({ payload, sequence: next, defined, nvIndexMax, nvBufferMax })
+    const apply = carryOut(slot, (link, why) => {
+      const rooms = [sizes.slice(0, link), [...defined.values()]].map((some) => some.reduce((sum, it) => sum + it, 0))
+      return full(payload.count, relaysThatFit(Math.max(...rooms)), kept, why)
     })
-    const before = current.state === "found" ? current.header.count : 0
-    const apply = carryOut(index, payload.count, Math.min(before, fits))
-    yield* Effect.forEach(plan.payload, apply)
-    yield* compare(index, plan.payload, "payload")
-    yield* Effect.forEach(plan.header, apply)
-    yield* compare(index, plan.header, "header")
+    yield* Effect.forEach(plan.payload.steps, apply)
+    yield* compare(slot, plan.payload.written, "payload")
+    yield* Effect.forEach(plan.header.steps, apply)
+    yield* compare(slot, plan.header.written, "header")
     return "written"
   })
 
-  const erase = Effect.forEach(
-    [slotIndex.a, slotIndex.b],
-    (index) => Effect.catchTag(tpm.nvUndefine(index), "NvIndexAbsent", () => Effect.void)
-  ).pipe(
-    Effect.asVoid,
-    Effect.withSpan("KeyStore.erase")
-  )
+  const indexes = Effect.map(
+    tpm.nvPublics,
+    (found) => found.filter(({ attributes, index }) => inRange(index) && isPatelas(attributes))
+  ).pipe(Effect.withSpan("KeyStore.indexes"))
+
+  const erase = Effect.gen(function*() {
+    const found = yield* indexes
+    const current = yield* Effect.orElseSucceed(slots.header, () => ({ state: "none" } as const))
+    // The older keys go first: erasing that is cut short must not bring them back.
+    const order: ReadonlyArray<SlotName> = current.state === "found" && current.slot === "a" ? ["b", "a"] : ["a", "b"]
+    for (const slot of order) {
+      for (const { index } of linksIn(slot, found).values()) yield* undefine(index)
+    }
+  }).pipe(Effect.withSpan("KeyStore.erase"))
 
   return KeyStore.of({
     header,
     read: oneAtATime(read),
     write: (entries) => oneAtATime(write(entries)),
+    indexes,
     erase: oneAtATime(erase)
   })
 })

@@ -5,10 +5,16 @@ export class KeyStoreDamaged extends Schema.TaggedError<KeyStoreDamaged>()("KeyS
   message: Schema.String
 }) {}
 
-/** The keys do not fit into the TPM. `fits` is the number of relays that do. */
+/** The keys do not fit into the TPM. `fits` is a number of relays that do, perhaps not the largest. Those saved before are kept. */
 export class KeyStoreFull extends Schema.TaggedError<KeyStoreFull>()("KeyStoreFull", {
   relays: Schema.Int,
   fits: Schema.Int,
+  message: Schema.String
+}) {}
+
+/** An NV index that the store needs is there and was made by something else. */
+export class KeyStoreObstructed extends Schema.TaggedError<KeyStoreObstructed>()("KeyStoreObstructed", {
+  index: Schema.Int,
   message: Schema.String
 }) {}
 

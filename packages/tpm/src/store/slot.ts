@@ -3,12 +3,14 @@ import { createHash } from "node:crypto"
 import { readWhole } from "../structures/ByteReader.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { toHex } from "../structures/Hex.ts"
+import { LINKS_MAX, type SlotName } from "./chain.ts"
 import { digestOfPayload, RELAY_BYTES } from "./payload.ts"
 
 /** "PATK" */
 const MAGIC = 0x5041_544b
-const VERSION = 1
-/** magic 4, version 1, flags 1, count 2, sequence 4, length 4, digest 32, check 4. */
+/** Version 1 is a slot of one index, with zero where version 2 has the number of its indexes. */
+const VERSION = 2
+/** magic 4, version 1, links 1, count 2, sequence 4, length 4, digest 32, check 4. */
 export const HEADER_BYTES = 52
 const CHECKED_BYTES = HEADER_BYTES - 4
 
@@ -17,6 +19,8 @@ export interface Header {
   /** Grows by one with every write; the larger one is current. */
   readonly sequence: number
   readonly count: number
+  /** NV indexes that the slot stands in: the header and the payload, one after the other. */
+  readonly links: number
   /** Bytes of the payload. */
   readonly length: number
   /** SHA-256 of the payload, lower-case hex. */
@@ -33,12 +37,12 @@ export type Slot<Content> =
 const checkOf = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest().subarray(0, 4)
 
 export const encodeHeader = (header: Omit<Header, "digest"> & { readonly digest: Uint8Array }): Uint8Array => {
-  const checked = new ByteWriter().u32(MAGIC).u8(VERSION).u8(0).u16(header.count).u32(header.sequence)
+  const checked = new ByteWriter().u32(MAGIC).u8(VERSION).u8(header.links).u16(header.count).u32(header.sequence)
     .u32(header.length).bytes(header.digest).done()
   return new ByteWriter().bytes(checked).bytes(checkOf(checked)).done()
 }
 
-/** Reads the first HEADER_BYTES of an index; `undefined` stands for an index that is absent or was never written. */
+/** Reads the first HEADER_BYTES of a slot's first index; `undefined` stands for an index that is absent or was never written. */
 export const readHeader = (bytes: Uint8Array | undefined): Slot<unknown> => {
   // What was not written yet reads as ones, on some TPMs as zeros (TPM 2.0 part 3, 31.3 and 31.7).
   if (bytes === undefined) return { state: "empty" }
@@ -48,9 +52,13 @@ export const readHeader = (bytes: Uint8Array | undefined): Slot<unknown> => {
     const magic = reader.u32("magic")
     if (magic !== MAGIC) return reader.fail("magic", "is not that of a key store")
     const version = reader.u8("version")
-    if (version !== VERSION) return reader.fail("version", `is ${version}, this Patela reads ${VERSION}`)
-    const flags = reader.u8("flags")
-    if (flags !== 0) return reader.fail("flags", `are ${flags}, this Patela knows none`)
+    if (version < 1 || version > VERSION) {
+      return reader.fail("version", `is ${version}, this Patela reads 1 to ${VERSION}: a newer one may have written it`)
+    }
+    const links = reader.u8("links")
+    if (version === 1 ? links !== 0 : links < 1 || links > LINKS_MAX) {
+      return reader.fail("links", `are ${links}, which version ${version} has not`)
+    }
     const count = reader.u16("count")
     const sequence = reader.u32("sequence")
     const length = reader.u32("length")
@@ -58,7 +66,7 @@ export const readHeader = (bytes: Uint8Array | undefined): Slot<unknown> => {
     const check = toHex(reader.bytes("check", 4))
     if (check !== toHex(checkOf(start.subarray(0, CHECKED_BYTES)))) return reader.fail("check", "does not match")
     if (length !== count * RELAY_BYTES) return reader.fail("length", `${length} is not that of ${count} relays`)
-    return { sequence, count, length, digest }
+    return { sequence, count, links: Math.max(1, links), length, digest }
   })
   return Result.match(decoded, {
     onFailure: ({ message }) => ({ state: "damaged", reason: message, sequence: 0 }),
@@ -66,7 +74,9 @@ export const readHeader = (bytes: Uint8Array | undefined): Slot<unknown> => {
   })
 }
 
-/** Reads all of an index: the slot is valid only with the payload that its header promises. */
+/**
+ * Reads all of a slot, its indexes one after the other: it is valid only with the payload that its header promises.
+ */
 export const readSlot = (bytes: Uint8Array | undefined): Slot<{ readonly payload: Uint8Array }> => {
   const found = readHeader(bytes)
   if (found.state !== "valid" || bytes === undefined) return found.state === "valid" ? { state: "empty" } : found
@@ -76,8 +86,6 @@ export const readSlot = (bytes: Uint8Array | undefined): Slot<{ readonly payload
     ? { state: "valid", header, payload }
     : { state: "damaged", reason: "payload: does not match its digest", sequence: header.sequence }
 }
-
-export type SlotName = "a" | "b"
 
 /** Which of two slots is current. */
 export type Current<Content> =

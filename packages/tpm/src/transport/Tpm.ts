@@ -1,4 +1,4 @@
-import { Context, type Effect, type Option, type Redacted } from "effect"
+import { Context, type Effect, type Redacted } from "effect"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { MalformedStructure } from "../structures/MalformedStructure.ts"
 import type { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, TpmError } from "./TpmError.ts"
@@ -60,8 +60,7 @@ export class Tpm extends Context.Service<Tpm, {
   readonly nvDefine: (index: number, size: number) => Effect.Effect<void, TpmError | NvSpaceExhausted>
   readonly nvUndefine: (index: number) => Effect.Effect<void, TpmError | NvIndexAbsent>
   /** Every NV index that is defined, Patela's or not. */
-  readonly nvIndexes: Effect.Effect<ReadonlyArray<number>, TpmError>
-  readonly nvPublic: (index: number) => Effect.Effect<Option.Option<NvPublic>, TpmError>
+  readonly nvPublics: Effect.Effect<ReadonlyArray<NvPublic>, TpmError>
   readonly limits: Effect.Effect<TpmLimits, TpmError>
   readonly persistentHandles: Effect.Effect<ReadonlyArray<number>, TpmError>
   /** Removes a persistent object (TPM 2.0 part 3, 28.5); for machines that an older Patela left one on. */

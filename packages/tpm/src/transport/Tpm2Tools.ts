@@ -4,26 +4,23 @@ import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { codeIs, ResponseCode } from "./classifyFailure.ts"
+import { directNvRead } from "./directNvRead.ts"
 import { keyStation } from "./keyStation.ts"
-import { readHandles, readLimits, readNvPublic } from "./readAnswer.ts"
+import { makingRoom } from "./makingRoom.ts"
+import { NV_ATTRIBUTES } from "./nvAttributes.ts"
+import { readHandles, readLimits, readNvPublics } from "./readAnswer.ts"
 import { runTool } from "./runTool.ts"
 import { hasResourceManager, type Tcti } from "./Tcti.ts"
 import { Tpm } from "./Tpm.ts"
 import { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, type TpmError, TpmToolsUnusable } from "./TpmError.ts"
 import { workDirectory } from "./workDirectory.ts"
 
-/**
- * The attributes of an NV index that Patela defines: the owner reads and writes it, and a wrong try does not count
- * towards a lockout (TPMA_NV, TPM 2.0 part 2, 13.4). This is the one place to tie them to a policy.
- */
-const NV_ATTRIBUTES = "ownerread|ownerwrite|no_da"
-
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, "0")}`
 
 const absent = (index: number) =>
   new NvIndexAbsent({ index, message: `NV index ${hex(index)} is not defined in this TPM.` })
 
-/** The TPM by the commands of tpm2-tools 5.4 and later. */
+/** The TPM by the commands of tpm2-tools 5.4 and later; a short read of NV memory without a process where it can be. */
 export class Tpm2Tools {
   /**
    * `tcti` comes from `tctiOf`. `endorsementKey` is the template, ECC P-256 unless another is named. Nothing is run
@@ -38,21 +35,22 @@ export class Tpm2Tools {
 
 const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
   const files = yield* FileSystem.FileSystem
-  const run = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
+  const tool = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
+  const run = hasResourceManager(tcti) ? tool : makingRoom(tool)
   const directory = yield* Effect.mapError(workDirectory, () =>
     new TpmToolsUnusable({
       command: "mkdtemp",
       message: "No temporary directory could be made: /run, /dev/shm and TMPDIR are full or not writable."
     }))
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+  const readDirectly = directNvRead(tcti)
   const keys = keyStation({ run, files, directory, kind, resourceManager: hasResourceManager(tcti) })
 
   const text = (command: string, args: ReadonlyArray<string>) =>
     Effect.map(run(command, args), (bytes) => new TextDecoder().decode(bytes))
-  const handles = (capability: string) =>
-    oneAtATime(text("tpm2_getcap", [capability])).pipe(
-      Effect.flatMap((answer) => Effect.fromResult(readHandles("tpm2_getcap", answer)))
-    )
+  const persistentHandles = oneAtATime(text("tpm2_getcap", ["handles-persistent"])).pipe(
+    Effect.flatMap((answer) => Effect.fromResult(readHandles("tpm2_getcap", answer)))
+  )
 
   const whenAbsent = (index: number) => (error: TpmError): TpmError | NvIndexAbsent =>
     codeIs(error, ResponseCode.handle) ? absent(index) : error
@@ -62,16 +60,28 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     return yield* oneAtATime(keys.activate(checked))
   })
 
-  const nvRead = Effect.fn("Tpm.nvRead")(function*(index: number, offset: number, size?: number) {
+  const unwritten = (index: number) =>
+    new NvIndexUnwritten({ index, message: `NV index ${hex(index)} is defined and was never written.` })
+
+  const nvReadByTool = (index: number, offset: number, size?: number) => {
     const range = ["--offset", String(offset), ...(size === undefined ? [] : ["-s", String(size)])]
-    return yield* oneAtATime(run("tpm2_nvread", ["-C", "o", ...range, hex(index)])).pipe(
+    return run("tpm2_nvread", ["-C", "o", ...range, hex(index)]).pipe(
       Effect.mapError((error) =>
-        codeIs(error, ResponseCode.nvUninitialized)
-          ? new NvIndexUnwritten({ index, message: `NV index ${hex(index)} is defined and was never written.` })
-          : whenAbsent(index)(error)
+        codeIs(error, ResponseCode.nvUninitialized) ? unwritten(index) : whenAbsent(index)(error)
       )
     )
+  }
+
+  const nvReadOnce = Effect.fnUntraced(function*(index: number, offset: number, size?: number) {
+    const direct = size === undefined ? Option.none() : yield* readDirectly(index, offset, size)
+    if (Option.isNone(direct)) return yield* nvReadByTool(index, offset, size)
+    if (direct.value === "absent") return yield* absent(index)
+    return direct.value === "unwritten" ? yield* unwritten(index) : direct.value
   })
+
+  const nvRead = Effect.fn("Tpm.nvRead")((index: number, offset: number, size?: number) =>
+    oneAtATime(nvReadOnce(index, offset, size))
+  )
 
   const nvWrite = Effect.fn("Tpm.nvWrite")(
     function*(index: number, offset: number, data: Redacted.Redacted<Uint8Array>) {
@@ -103,15 +113,11 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     )
   })
 
-  const nvIndexes = handles("handles-nv-index")
-
-  const nvPublic = Effect.fn("Tpm.nvPublic")(function*(index: number) {
-    // Asked for an index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault.
-    const defined = yield* nvIndexes
-    if (!defined.includes(index)) return Option.none()
-    const answer = yield* oneAtATime(text("tpm2_nvreadpublic", [hex(index)]))
-    return Option.some(yield* Effect.fromResult(readNvPublic("tpm2_nvreadpublic", index, answer)))
-  })
+  // Asked for one index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault: it is asked for all.
+  const nvPublics = oneAtATime(text("tpm2_nvreadpublic", [])).pipe(
+    Effect.flatMap((answer) => Effect.fromResult(readNvPublics("tpm2_nvreadpublic", answer))),
+    Effect.withSpan("Tpm.nvPublics")
+  )
 
   const limits = Effect.gen(function*() {
     const fixed = yield* text("tpm2_getcap", ["properties-fixed"])
@@ -131,10 +137,9 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     nvWrite,
     nvDefine,
     nvUndefine,
-    nvIndexes,
-    nvPublic,
+    nvPublics,
     limits,
-    persistentHandles: handles("handles-persistent"),
+    persistentHandles,
     evictPersistent
   })
 })

@@ -40,6 +40,10 @@ export const codeIn = (stderr: string): Option.Option<number> => {
   return Option.map(Option.fromUndefinedOr(found), Number)
 }
 
+const OTHERS =
+  "Another program's objects fill the TPM: use the resource manager, /dev/tpmrm0, which keeps them apart, " +
+  "or end that program and try again."
+
 /** What to do about a refusal, by its plain code. */
 const advice = new Map<number, string>([
   [
@@ -51,6 +55,8 @@ const advice = new Map<number, string>([
   [ResponseCode.policyFail, "The policy is not met: the machine may have booted an image that was not approved."],
   [ResponseCode.integrity, "The data was made for another TPM or key, or was changed on its way: ask for it anew."],
   [ResponseCode.handle, "The object is not in the TPM."],
+  [ResponseCode.objectMemory, OTHERS],
+  [ResponseCode.sessionMemory, OTHERS],
   [ResponseCode.nvSpace, "The TPM's NV memory is full: undefine indexes that are not needed (tpm2_nvreadpublic)."]
 ])
 

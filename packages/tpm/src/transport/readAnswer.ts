@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { isWritten } from "./nvAttributes.ts"
 import type { NvPublic, TpmLimits } from "./Tpm.ts"
 import { TpmAnswerUnreadable } from "./TpmError.ts"
 
@@ -29,19 +30,24 @@ const numberAfter = (text: string, key: string): number | undefined => {
   return found === undefined ? undefined : Number(found)
 }
 
-/** The answer of `tpm2_nvreadpublic INDEX`. */
-export const readNvPublic = (
+/** The answer of `tpm2_nvreadpublic`: a paragraph for every index, which begins with its number. */
+export const readNvPublics = (
   command: string,
-  index: number,
   text: string
-): Result.Result<NvPublic, TpmAnswerUnreadable> => {
-  const size = numberAfter(text, "size")
-  const attributes = numberAfter(text, "attributes")
-  if (size === undefined || attributes === undefined) {
-    return Result.fail(unreadable(command, size === undefined ? "no size" : "no attributes"))
+): Result.Result<ReadonlyArray<NvPublic>, TpmAnswerUnreadable> => {
+  const found: Array<NvPublic> = []
+  for (const paragraph of text.split(/^(?=0x[0-9a-fA-F])/m)) {
+    if (paragraph.trim() === "") continue
+    const index = /^(0x[0-9a-fA-F]{1,8}):/.exec(paragraph)?.[1]
+    const size = numberAfter(paragraph, "size")
+    const attributes = numberAfter(paragraph, "attributes")
+    if (index === undefined) return Result.fail(unreadable(command, "a paragraph is not that of an NV index"))
+    if (size === undefined || attributes === undefined) {
+      return Result.fail(unreadable(command, `no ${size === undefined ? "size" : "attributes"} of ${index}`))
+    }
+    found.push({ index: Number(index), size, attributes, written: isWritten(attributes) })
   }
-  // TPMA_NV_WRITTEN is bit 29 (TPM 2.0 part 2, 13.4).
-  return Result.succeed({ index, size, attributes, written: (attributes & 0x2000_0000) !== 0 })
+  return Result.succeed(found)
 }
 
 /** The answers of `tpm2_getcap properties-fixed` and `tpm2_getcap properties-variable`. */

@@ -62,7 +62,8 @@ export const runTool = (spawner: ChildProcessSpawner.ChildProcessSpawner["Servic
             command,
             seconds: Duration.toSeconds(LIMIT),
             message: `${command} did not end within ${Duration.toSeconds(LIMIT)} s and was killed. ` +
-              "Another process may hold the TPM: see who has it open (fuser /dev/tpm0), then try again."
+              "Another process may hold the TPM: see who has it open (fuser /dev/tpm0), then try again. " +
+              "If nobody has, it hangs: power the machine off and on."
           })
         )
     })

@@ -29,7 +29,7 @@ describe("a TPM that never answers", () => {
       }
       yield* Effect.gen(function*() {
         const tpm = yield* Tpm
-        const asking = yield* Effect.forkChild(Effect.flip(tpm.nvIndexes))
+        const asking = yield* Effect.forkChild(Effect.flip(tpm.nvPublics))
         yield* Deferred.await(connected)
         yield* TestClock.adjust("10 seconds")
         const error = yield* Fiber.join(asking)

@@ -1,16 +1,15 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Option, Redacted, Result } from "effect"
+import { Effect, FileSystem, Layer, Redacted, Result } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { randomBytes } from "node:crypto"
-import { makeCredential } from "../../src/credential/makeCredential.ts"
-import { attestationKeyFromHex } from "../../src/identity/AttestationKey.ts"
-import { endorsementKeyFromHex, type EndorsementKeyKind } from "../../src/identity/EndorsementKey.ts"
+import type { EndorsementKeyKind } from "../../src/identity/EndorsementKey.ts"
 import { toHex } from "../../src/structures/Hex.ts"
-import { nameOf } from "../../src/structures/Name.ts"
+import { isPatelas } from "../../src/transport/nvAttributes.ts"
 import { defaultTcti, tctiOf } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { Tpm2Tools } from "../../src/transport/Tpm2Tools.ts"
+import { authenticate } from "./Authenticate.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
 
 const kinds: ReadonlyArray<EndorsementKeyKind> = ["ecc-p256", "rsa-2048", "ecc-p384"]
@@ -22,20 +21,6 @@ const freshTpm = (endorsementKey?: EndorsementKeyKind) =>
     const { tcti } = yield* swtpm(yield* newTpmState)
     return Tpm2Tools.layer({ tcti, ...(endorsementKey === undefined ? {} : { endorsementKey }) })
   })).pipe(Layer.provideMerge(NodeServices.layer))
-
-/** What the server does with a request, and the agent with the answer. */
-const authenticate = Effect.gen(function*() {
-  const tpm = yield* Tpm
-  const ekHex = toHex(yield* tpm.endorsementKey)
-  const ak = yield* tpm.attestationKey
-  const endorsementKey = yield* Effect.fromResult(endorsementKeyFromHex(ekHex))
-  const attestationKey = yield* Effect.fromResult(attestationKeyFromHex(toHex(ak.public)))
-  const akName = nameOf(attestationKey.public)
-  assert.strictEqual(toHex(akName), toHex(ak.name))
-  const key = new Uint8Array(randomBytes(32))
-  const credential = yield* makeCredential({ endorsementKey: endorsementKey.public, akName, credential: key })
-  return { kind: endorsementKey.kind, key, credential, ekHex, ak }
-})
 
 describe("a real TPM by tpm2-tools", () => {
   it.live.each(kinds)("activates our credential, endorsement key %s", (kind) =>
@@ -107,7 +92,7 @@ describe("a real TPM by tpm2-tools", () => {
   it.live("reads and writes NV, and tells absent from unwritten from full", () =>
     Effect.gen(function*() {
       const tpm = yield* Tpm
-      assert.isTrue(Option.isNone(yield* tpm.nvPublic(INDEX)))
+      assert.deepStrictEqual(yield* tpm.nvPublics, [])
       assert.strictEqual((yield* Effect.flip(tpm.nvRead(INDEX, 0)))._tag, "NvIndexAbsent")
       assert.strictEqual((yield* Effect.flip(tpm.nvUndefine(INDEX)))._tag, "NvIndexAbsent")
       const data = new Uint8Array(randomBytes(2048))
@@ -119,12 +104,14 @@ describe("a real TPM by tpm2-tools", () => {
       assert.strictEqual(toHex(yield* tpm.nvRead(INDEX, 0)), toHex(data))
       assert.strictEqual(toHex(yield* tpm.nvRead(INDEX, 1000, 48)), toHex(data.subarray(1000, 1048)))
       assert.strictEqual((yield* Effect.flip(tpm.nvRead(INDEX, 0, 3000)))._tag, "TpmRefused")
-      assert.deepStrictEqual(yield* tpm.nvIndexes, [INDEX])
-      const found = Option.getOrUndefined(yield* tpm.nvPublic(INDEX))
-      assert.strictEqual(found?.size, 2048)
-      assert.isTrue(found?.written)
+      yield* tpm.nvDefine(INDEX + 1, 7)
+      const [found, unwritten] = yield* tpm.nvPublics
+      assert.deepStrictEqual(found, { index: INDEX, size: 2048, attributes: found?.attributes ?? 0, written: true })
+      assert.isTrue(isPatelas(found?.attributes ?? 0))
+      assert.deepStrictEqual(unwritten, { index: INDEX + 1, size: 7, attributes: 0x0202_0002, written: false })
       yield* tpm.nvUndefine(INDEX)
-      assert.deepStrictEqual(yield* tpm.nvIndexes, [])
+      yield* tpm.nvUndefine(INDEX + 1)
+      assert.deepStrictEqual(yield* tpm.nvPublics, [])
       const limits = yield* tpm.limits
       assert.deepStrictEqual(limits, { nvBufferMax: 1024, nvIndexMax: 2048, manufacturer: "IBM", inLockout: false })
     }).pipe(Effect.provide(freshTpm())))

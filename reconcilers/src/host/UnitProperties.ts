@@ -5,7 +5,9 @@ import { BusFailed, type SystemBus } from "./SystemBus.ts"
 const variantOf = <S extends Schema.Constraint>(value: S) => Schema.Tuple([Schema.Struct({ value })])
 
 const decodeText = Schema.decodeUnknownEffect(variantOf(Schema.String))
+const decodeTexts = Schema.decodeUnknownEffect(variantOf(Schema.Array(Schema.String)))
 const decodeNumber = Schema.decodeUnknownEffect(variantOf(Schema.Union([Schema.Int, Schema.BigInt])))
+const decodeTruth = Schema.decodeUnknownEffect(variantOf(Schema.Boolean))
 
 type Bus = SystemBus["Service"]
 type UnitInterface = "Unit" | "Service"
@@ -31,11 +33,29 @@ export const textProperty = Effect.fnUntraced(
   }
 )
 
+/** A list of texts, such as paths. */
+export const textsProperty = Effect.fnUntraced(
+  function*(bus: Bus, path: string, kind: UnitInterface, name: string) {
+    const body = yield* property(bus, path, kind, name)
+    const [{ value }] = yield* Effect.mapError(decodeTexts(body), notUnderstood(name))
+    return value
+  }
+)
+
 /** A number of a unit; times are microseconds since 1970. */
 export const numberProperty = Effect.fnUntraced(
   function*(bus: Bus, path: string, kind: UnitInterface, name: string) {
     const body = yield* property(bus, path, kind, name)
     const [{ value }] = yield* Effect.mapError(decodeNumber(body), notUnderstood(name))
     return Number(value)
+  }
+)
+
+/** A yes or no of a unit. */
+export const truthProperty = Effect.fnUntraced(
+  function*(bus: Bus, path: string, kind: UnitInterface, name: string) {
+    const body = yield* property(bus, path, kind, name)
+    const [{ value }] = yield* Effect.mapError(decodeTruth(body), notUnderstood(name))
+    return value
   }
 )

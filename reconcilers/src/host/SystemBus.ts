@@ -54,7 +54,7 @@ export class SystemBus extends Context.Service<SystemBus, {
   readonly call: (call: BusCall) => Effect.Effect<unknown, BusFailed>
   /** What happens from now on. */
   readonly events: Effect.Effect<PubSub.Subscription<BusEvent>, BusFailed, Scope.Scope>
-}>()("@patela/reconcilers/units/SystemBus") {
+}>()("@patela/reconcilers/host/SystemBus") {
   static readonly layer: Layer.Layer<SystemBus> = Layer.effect(
     SystemBus,
     Effect.gen(function*() {

@@ -1,0 +1,36 @@
+import { make } from "@patela/domain/reconciler/Kind"
+import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
+import { Effect, Stream } from "effect"
+import type { Known } from "../host/FileMemory.ts"
+import { applyDropIns } from "./applyDropIns.ts"
+import { type DesiredDropIn, desiredDropIns, dropInAddress } from "./DesiredDropIn.ts"
+import { diffDropIns, type ObservedDropIn } from "./diffDropIns.ts"
+import { DropInLedgerReader } from "./DropInLedger.ts"
+import { DropInReader } from "./DropInReader.ts"
+
+const ABSENT: Known<string> = { type: "absent" }
+
+const observe = Effect.fn("drop-ins.observe")(function*(desired: ReadonlyArray<Resource<DesiredDropIn>>) {
+  const loaded = yield* (yield* DropInLedgerReader).read
+  const files = yield* (yield* DropInReader).readAll
+  const wanted = new Set(desired.map(({ value }) => value.relay))
+  const observed = new Map<ResourceAddress, ObservedDropIn>()
+  for (const relay of new Set([...files.keys(), ...loaded.keys()])) {
+    const found = files.get(relay) ?? ABSENT
+    // One that is wanted and is not there is one to create.
+    if (found.type === "absent" && wanted.has(relay)) continue
+    observed.set(dropInAddress(relay), { relay, found, loaded: loaded.get(relay) })
+  }
+  return observed
+})
+
+/** `relay/NAME/drop-in`: the relay's processor, memory and sandbox, as an addition to its unit. */
+export const DropIns = make({
+  kind: "drop-ins",
+  desired: desiredDropIns,
+  observe,
+  diff: diffDropIns,
+  apply: applyDropIns,
+  // Periodic look only.
+  watch: Stream.never
+})

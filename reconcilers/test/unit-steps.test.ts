@@ -1,0 +1,270 @@
+import { assert, describe, it } from "@effect/vitest"
+import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
+import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
+import { Effect, Layer, Schema, Stream } from "effect"
+import * as fs from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { fileMemory } from "../src/host/FileMemory.ts"
+import { HostCommand } from "../src/host/HostCommand.ts"
+import { InstanceReader, type InstanceTorrc } from "../src/units/InstanceReader.ts"
+import { dropInDigest, loadedFrom } from "../src/units/LoadedTorrc.ts"
+import { SystemdReader } from "../src/units/SystemdReader.ts"
+import { type Manner, SystemdWriter, UnitJobFailed } from "../src/units/SystemdWriter.ts"
+import { type UnitEntry, UnitLedgerReader, UnitLedgerWriter } from "../src/units/UnitLedger.ts"
+import { Units } from "../src/units/Units.ts"
+import { isForgiven, type ObservedUnit, unitStepOf } from "../src/units/UnitStep.ts"
+import { nodeInput, relayAt } from "./NodeInput.ts"
+
+const TOMA = RelayName.make("toma")
+const TORRCS = ["ORPort 1.2.3.4:1\n", "ORPort 1.2.3.4:1\nRelayBandwidthRate 1 MB\n", "ORPort 1.2.3.4:2\n"]
+const DROP_INS = ["[Service]\nCPUAffinity=0\nMemoryMax=1\n", "[Service]\nCPUAffinity=1\nMemoryMax=1\n"]
+
+const Inputs = Schema.Struct({
+  torrc: Schema.Literals([0, 1, 2]),
+  dropIn: Schema.Literals([0, 1, "none"])
+})
+type Inputs = typeof Inputs.Type
+const Known = Schema.NullOr(Schema.Struct({ ...Inputs.fields, tried: Schema.Boolean }))
+
+const contentOf = ({ dropIn, torrc }: Inputs) => ({
+  ...loadedFrom(TORRCS[torrc] ?? ""),
+  ...(dropIn === "none" ? {} : { dropIn: dropInDigest(DROP_INS[dropIn] ?? "") })
+})
+const onDisk = (inputs: Inputs, changedAt = 2): InstanceTorrc => ({
+  content: contentOf(inputs),
+  changedAt,
+  managed: true
+})
+const entryOf = (known: typeof Known.Type): UnitEntry | undefined =>
+  known === null ? undefined : { ...contentOf(known), ...(known.tried ? { tried: true as const } : {}) }
+
+const unitWith = (known: typeof Known.Type, inputs: Inputs, more: Partial<ObservedUnit> = {}): ObservedUnit => ({
+  name: TOMA,
+  unit: unitOf(TOMA),
+  active: "active",
+  sub: "running",
+  torrc: onDisk(inputs),
+  loaded: entryOf(known),
+  startedAt: undefined,
+  ...more
+})
+
+describe("what a unit needs", () => {
+  it.prop("a running one with another drop-in than it was started with is restarted, whatever its torrc", [
+    Inputs,
+    Inputs
+  ], ([then, now]) => {
+    const step = unitStepOf(unitWith({ ...then, tried: false }, now))
+    const other = now.dropIn !== "none" && now.dropIn !== then.dropIn
+    if (other) assert.strictEqual(step, "restart")
+    else if (then.torrc === now.torrc) assert.strictEqual(step, "none")
+    else assert.strictEqual(step, then.torrc === 2 || now.torrc === 2 ? "restart" : "reload")
+  })
+
+  it.prop("one that was only tried is taken over if it began after its files were written, and else restarted", [
+    Inputs,
+    Inputs,
+    Schema.Literals([1, 3])
+  ], ([then, now, startedAt]) => {
+    const step = unitStepOf(unitWith({ ...then, tried: true }, now, { startedAt }))
+    assert.strictEqual(step, startedAt > 2 ? "adopt" : "restart")
+  })
+
+  it.prop("a failed one is forgiven only where it was not tried with these very files", [Known, Inputs], ([
+    known,
+    now
+  ]) => {
+    const same = known !== null && known.torrc === now.torrc && (now.dropIn === "none" || known.dropIn === now.dropIn)
+    assert.strictEqual(isForgiven(entryOf(known), onDisk(now)), !same)
+  })
+
+  it("another limit of memory alone is no other drop-in: systemd gives it to a running unit", () => {
+    const [text = ""] = DROP_INS
+    assert.strictEqual(dropInDigest(text), dropInDigest(text.replace("MemoryMax=1", "MemoryMax=2")))
+    assert.notStrictEqual(dropInDigest(text), dropInDigest(text.replace("CPUAffinity=0", "CPUAffinity=1")))
+  })
+})
+
+/** One unit that cannot start, or can, and what was asked of systemd. */
+const simulate = (start: { active: string; torrc: InstanceTorrc; entry: UnitEntry | undefined; broken: boolean }) => {
+  const state = { ...start }
+  const ledger = new Map(start.entry === undefined ? [] : [[TOMA, start.entry] as const])
+  const asked: Array<string> = []
+  let ledgerWrites = 0
+  const starting = (word: string) => (unit: string, how: Manner) =>
+    Effect.gen(function*() {
+      asked.push(`${word}, ${how}`)
+      state.active = state.broken ? "failed" : "active"
+      if (state.broken) return yield* new UnitJobFailed({ unit, result: "failed", message: "it is broken" })
+    })
+  const layer = Layer.mergeAll(
+    Layer.succeed(SystemdReader, {
+      list: Effect.sync(() => [{ unit: unitOf(TOMA), active: state.active, sub: "", path: "/toma" }]),
+      startedAt: () => Effect.succeed(1),
+      changes: Stream.never
+    }),
+    Layer.succeed(SystemdWriter, {
+      start: starting("start"),
+      restart: starting("restart"),
+      reload: () => Effect.sync(() => void asked.push("reload")),
+      stop: () => Effect.sync(() => void asked.push("stop"))
+    }),
+    Layer.succeed(InstanceReader, { read: () => Effect.sync(() => new Map([[TOMA, state.torrc]])) }),
+    Layer.succeed(UnitLedgerReader, { read: Effect.sync(() => new Map(ledger)) }),
+    Layer.succeed(UnitLedgerWriter, {
+      loaded: (name, entry) =>
+        Effect.sync(() => {
+          ledgerWrites++
+          ledger.set(name, entry)
+        }),
+      forget: (name) => Effect.sync(() => void ledger.delete(name))
+    }),
+    Layer.succeed(HostCommand, {
+      run: () => Effect.succeed(""),
+      attempt: () => Effect.succeed({ exitCode: 0, stdout: "", stderr: "" })
+    })
+  )
+  const pass = Effect.gen(function*() {
+    return yield* (yield* Units.plan(nodeInput([relayAt(0, TOMA)]))).apply(() => true)
+  }).pipe(Effect.provide(layer))
+  return { state, asked, ledger, layer, pass, writes: () => ledgerWrites }
+}
+
+describe("a unit that cannot start", () => {
+  it.effect("is forgiven at the first try and after its files changed, and not otherwise", () =>
+    Effect.gen(function*() {
+      const { asked, ledger, pass, state, writes } = simulate({
+        active: "failed",
+        torrc: onDisk({ torrc: 0, dropIn: 0 }),
+        entry: undefined,
+        broken: true
+      })
+      yield* pass
+      const count = writes()
+      yield* pass
+      yield* pass
+      assert.deepStrictEqual(asked.splice(0), ["start, forgiven", "start, as it is", "start, as it is"])
+      assert.strictEqual(writes(), count, "the same failure again is not written again")
+      assert.isTrue(ledger.get(TOMA)?.tried)
+
+      state.torrc = onDisk({ torrc: 1, dropIn: 0 })
+      yield* pass
+      yield* pass
+      assert.deepStrictEqual(asked.splice(0), ["start, forgiven", "start, as it is"])
+
+      state.torrc = onDisk({ torrc: 1, dropIn: 1 })
+      state.broken = false
+      const outcomes = yield* pass
+      assert.deepStrictEqual(asked.splice(0), ["start, forgiven"])
+      assert.isTrue(outcomes.get("relay/toma/unit")?.done)
+      assert.isUndefined(ledger.get(TOMA)?.tried)
+      yield* pass
+      assert.deepStrictEqual(asked, [])
+    }))
+
+  it.effect("one that ran with these files and then failed is started, and systemd's limit left to hold", () =>
+    Effect.gen(function*() {
+      const torrc = onDisk({ torrc: 0, dropIn: 0 })
+      const { asked, pass } = simulate({ active: "failed", torrc, entry: torrc.content, broken: false })
+      yield* pass
+      assert.deepStrictEqual(asked, ["start, as it is"])
+    }))
+})
+
+describe("a relay that runs", () => {
+  it.effect("is reloaded only when its addresses, routes, source and drop-in are in place: the engine sees to its needs", () =>
+    Effect.gen(function*() {
+      const torrc = onDisk({ torrc: 1, dropIn: 0 })
+      const entry = contentOf({ torrc: 0, dropIn: 0 })
+      const { layer } = simulate({ active: "active", torrc, entry, broken: false })
+      const { changes } = yield* Effect.provide(Units.plan(nodeInput([relayAt(0, TOMA)])), layer)
+      assert.deepStrictEqual(changes.map(({ action, lines, reason }) => [action, reason, lines]), [
+        ["update", "dependency changed", ["its torrc changed: reload"]]
+      ])
+      const needs = new Set(changes[0]?.needs)
+      for (const kind of ["address-v4", "address-v6", "source-nat", "torrc", "drop-in", "identity", "account"]) {
+        assert.isTrue(needs.has(`relay/toma/${kind}`), kind)
+      }
+    }))
+})
+
+const inTemporaryDirectory = <A, E>(test: (directory: string) => Effect.Effect<A, E>) =>
+  Effect.acquireUseRelease(
+    Effect.promise(() => fs.mkdtemp(`${tmpdir()}/patela-units-`)),
+    test,
+    (directory) => Effect.promise(() => fs.rm(directory, { recursive: true, force: true }))
+  )
+
+describe("reading instances", () => {
+  it.effect("reads torrc and drop-in as one, and tells when the later of them changed", () =>
+    inTemporaryDirectory((root) =>
+      Effect.gen(function*() {
+        const dropIns = `${root}/tor@toma.service.d`
+        yield* Effect.promise(async () => {
+          await fs.mkdir(`${root}/toma`)
+          await fs.mkdir(dropIns)
+          await fs.writeFile(`${root}/toma/torrc`, `${OWNED_HEADER}\nORPort 1.2.3.4:1\n`)
+          await fs.utimes(`${root}/toma/torrc`, 1000, 1000)
+        })
+        yield* Effect.gen(function*() {
+          const reader = yield* InstanceReader
+          const without = (yield* reader.read([TOMA, RelayName.make("brie")])).get(TOMA)
+          assert.strictEqual(without?.changedAt, 1_000_000)
+          assert.isTrue(without?.managed)
+          assert.isUndefined(without?.content.dropIn)
+          yield* Effect.promise(async () => {
+            await fs.writeFile(`${dropIns}/patela.conf`, DROP_INS[0] ?? "")
+            await fs.utimes(`${dropIns}/patela.conf`, 2000, 2000)
+          })
+          const both = (yield* reader.read([TOMA])).get(TOMA)
+          assert.strictEqual(both?.changedAt, 2_000_000)
+          assert.strictEqual(both?.content.dropIn, dropInDigest(DROP_INS[0] ?? ""))
+          yield* Effect.promise(() => fs.rm(`${root}/toma/torrc`))
+          assert.strictEqual((yield* reader.read([TOMA])).size, 0)
+        }).pipe(Effect.provide(InstanceReader.layerAt(root, root)))
+      })
+    ))
+
+  it.effect("parses again what changed, and only that", () =>
+    inTemporaryDirectory((root) =>
+      Effect.gen(function*() {
+        const parsed: Array<string> = []
+        let later = 0
+        const look = fileMemory((text) => parsed.push(text), () => Date.now() + later)
+        const path = `${root}/torrc`
+        const seen = () => Effect.promise(() => look(path))
+        assert.strictEqual((yield* seen()).type, "absent")
+        yield* Effect.promise(() => fs.writeFile(path, "one"))
+        // A file that was written just now may be written again with the same time: it is not remembered yet.
+        later = -60_000
+        yield* seen()
+        yield* seen()
+        assert.strictEqual(parsed.length, 2)
+        later = 60_000
+        yield* seen()
+        yield* seen()
+        yield* seen()
+        assert.strictEqual(parsed.length, 3, "an old file is read once")
+
+        // Same size, another text, and the time of its text set back: the inode's own time tells (ctime).
+        yield* Effect.promise(async () => {
+          const { atime, mtime } = await fs.stat(path)
+          await fs.writeFile(path, "two")
+          await fs.utimes(path, atime, mtime)
+        })
+        yield* seen()
+        assert.strictEqual(parsed.at(-1), "two")
+        yield* Effect.promise(async () => {
+          await fs.writeFile(`${path}.new`, "six")
+          await fs.rename(`${path}.new`, path)
+        })
+        yield* seen()
+        assert.strictEqual(parsed.at(-1), "six")
+        yield* Effect.promise(async () => {
+          await fs.rm(path)
+          await fs.symlink("/etc/passwd", path)
+        })
+        assert.strictEqual((yield* seen()).type, "not a file")
+      })
+    ))
+})
