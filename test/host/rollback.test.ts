@@ -60,14 +60,23 @@ const sources = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
   return yield* Effect.forEach(record, (relay) => seeRelay(mission, relay))
 })
 
-/** A pool that begins at the server's own address: a slip of an operator. */
-const WRONG_POOL = { PATELA_FIRST_V4: management.serverV4, PATELA_PREFIX_V4: String(management.prefixV4) }
-const RIGHT_POOL = { PATELA_FIRST_V4: relayNetwork.firstV4, PATELA_PREFIX_V4: String(relayNetwork.prefixV4) }
+/** Where the server gives addresses from, and the router of that network. */
+interface Pool {
+  readonly first: string
+  readonly prefix: number
+  readonly gateway: string
+}
 
-const restartServer = Effect.fnUntraced(function*(environment: Readonly<Record<string, string>>) {
-  const { server } = yield* Story
+/** A pool that begins at the server's own address: a slip of an operator. */
+const WRONG: Pool = { first: management.serverV4, prefix: management.prefixV4, gateway: "192.0.2.254" }
+const RIGHT: Pool = { first: relayNetwork.firstV4, prefix: relayNetwork.prefixV4, gateway: relayNetwork.gatewayV4 }
+
+const restartServer = Effect.fnUntraced(function*({ first, gateway, prefix }: Pool) {
+  const { patela, server } = yield* Story
   yield* server.stop
-  yield* server.configure(environment)
+  yield* server.configure({ PATELA_FIRST_V4: first, PATELA_PREFIX_V4: String(prefix) })
+  const v6 = relayNetwork.gatewayV6
+  yield* patela("network", "set", "--gateway-v4", gateway, "--gateway-v6", v6, "--dns", relayNetwork.gatewayV4)
   yield* server.start
 })
 
@@ -78,7 +87,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a configura
       const old = (yield* relaysOnRecord(mission)).map(({ name }) => name)
       const before = yield* network()
       const seen = yield* sources(old)
-      yield* restartServer(WRONG_POOL)
+      yield* restartServer(WRONG)
       yield* mission.patela("node", "set", "1", "relays", "3")
       const said = yield* reconcile(4)
       assert.include(said, "cut this node off from its server")
@@ -145,7 +154,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a configura
       const mission = yield* Story
       const wrong = (yield* relaysOnRecord(mission)).at(-1)
       yield* mission.patela("relay", "remove", wrong?.name ?? "", "--yes")
-      yield* restartServer(RIGHT_POOL)
+      yield* restartServer(RIGHT)
       yield* mission.patela("node", "set", "1", "relays", "3")
       yield* reconcile(0)
       assert.strictEqual((yield* onServer()).state, "current")

@@ -50,21 +50,15 @@ const until = Effect.fnUntraced(function*(
 const converged = (seconds: number) =>
   until("all to be as configured", ({ verdict }) => verdict === "converged", seconds)
 
-/** What only changes when somebody changes it: the agent's own process, and what it said. */
+/** The agent's own process, how often it was started anew, and milliseconds of processor time with what it ran. */
 const watching = Effect.fnUntraced(function*() {
   const { node } = yield* Story
-  const text = yield* node.execOk(["systemctl", "show", "--property=MainPID,NRestarts,CPUUsageNSec", WATCH])
-  const values = new Map(
-    text.trim().split("\n").map((line) => {
-      const [key = "", value = ""] = line.split("=")
-      return [key, Number(value)] as const
-    })
-  )
-  return {
-    pid: values.get("MainPID"),
-    restarts: values.get("NRestarts"),
-    cpu: values.get("CPUUsageNSec") ?? Number.NaN
-  }
+  const pid = (yield* node.execOk(["systemctl", "show", "--property=MainPID", "--value", WATCH])).trim()
+  const restarts = (yield* node.execOk(["systemctl", "show", "--property=NRestarts", "--value", WATCH])).trim()
+  // Fields 14 to 17 of proc_pid_stat(5), after the name in parentheses, in ticks of 10 ms.
+  const stat = yield* node.execOk(["cat", `/proc/${pid}/stat`])
+  const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 15).map(Number)
+  return { pid, restarts, cpu: 10 * ticks.reduce((sum, count) => sum + count, 0) }
 })
 
 const journal = Effect.fnUntraced(function*() {
@@ -118,8 +112,8 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a watching 
       yield* converged(90)
       const said = (yield* journal()).slice(lines).filter((line) => /simulated trouble/.test(line))
       assert.isAtLeast(said.length, 1)
-      // One line a resource that is in trouble, not one a try.
-      assert.strictEqual(new Set(said).size, said.length, said.join("\n"))
+      // A line where the reason of a relay's trouble is another than before, not one a try.
+      assert.isAtMost(said.length, 10, said.join("\n"))
       const after = yield* watching()
       assert.deepStrictEqual([after.pid, after.restarts], [before.pid, before.restarts])
     }))
@@ -168,7 +162,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a watching 
       const before = yield* watching()
       yield* Effect.sleep("5 seconds")
       const after = yield* watching()
-      assert.strictEqual(after.restarts, 0)
-      assert.isBelow((after.cpu - before.cpu) / 1e6, 500)
+      assert.strictEqual(after.restarts, "0")
+      assert.isBelow(after.cpu - before.cpu, 500, "milliseconds in five seconds")
     }))
 })

@@ -78,7 +78,7 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a tool of th
       Effect.gen(function*() {
         const below = seeded(SEED)
         yield* trial([], "to begin with", undefined)
-      const { calls, verdict } = yield* trial([], "no fault", undefined)
+        const { calls, verdict } = yield* trial([], "no fault", undefined)
         assert.strictEqual(verdict, "converged")
         for (const tool of TOOLS) assert.isAbove(calls.get(tool) ?? 0, 0, `${tool} has work`)
         const verdicts = new Map<Fault, Array<string>>()
