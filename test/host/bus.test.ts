@@ -85,11 +85,12 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("the system b
         const delay = below(1500)
         const about = `seed ${SEED}, round ${round}: after ${delay} ms`
         const before = yield* foreign
-        yield* machine.execOk(["systemctl", "stop", ...CHEESES.map((name) => `tor@${name}`)])
+        const units = CHEESES.map((name) => `tor@${name}.service`)
+        yield* machine.execOk(["systemctl", "stop", ...units])
+        // systemd would refuse the sixth start in a short time, of a relay as of the bus.
+        yield* machine.execOk(["systemctl", "reset-failed", ...units, "dbus.service"])
         const passing = yield* Effect.forkChild(node.passes(wanted, 1))
         yield* Effect.sleep(delay)
-        // systemd would refuse the sixth start in ten seconds.
-        yield* machine.execOk(["systemctl", "reset-failed", "dbus.service"])
         yield* machine.execOk(["systemctl", "restart", "dbus.service"])
         const [answer] = yield* Fiber.join(passing)
         if (answer?.verdict !== "converged") {

@@ -32,7 +32,7 @@ ip route show table 99
 ip rule | grep -v 8020
 ip -6 rule | grep -v 8020
 grep -hvE '^_tor-(${own}):' /etc/passwd /etc/group /etc/shadow /etc/gshadow
-find /etc -type f ! -name '*-' ! -name '.pwd.lock' ! -path /etc/patela/resolv.conf \\
+find /etc -type f ! -name .fill ! -name '*-' ! -name '.pwd.lock' ! -path /etc/patela/resolv.conf \\
   | grep -vE '^/etc/tor/instances/(${own})/|^/etc/(passwd|group|shadow|gshadow)$' | sort \\
   | xargs -d '\\n' stat --format '%n %a %u:%g %s %i %y'
 find /etc /var/lib -maxdepth 3 -type d | grep -vE '/(tor/instances|tor-instances)(/(${own}))?$' \\
