@@ -134,6 +134,7 @@ const worldOf = ({ relays, restore }: typeof Start.Type) =>
     }),
     Layer.succeed(KeyFileReader, {
       look: (owners) => Effect.sync(() => new Map(owners.map(({ name }) => [name, seenIn(at(name))]))),
+      storedDigest: () => Effect.die("not asked for"),
       identity: ({ name }) => Effect.sync(() => Option.fromUndefinedOr(wholeIn(at(name))))
     }),
     Layer.succeed(KeyFileWriter, {

@@ -3,6 +3,7 @@ import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Schema } from "effect"
 import {
+  digestOfRelays,
   digestOfStored,
   IdentityStoreFailed,
   IdentityStoreReader,
@@ -38,6 +39,10 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
     const stored = relays[index]?.stored ?? null
     return stored === null ? [] : [[storeTagOf(name), identityAt(stored)] as const]
   })).set(STRANGER, identityAt(3))
+  const wholeOf = (name: RelayName) => {
+    const pick = picks.get(name) ?? null
+    return pick === null || broken.has(name) ? Option.none() : Option.some(identityAt(pick))
+  }
   const layer = Layer.mergeAll(
     noMonitors,
     Layer.succeed(IdentityStoreReader, {
@@ -52,11 +57,9 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
     }),
     Layer.succeed(KeyFileReader, {
       look: () => Effect.succeed(new Map()),
-      identity: ({ name }) =>
-        Effect.sync(() => {
-          const pick = picks.get(name) ?? null
-          return pick === null || broken.has(name) ? Option.none() : Option.some(identityAt(pick))
-        })
+      storedDigest: (owners) =>
+        Effect.sync(() => digestOfRelays(owners.map(({ name }) => [name, wholeOf(name)] as const))),
+      identity: ({ name }) => Effect.sync(() => wholeOf(name))
     })
   )
   const stranger = () => {

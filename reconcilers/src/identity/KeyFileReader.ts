@@ -3,9 +3,11 @@ import type { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Option, Redacted, Result } from "effect"
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
+import { hasSettled, stampOf, statsAt } from "../host/FileMemory.ts"
 import { INSTANCES_STATE } from "../host/HostPaths.ts"
 import { causeText, errorCode } from "../host/SystemError.ts"
 import type { HostIdentity, KeyOwner } from "./HostIdentity.ts"
+import { digestOfRelays } from "./IdentityStore.ts"
 import {
   fingerprintsOf,
   identityDigest,
@@ -26,6 +28,11 @@ const AT_ONCE = 16
 export class KeyFileReader extends Context.Service<KeyFileReader, {
   /** All at once; files of one relay that cannot be read are that relay's damage, not a failure of the look. */
   readonly look: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<ReadonlyMap<RelayName, HostIdentity>>
+  /**
+   * `digestOfStored` of a store that holds just the identities of these relays; none where one of them is not whole. Only
+   * files that changed since it was last asked are read.
+   */
+  readonly storedDigest: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<Option.Option<string>>
   /** The identity itself, where both files are there and whole. */
   readonly identity: (owner: KeyOwner) => Effect.Effect<Option.Option<RelayIdentity>>
 }>()("@patela/reconcilers/identity/KeyFileReader") {
@@ -40,14 +47,26 @@ export class KeyFileReader extends Context.Service<KeyFileReader, {
         return fingerprints
       }
 
+      // What was seen of files that did not change since. No secret stands in it.
+      const remembered = new Map<RelayName, { readonly stamp: string; readonly seen: HostIdentity }>()
+      const lookAt = Effect.fnUntraced(function*(owner: KeyOwner) {
+        const stamp = keyStamp(root, owner)
+        const before = remembered.get(owner.name)
+        if (stamp !== undefined && before?.stamp === stamp) return before.seen
+        const seen = judged(yield* contentOf(root, owner), knownFingerprints)
+        if (stamp === undefined || seen.state !== "present") remembered.delete(owner.name)
+        else remembered.set(owner.name, { stamp, seen })
+        return seen
+      })
+
       const look = Effect.fn("KeyFileReader.look")(function*(owners: ReadonlyArray<KeyOwner>) {
         const found = yield* Effect.forEach(
           owners,
-          (owner) =>
-            Effect.map(contentOf(root, owner), (content) => [owner.name, judged(content, knownFingerprints)] as const),
+          (owner) => Effect.map(lookAt(owner), (seen) => [owner.name, seen] as const),
           { concurrency: AT_ONCE }
         )
         const seen = new Map(found)
+        for (const name of remembered.keys()) if (!seen.has(name)) remembered.delete(name)
         const digests = new Set([...seen.values()].map((it) => (it.state === "present" ? it.digest : "")))
         for (const digest of known.keys()) if (!digests.has(digest)) known.delete(digest)
         return seen
@@ -58,10 +77,44 @@ export class KeyFileReader extends Context.Service<KeyFileReader, {
         return content.state === "whole" ? Option.some(content.identity) : Option.none()
       })
 
-      return KeyFileReader.of({ look, identity })
+      let lastDigest: { readonly stamp: string; readonly digest: string } | undefined
+      const storedDigest = Effect.fn("KeyFileReader.storedDigest")(function*(owners: ReadonlyArray<KeyOwner>) {
+        const stamps = owners.map((owner) => keyStamp(root, owner))
+        const stamp = stamps.includes(undefined) ? undefined : JSON.stringify(stamps)
+        if (stamp !== undefined && lastDigest?.stamp === stamp) return Option.some(lastDigest.digest)
+        const relays = yield* Effect.forEach(
+          owners,
+          (owner) => Effect.map(identity(owner), (each) => [owner.name, each] as const),
+          { concurrency: AT_ONCE }
+        )
+        const digest = digestOfRelays(relays)
+        lastDigest = stamp === undefined || Option.isNone(digest) ? undefined : { stamp, digest: digest.value }
+        return digest
+      })
+
+      return KeyFileReader.of({ look, storedDigest, identity })
     })
 
   static readonly layer = KeyFileReader.layerAt(INSTANCES_STATE)
+}
+
+/**
+ * A text that is another after any change of a relay's two key files, of their directories, or of who should own them;
+ * undefined where one is missing, or changed so shortly ago that its times may not tell. Rights show in the times.
+ */
+const keyStamp = (root: string, { gid, name, uid }: KeyOwner): string | undefined => {
+  const state = `${root}/${name}`
+  const keys = `${state}/keys`
+  try {
+    const stats = [`${keys}/${KEY_FILE_NAMES.ed25519}`, `${keys}/${KEY_FILE_NAMES.rsa}`].map(statsAt)
+    const now = Date.now()
+    const files = stats.flatMap((each) => each !== undefined && hasSettled(each, now) ? [stampOf(each)] : [])
+    const folders = [state, keys].map(statsAt).flatMap((each) => each?.isDirectory() === true ? [String(each.ino)] : [])
+    return files.length === 2 && folders.length === 2 ? [...files, ...folders, name, uid, gid].join(" ") : undefined
+  } catch {
+    // What is wrong is said by whoever reads the files.
+    return undefined
+  }
 }
 
 type Content =
