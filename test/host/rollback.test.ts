@@ -22,7 +22,7 @@ const reconcile = Effect.fnUntraced(function*(exitCode: number, ...flags: Readon
 const network = Effect.fnUntraced(function*() {
   const { node } = yield* Story
   const looks = [
-    ["nft", "--stateless", "--handle", "list", "ruleset"],
+    ["nft", "--stateless", "list", "ruleset"],
     ["ip", "-o", "address", "show"],
     ["ip", "rule"],
     ["ip", "-6", "rule"],

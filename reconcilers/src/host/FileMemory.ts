@@ -24,13 +24,13 @@ export type Known<A> = KnownFile<A> | Exclude<LookedAt, { readonly type: "file" 
 export const fileMemory = <A>(
   parse: (text: string) => A,
   now: () => number = Date.now
-): (path: string) => Promise<Known<A>> => {
+): (path: string) => Known<A> => {
   const known = new Map<string, KnownFile<A>>()
-  return async (path) => {
+  return (path) => {
     const before = known.get(path)
     if (before !== undefined && before.stamp === stampAt(path)) return before
     known.delete(path)
-    const read = await readPlainFile(path)
+    const read = readPlainFile(path)
     if (read.type !== "file") return read
     const { content, stats } = read
     const file: KnownFile<A> = {

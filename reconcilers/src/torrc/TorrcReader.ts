@@ -1,7 +1,7 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import * as fs from "node:fs/promises"
+import { readdirSync } from "node:fs"
 import { fileMemory } from "../host/FileMemory.ts"
 import { INSTANCES_CONFIG, torrcFileOf } from "../host/HostPaths.ts"
 import type { LookedAt } from "../host/LookAtFile.ts"
@@ -21,8 +21,7 @@ export class TorrcReader extends Context.Service<TorrcReader, {
         )
         const found = yield* Effect.forEach(
           names,
-          (name) => Effect.map(reading(torrcFileOf(name), look), (seen): [RelayName, LookedAt] => [name, seen]),
-          { concurrency: 32 }
+          (name) => Effect.map(reading(torrcFileOf(name), look), (seen): [RelayName, LookedAt] => [name, seen])
         )
         return new Map(found)
       }).pipe(Effect.withSpan("TorrcReader.readAll"))
@@ -32,17 +31,17 @@ export class TorrcReader extends Context.Service<TorrcReader, {
 
 const decodeName = Schema.decodeUnknownOption(RelayName)
 
-const listInstances = async (path: string): Promise<ReadonlyArray<string>> => {
+const listInstances = (path: string): ReadonlyArray<string> => {
   try {
-    return await fs.readdir(path)
+    return readdirSync(path)
   } catch (cause) {
     if (errorCode(cause) === "ENOENT" || errorCode(cause) === "ENOTDIR") return []
     throw cause
   }
 }
 
-const reading = <A>(path: string, read: (path: string) => Promise<A>): Effect.Effect<A, ObservationFailed> =>
-  Effect.tryPromise({
+const reading = <A>(path: string, read: (path: string) => A): Effect.Effect<A, ObservationFailed> =>
+  Effect.try({
     try: () => read(path),
     catch: (cause) => new ObservationFailed({ kind: "torrc", message: `cannot read ${path}: ${causeText(cause)}` })
   })
