@@ -14,7 +14,7 @@ class Host extends Context.Service<Host, FaultHost>()("@patela/test/KillHost") {
 
 /** Another seed is another run of what is at random. */
 const SEED = numberFrom("PATELA_FAULT_SEED", 1)
-const ROUNDS = numberFrom("PATELA_FAULT_ROUNDS", 12)
+const ROUNDS = numberFrom("PATELA_FAULT_ROUNDS", 6)
 
 const RELAYS: ReadonlyArray<Cheese> = ["toma", "robiola"]
 
@@ -22,7 +22,7 @@ const RELAYS: ReadonlyArray<Cheese> = ["toma", "robiola"]
 const EVERY = process.env["PATELA_FAULT_KILLS"] === "every"
 
 /** Else so many calls of each pass stand for all; another seed takes others. */
-const SAMPLE = 14
+const SAMPLE = 5
 
 /**
  * The calls before which a pass is killed. Where many equal ones stand in a row only the first and the last count; of
@@ -38,7 +38,7 @@ const killPoints = (calls: ReadonlyArray<string>): ReadonlyArray<number> => {
 
 /**
  * Kills a pass at each of its writes, and after each kill has an ordinary pass put things right. `prepare` brings the host
- * to where the pass begins, and gives what is foreign on it. Gives the number of kills.
+ * to where the pass begins, and gives what is foreign on it.
  */
 const killEverywhere = Effect.fnUntraced(function*<E, R>(
   config: NodeConfig,
@@ -59,7 +59,7 @@ const killEverywhere = Effect.fnUntraced(function*<E, R>(
     yield* unharmed(foreign, about)
   }
   assert.isAtLeast(kills, points.length - 1)
-  return kills
+  assert.isAtLeast(kills, SAMPLE - 1)
 })
 
 /** From a state of the host that every trial comes from by an ordinary pass, without a reboot. */
@@ -82,8 +82,7 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a pass kille
   it.effect("of a first run that finds its keys in the TPM", () =>
     Effect.gen(function*() {
       const { config, node } = yield* Host
-      const kills = yield* killEverywhere(config({ relays: RELAYS }), { level: "service", when: "before" }, node.reset)
-      assert.isAbove(kills, 20)
+      yield* killEverywhere(config({ relays: RELAYS }), { level: "service", when: "before" }, node.reset)
     }), 300_000)
 
   it.effect("of an update: another torrc, another relay, another name server", () =>
@@ -92,21 +91,21 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a pass kille
       yield* node.reset
       const before = config({ relays: RELAYS })
       const after = config({ relays: ["toma", "bra"], contact: "somebody else", dns: "203.0.113.1" })
-      assert.isAbove(yield* killEverywhere(after, { level: "service", when: "before" }, from(before)), 20)
+      yield* killEverywhere(after, { level: "service", when: "before" }, from(before))
     }), 300_000)
 
   it.effect("of a teardown of one relay, with its keys", () =>
     Effect.gen(function*() {
       const { config } = yield* Host
       const after = config({ relays: ["toma"], removed: ["robiola"] })
-      assert.isAbove(yield* killEverywhere(after, { level: "service", when: "before" }, anew(["robiola"])), 5)
+      yield* killEverywhere(after, { level: "service", when: "before" }, anew(["robiola"]))
     }), 300_000)
 
   it.effect("of a teardown of all, with their keys", () =>
     Effect.gen(function*() {
       const { config } = yield* Host
       const after = config({ relays: [], removed: CHEESES })
-      assert.isAbove(yield* killEverywhere(after, { level: "service", when: "before" }, anew(RELAYS)), 5)
+      yield* killEverywhere(after, { level: "service", when: "before" }, anew(RELAYS))
     }), 300_000)
 
   it.effect(
