@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config"
 
 /**
- * Three tiers. `pure` needs Node alone and takes seconds. `host` needs root: it makes namespaces and boots nodes.
+ * Four tiers. `pure` needs Node alone and takes seconds. `host` needs root: it makes namespaces and boots nodes.
+ * `faults` is of the same kind, and breaks things on purpose, which takes long.
  * `inside` runs as root in a throw-away node, where it may change accounts, units and addresses: `npm test` boots one.
  */
 const real = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 }
@@ -20,6 +21,7 @@ export default defineConfig({
         }
       },
       { test: { ...real, name: "host", include: ["**/test/host/**/*.test.ts"] } },
+      { test: { ...real, name: "faults", include: ["test/faults/**/*.test.ts"] } },
       { test: { ...real, name: "inside", include: ["**/test/inside/**/*.test.ts"] } }
     ]
   }

@@ -10,10 +10,12 @@ import { TemporaryDirectory } from "../test/src/rig/TemporaryDirectory.ts"
 
 /**
  * Runs the tiers, or those named on the command line, and counts what ran:
- * pure (no root), host (namespaces and nodes on this machine), inside (as root in a throw-away node).
+ * pure (no root), host (namespaces and nodes on this machine), inside (as root in a throw-away node), and, only where it is
+ * named, for it takes ten minutes by itself, faults (as host, with everything broken on purpose).
  */
-const TIERS = ["pure", "host", "inside"] as const
+const TIERS = ["pure", "host", "inside", "faults"] as const
 type Tier = typeof TIERS[number]
+const USUAL: ReadonlyArray<Tier> = ["pure", "host", "inside"]
 
 interface Count {
   readonly passed: number
@@ -59,7 +61,7 @@ const here = (program: string, args: ReadonlyArray<string>): Effect.Effect<numbe
     return Effect.sync(() => child.kill("SIGTERM"))
   })
 
-const onThisMachine = Effect.fnUntraced(function*(tier: "pure" | "host") {
+const onThisMachine = Effect.fnUntraced(function*(tier: Exclude<Tier, "inside">) {
   const folder = yield* TemporaryDirectory.make("report")
   const report = `${folder}/report.json`
   return yield* countIn(report, yield* here(nodeBinary, vitestArguments(tier, report)))
@@ -105,7 +107,7 @@ const isTier = (text: string): text is Tier => TIERS.some((tier) => tier === tex
 
 const main = Effect.gen(function*() {
   const named = process.argv.slice(2).filter(isTier)
-  const wanted = named.length > 0 ? named : TIERS
+  const wanted = named.length > 0 ? named : USUAL
   const isRoot = process.geteuid?.() === 0
   const able = wanted.filter((tier) => tier === "pure" || isRoot)
   const left = wanted.filter((tier) => !able.includes(tier))
