@@ -12,8 +12,8 @@ const SEED = numberFrom("PATELA_FAULT_SEED", 1)
 const ROUNDS = numberFrom("PATELA_FAULT_ROUNDS", 0)
 
 /** A tool with one of these is waited for until it is given up: 10 s, of systemd-sysusers 60. */
-const SLOW: ReadonlyArray<Fault> = ["hang", "linger"]
-const SLOW_TOOLS: ReadonlyArray<Tool> = ROUNDS === 0 ? ["ip"] : TOOLS
+const SLOW: ReadonlySet<Fault> = new Set(["hang", "linger"])
+const SLOW_TOOLS: ReadonlySet<Tool> = new Set(ROUNDS === 0 ? ["ip"] : TOOLS)
 
 /** No pass with one fault takes longer, in milliseconds: until a program is given up, and what else there is to do. */
 const BOUND = 90_000
@@ -89,7 +89,7 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a tool of th
         const felt = new Set<Fault>()
         for (let round = 0; round < Math.max(1, ROUNDS); round++) {
           for (const tool of TOOLS) {
-            for (const fault of FAULTS.filter((each) => !SLOW.includes(each) || SLOW_TOOLS.includes(tool))) {
+            for (const fault of FAULTS.filter((each) => !SLOW.has(each) || SLOW_TOOLS.has(tool))) {
               const call = below(calls.get(tool) ?? 1)
               const about = `seed ${SEED}: ${tool}, call ${call}: ${fault}`
               if ((yield* trial([{ tool, call, fault }], about, tool)).felt) felt.add(fault)
