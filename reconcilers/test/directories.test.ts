@@ -11,7 +11,7 @@ import { DirectoryNotWritten, DirectoryWriter } from "../src/directories/Directo
 import type { Entry } from "../src/directories/ObservedDirectories.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
-import { type Broken, FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
+import { type Broken, CASES, FakeHost, kindLaws, namesOf, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
@@ -102,11 +102,14 @@ const inputOf = (names: ReadonlyArray<string>) =>
   nodeInput([...new Set(names)].map((name) => relayAt(CHEESES.indexOf(name), name)))
 
 describe("directories", () => {
-  it.effect.prop(
-    "the laws hold on any host",
-    [Wanted, Start],
-    ([names, start]) => kindLaws(kind, inputOf(names), worldOf(start))
-  )
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, ${said}`,
+      [Wanted, Start],
+      ([names, start]) => kindLaws(kind, inputOf(names), worldOf(start), undefined, kills),
+      runs
+    )
+  }
 
   it.effect("a link in the place of keys is reported, and the other relay is made", () =>
     Effect.gen(function*() {

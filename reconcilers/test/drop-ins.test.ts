@@ -11,7 +11,7 @@ import { DropIns } from "../src/drop-ins/DropIns.ts"
 import { DropInWriter } from "../src/drop-ins/DropInWriter.ts"
 import { memoryMax } from "../src/drop-ins/memoryMax.ts"
 import type { Known } from "../src/host/FileMemory.ts"
-import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
 
 type Services = DaemonReload | DropInLedgerReader | DropInLedgerWriter | DropInReader | DropInWriter
@@ -109,26 +109,31 @@ const worldOf = (start: typeof Start.Type) => (broken: Broken): DropInWorld => {
 const kind: Kind<Services, Services> = DropIns
 
 describe("drop-ins, by the laws of every kind", () => {
-  it.effect.prop(
-    "the laws hold on any host, and what is in place systemd has read",
-    [Wanted, Start],
-    ([wanted, start]) =>
-      kindLaws(kind, inputFor(wanted), worldOf(start), ({ files, systemd }, failed) => {
-        for (const name of CHEESES.map((each) => RelayName.make(each))) {
-          const file = files.get(name)
-          if (failed.has(`relay/${name}/drop-in`)) continue
-          if (!wanted.includes(name)) {
-            const last = start.findLast((place) => place.name === name)
-            const wasPatelas = last !== undefined && ["right", "old", "unreadable"].includes(last.file)
-            if (wasPatelas) assert.isUndefined(file, `${name} is removed`)
-            if (wasPatelas && last.known === "loaded and noted") assert.isFalse(systemd.has(name), "systemd forgot it")
-            continue
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, and what is in place systemd has read, ${said}`,
+      [Wanted, Start],
+      ([wanted, start]) =>
+        kindLaws(kind, inputFor(wanted), worldOf(start), ({ files, systemd }, failed) => {
+          for (const name of CHEESES.map((each) => RelayName.make(each))) {
+            const file = files.get(name)
+            if (failed.has(`relay/${name}/drop-in`)) continue
+            if (!wanted.includes(name)) {
+              const last = start.findLast((place) => place.name === name)
+              const wasPatelas = last !== undefined && ["right", "old", "unreadable"].includes(last.file)
+              if (wasPatelas) assert.isUndefined(file, `${name} is removed`)
+              if (wasPatelas && last.known === "loaded and noted") {
+                assert.isFalse(systemd.has(name), "systemd forgot it")
+              }
+              continue
+            }
+            assert.isTrue(file?.type === "file" && file.content === expected(wanted, name))
+            if (file?.type === "file") assert.strictEqual(systemd.get(name), file.stamp, `systemd has read ${name}`)
           }
-          assert.isTrue(file?.type === "file" && file.content === expected(wanted, name))
-          if (file?.type === "file") assert.strictEqual(systemd.get(name), file.stamp, `systemd has read ${name}`)
-        }
-      })
-  )
+        }, kills),
+      runs
+    )
+  }
 
   it.effect("many files are one daemon-reload, and none is none", () =>
     Effect.gen(function*() {

@@ -10,7 +10,7 @@ import { nameOf, type SettingValue, wantedText } from "../src/kernel-settings/Se
 import { SettingLedgerReader, SettingLedgerWriter, type SettingRecord } from "../src/kernel-settings/SettingLedger.ts"
 import { SettingReader } from "../src/kernel-settings/SettingReader.ts"
 import { SettingWriter } from "../src/kernel-settings/SettingWriter.ts"
-import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
 
 type Services = SettingLedgerReader | SettingLedgerWriter | SettingReader | SettingWriter
@@ -120,11 +120,14 @@ const pass = Effect.fnUntraced(function*(kind: Kind<Services, Services>, input: 
 const textsOf = ({ values }: SettingsWorld) => Object.fromEntries([...values].map(([path, { text }]) => [path, text]))
 
 describe("kernel settings, by the laws of every kind", () => {
-  it.effect.prop(
-    "the laws hold on any host",
-    [KindName, Relays, Host],
-    ([name, relays, start]) => kindLaws(kindOf(name), inputFor(relays), worldOf(start))
-  )
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, ${said}`,
+      [KindName, Relays, Host],
+      ([name, relays, start]) => kindLaws(kindOf(name), inputFor(relays), worldOf(start), undefined, kills),
+      runs
+    )
+  }
 
   it.effect.prop("numbers only rise, ranges only widen, and nothing is asked of what cannot be changed", [
     KindName,

@@ -4,6 +4,7 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { createHash, generateKeyPairSync } from "node:crypto"
 import {
+  digestOfRelays,
   digestOfStored,
   IdentityStoreReader,
   IdentityStoreWriter,
@@ -62,6 +63,8 @@ const situation = (fates: typeof Fates.Type) => {
     }),
     Layer.succeed(KeyFileReader, {
       look: () => Effect.succeed(new Map()),
+      storedDigest: (owners) =>
+        Effect.sync(() => digestOfRelays(owners.map(({ name }) => [name, Option.some(identityOf(name))] as const))),
       identity: ({ name }) => Effect.succeed(Option.some(identityOf(name)))
     })
   )

@@ -6,7 +6,7 @@ import type { LookedAt } from "../src/host/LookAtFile.ts"
 import { Resolver } from "../src/resolver/Resolver.ts"
 import { ResolverReader } from "../src/resolver/ResolverReader.ts"
 import { ResolverWriter } from "../src/resolver/ResolverWriter.ts"
-import { FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput } from "./NodeInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
@@ -55,11 +55,14 @@ const worldOf = (start: LookedAt) => (): World<Services> => {
 const kind: Kind<Services, Services> = Resolver
 
 describe("resolver", () => {
-  it.effect.prop(
-    "the laws hold on any host",
-    [Servers, Found],
-    ([dns, found]) => kindLaws(kind, nodeInput([], dns), worldOf(found))
-  )
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, ${said}`,
+      [Servers, Found],
+      ([dns, found]) => kindLaws(kind, nodeInput([], dns), worldOf(found), undefined, kills),
+      runs
+    )
+  }
 
   it.effect("the order of servers counts, and is said to", () =>
     Effect.gen(function*() {

@@ -13,7 +13,7 @@ import { TorrcReader } from "../src/torrc/TorrcReader.ts"
 import { Torrcs } from "../src/torrc/Torrcs.ts"
 import { complaintIn, TorrcRefused, TorrcVerifier } from "../src/torrc/TorrcVerifier.ts"
 import { TorrcWriter } from "../src/torrc/TorrcWriter.ts"
-import { type Broken, FakeHost, kindLaws, type World } from "./KindLaws.ts"
+import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
@@ -97,11 +97,14 @@ const onlyTorrc = (torrc: string) => {
 }
 
 describe("torrc", () => {
-  it.effect.prop(
-    "the laws hold on any host",
-    [Schema.Array(Relay), Start],
-    ([relays, start]) => kindLaws(kind, inputOf(relays), worldOf(start))
-  )
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, ${said}`,
+      [Schema.Array(Relay), Start],
+      ([relays, start]) => kindLaws(kind, inputOf(relays), worldOf(start), undefined, kills),
+      runs
+    )
+  }
 
   it.effect("what tor refuses fails alone", () =>
     Effect.gen(function*() {

@@ -232,7 +232,7 @@ describe("reading instances", () => {
         let later = 0
         const look = fileMemory((text) => parsed.push(text), () => Date.now() + later)
         const path = `${root}/torrc`
-        const seen = () => Effect.promise(() => look(path))
+        const seen = () => Effect.sync(() => look(path))
         assert.strictEqual((yield* seen()).type, "absent")
         yield* Effect.promise(() => fs.writeFile(path, "one"))
         // A file that was written just now may be written again with the same time: it is not remembered yet.

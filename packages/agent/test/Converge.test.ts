@@ -139,4 +139,22 @@ describe("converge", () => {
       assert.strictEqual(result.remaining.length, KINDS.length)
       assert.strictEqual(verdict(result, empty), "failed")
     }))
+
+  it.effect("what is not removed for a kind that could not be read for a moment says why", () =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const kinds = kindsOf(host)
+      yield* converge(kinds, inputOf(["a", "a", "a"]))
+      const input = inputOf(["a", "b"])
+      host.unreadable.add("address")
+      const first = yield* look(kinds, input, undefined)
+      host.unreadable.clear()
+      const result = yield* convergeFrom(first, input, admitAll).pipe(Effect.provide(reachable))
+      const troubles = troublesOf(result)
+      assert.isNotEmpty(troubles)
+      for (const { kind, why } of troubles) if (kind !== "address") assert.include(why, "address cannot be read")
+      assert.isTrue(host.state.has("relay/castelmagno/unit"), "nothing of it is removed")
+      assert.deepStrictEqual(troublesOf(yield* converge(kinds, input)), [])
+      assert.isFalse(host.state.has("relay/castelmagno/unit"))
+    }))
 })

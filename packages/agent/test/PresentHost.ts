@@ -21,6 +21,7 @@ import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import type { LookedAt } from "@patela/reconcilers/host/LookAtFile"
 import type { HostIdentity } from "@patela/reconcilers/identity/HostIdentity"
 import {
+  digestOfRelays,
   digestOfStored,
   IdentityStoreFailed,
   IdentityStoreReader,
@@ -203,6 +204,12 @@ export const readersOf = (host: PresentHost) => {
       look: (owners) =>
         Effect.sync(() =>
           new Map(owners.map(({ name }) => [name, host.keys.get(name)?.seen ?? { state: "absent" } as const]))
+        ),
+      storedDigest: (owners) =>
+        Effect.sync(() =>
+          digestOfRelays(
+            owners.map(({ name }) => [name, Option.fromUndefinedOr(host.keys.get(name)?.identity)] as const)
+          )
         ),
       identity: ({ name }) => Effect.sync(() => Option.fromUndefinedOr(host.keys.get(name)?.identity))
     }),

@@ -125,7 +125,11 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     Layer.succeed(StatusFile, {
       update: (next) => Effect.sync(() => rig.status = next(rig.status))
     }),
-    Layer.succeed(KeyFileReader, { look: () => Effect.succeed(new Map()), identity: () => Effect.succeedNone }),
+    Layer.succeed(KeyFileReader, {
+      look: () => Effect.succeed(new Map()),
+      storedDigest: () => Effect.succeedNone,
+      identity: () => Effect.succeedNone
+    }),
     Layer.succeed(HostCommand, {
       run: () => Effect.succeed("Tor version 0.4.9.11.\n"),
       attempt: () => Effect.die("not asked for")

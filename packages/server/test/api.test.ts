@@ -101,6 +101,23 @@ describe("a node's way in", () => {
       assert.deepStrictEqual((yield* authenticate(tpm)).status, 200)
     }).pipe(Effect.provide(testApi())))
 
+  it.effect("a number of relays that was raised counts with the next question, in the session that there is", () =>
+    Effect.gen(function*() {
+      const { ask } = yield* TestApi
+      yield* (yield* NetworkAdministration).set("test", network)
+      const { token } = yield* authenticate(yield* enabledNode)
+      yield* ask({ path: "/private/specs", body: specs, token })
+      const before = yield* ask({ path: "/private/config/node", token })
+      yield* (yield* Administration).set("test", node1, "relays", "5")
+      const ifNoneMatch = before.etag ?? ""
+      const after = yield* ask({ path: "/private/config/node", token, ifNoneMatch })
+      assert.deepStrictEqual([after.status, Array.isArray(after.body) ? after.body.length : 0], [200, 5])
+      const told = yield* ask({ path: "/private/config/resolved/node", token })
+      const again = yield* ask({ path: "/private/config/node", token, ifNoneMatch: after.etag ?? "" })
+      assert.strictEqual(again.status, 304)
+      assert.deepStrictEqual(yield* ask({ path: "/private/config/resolved/node", token }), told, "nothing more changes")
+    }).pipe(Effect.provide(testApi())))
+
   it.effect("a token opens on the TPM that it is for, and only for the request that it answers", () =>
     Effect.gen(function*() {
       const tpm = yield* enabledNode

@@ -28,6 +28,14 @@ export const applyAccounts = Effect.fn("accounts.apply")(function*(changes: Read
     } else outcomes.set(change.address, yield* outcomeOf(repairAccount(change.desired, change.observed)))
   }
   for (const [address, outcome] of yield* createAccounts(missing)) outcomes.set(address, outcome)
+  // Of an account that lacked its group alone, the user may be otherwise than wanted as well.
+  for (const change of changes) {
+    if (change.action !== "update" || change.observed.user === undefined || change.observed.group !== undefined) {
+      continue
+    }
+    if (outcomes.get(change.address)?.done !== true) continue
+    outcomes.set(change.address, yield* outcomeOf(repairAccount(change.desired, change.observed)))
+  }
   return outcomes
 })
 

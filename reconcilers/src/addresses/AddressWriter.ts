@@ -22,7 +22,10 @@ export class AddressWriter extends Context.Service<AddressWriter, {
     Effect.gen(function*() {
       const host = yield* HostCommand
 
-      /** Without it the kernel removes every other address of the subnet along with the first (ip-sysctl.rst). */
+      /**
+       * Without it the kernel removes every other address of the subnet along with the first (ip-sysctl.rst), whoever
+       * removes that: so it is set as soon as there are addresses, and is no reason not to add one.
+       */
       const promoteSecondaries = Effect.fn("AddressWriter.promoteSecondaries")(function*(link: string) {
         const reason = yield* host.run("tee", [`/proc/sys/net/ipv4/conf/${link}/promote_secondaries`], {
           stdin: "1\n"
@@ -34,9 +37,9 @@ export class AddressWriter extends Context.Service<AddressWriter, {
       })
 
       const perform = Effect.fn("AddressWriter.perform")(function*(steps: ReadonlyArray<AddressStep>) {
-        const pruned = new Set(steps.filter(({ step }) => step === "remove").map(({ link }) => link))
+        const changed = new Set(steps.filter(({ step }) => step !== "up").map(({ link }) => link))
         const unsafe = new Map<string, string>()
-        for (const { link, reason } of yield* Effect.forEach(pruned, promoteSecondaries)) {
+        for (const { link, reason } of yield* Effect.forEach(changed, promoteSecondaries)) {
           if (reason !== undefined) unsafe.set(link, reason)
         }
         const refusalOf = (step: AddressStep) => step.step === "remove" ? unsafe.get(step.link) : undefined

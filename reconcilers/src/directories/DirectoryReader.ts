@@ -1,7 +1,7 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer } from "effect"
-import * as fs from "node:fs/promises"
-import { causeText, errorCode } from "../host/SystemError.ts"
+import { statsAt } from "../host/FileMemory.ts"
+import { causeText } from "../host/SystemError.ts"
 import type { Entry } from "./ObservedDirectories.ts"
 
 /** Looks at directories. */
@@ -12,32 +12,22 @@ export class DirectoryReader extends Context.Service<DirectoryReader, {
   static readonly layer: Layer.Layer<DirectoryReader> = Layer.succeed(
     DirectoryReader,
     DirectoryReader.of({
-      look: Effect.fn("DirectoryReader.look")(function*(paths) {
-        const entries = yield* Effect.forEach(paths, (path) =>
-          Effect.tryPromise({
-            try: async () => [path, await entryAt(path)] as const,
+      look: Effect.fn("DirectoryReader.look")((paths) =>
+        Effect.forEach(paths, (path) =>
+          Effect.try({
+            try: () => [path, entryAt(path)] as const,
             catch: (cause) =>
               new ObservationFailed({ kind: "directories", message: `cannot look at ${path}: ${causeText(cause)}` })
-          }), { concurrency: 32 })
-        return new Map(entries)
-      })
+          })).pipe(Effect.map((entries) => new Map(entries)))
+      )
     })
   )
 }
 
-const entryAt = async (path: string): Promise<Entry> => {
-  try {
-    const { gid, mode, uid, ...stats } = await fs.lstat(path).then((found) => ({
-      gid: found.gid,
-      mode: found.mode & 0o7777,
-      uid: found.uid,
-      isDirectory: found.isDirectory(),
-      isLink: found.isSymbolicLink()
-    }))
-    return stats.isDirectory ? { type: "directory", mode, uid, gid } : { type: stats.isLink ? "link" : "file" }
-  } catch (cause) {
-    // ENOTDIR: something that is no directory stands above; it is reported by its own path.
-    if (errorCode(cause) === "ENOENT" || errorCode(cause) === "ENOTDIR") return { type: "absent" }
-    throw cause
-  }
+const entryAt = (path: string): Entry => {
+  // What is no directory and stands above is reported by its own path.
+  const found = statsAt(path)
+  if (found === undefined) return { type: "absent" }
+  if (!found.isDirectory()) return { type: found.isSymbolicLink() ? "link" : "file" }
+  return { type: "directory", mode: Number(found.mode) & 0o7777, uid: Number(found.uid), gid: Number(found.gid) }
 }

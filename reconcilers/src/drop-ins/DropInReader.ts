@@ -1,7 +1,7 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import * as fs from "node:fs/promises"
+import { readdirSync } from "node:fs"
 import { fileMemory, type Known } from "../host/FileMemory.ts"
 import { DROP_IN_FILE, RUNTIME_UNITS } from "../host/HostPaths.ts"
 import { causeText, errorCode } from "../host/SystemError.ts"
@@ -17,11 +17,11 @@ export class DropInReader extends Context.Service<DropInReader, {
       const look = fileMemory((text) => text)
       return DropInReader.of({
         readAll: Effect.gen(function*() {
-          const entries = yield* reading(root, () => fs.readdir(root).catch(emptyWhereAbsent))
+          const entries = yield* reading(root, () => entriesOf(root))
           const found = yield* Effect.forEach(entries.flatMap(named), ([name, entry]) => {
             const path = `${root}/${entry}/${DROP_IN_FILE}`
             return Effect.map(reading(path, () => look(path)), (file) => [name, file] as const)
-          }, { concurrency: 32 })
+          })
           return new Map(found.filter(([, { type }]) => type !== "absent"))
         }).pipe(Effect.withSpan("DropInReader.readAll"))
       })
@@ -36,13 +36,17 @@ const decodeName = Schema.decodeUnknownOption(RelayName)
 const named = (entry: string): ReadonlyArray<readonly [RelayName, string]> =>
   Option.toArray(decodeName(/^tor@(.+)\.service\.d$/.exec(entry)?.[1])).map((name) => [name, entry] as const)
 
-const emptyWhereAbsent = (cause: unknown): ReadonlyArray<string> => {
-  if (errorCode(cause) === "ENOENT") return []
-  throw cause
+const entriesOf = (root: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(root)
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return []
+    throw cause
+  }
 }
 
-const reading = <A>(path: string, read: () => Promise<A>): Effect.Effect<A, ObservationFailed> =>
-  Effect.tryPromise({
+const reading = <A>(path: string, read: () => A): Effect.Effect<A, ObservationFailed> =>
+  Effect.try({
     try: read,
     catch: (cause) => new ObservationFailed({ kind: "drop-ins", message: `cannot read ${path}: ${causeText(cause)}` })
   })

@@ -1,5 +1,4 @@
-import type { BigIntStats } from "node:fs"
-import * as fs from "node:fs/promises"
+import { type BigIntStats, lstatSync } from "node:fs"
 import { type LookedAt, readPlainFile } from "./LookAtFile.ts"
 import { errorCode } from "./SystemError.ts"
 
@@ -25,13 +24,13 @@ export type Known<A> = KnownFile<A> | Exclude<LookedAt, { readonly type: "file" 
 export const fileMemory = <A>(
   parse: (text: string) => A,
   now: () => number = Date.now
-): (path: string) => Promise<Known<A>> => {
+): (path: string) => Known<A> => {
   const known = new Map<string, KnownFile<A>>()
-  return async (path) => {
+  return (path) => {
     const before = known.get(path)
-    if (before !== undefined && before.stamp === (await stampAt(path))) return before
+    if (before !== undefined && before.stamp === stampAt(path)) return before
     known.delete(path)
-    const read = await readPlainFile(path)
+    const read = readPlainFile(path)
     if (read.type !== "file") return read
     const { content, stats } = read
     const file: KnownFile<A> = {
@@ -43,7 +42,7 @@ export const fileMemory = <A>(
       changedAt: Number(stats.mtimeNs) / 1e6,
       stamp: stampOf(stats)
     }
-    if (now() - Number(stats.ctimeNs) / 1e6 > SETTLED) known.set(path, file)
+    if (hasSettled(stats, now())) known.set(path, file)
     return file
   }
 }
@@ -54,13 +53,26 @@ export const fileMemory = <A>(
  */
 const SETTLED = 100
 
-const stampAt = async (path: string): Promise<string | undefined> => {
+/** Whether a file's times tell it from every later version of itself. `now` is milliseconds since 1970. */
+export const hasSettled = ({ ctimeNs }: BigIntStats, now: number): boolean => now - Number(ctimeNs) / 1e6 > SETTLED
+
+/**
+ * What is at a path, undefined where nothing is. The call blocks for some microseconds: hundreds of these wait for a
+ * thread of their own a hundred times as long.
+ */
+export const statsAt = (path: string): BigIntStats | undefined => {
   try {
-    return stampOf(await fs.lstat(path, { bigint: true }))
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (cause) {
-    if (errorCode(cause) === "ENOENT" || errorCode(cause) === "ENOTDIR") return undefined
+    if (errorCode(cause) === "ENOTDIR") return undefined
     throw cause
   }
 }
 
-const stampOf = ({ ctimeNs, ino, mtimeNs, size }: BigIntStats): string => `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+const stampAt = (path: string): string | undefined => {
+  const stats = statsAt(path)
+  return stats === undefined ? undefined : stampOf(stats)
+}
+
+/** Another one after every write, renaming or change of rights: inode, size and both times in nanoseconds. */
+export const stampOf = ({ ctimeNs, ino, mtimeNs, size }: BigIntStats): string => `${ino} ${size} ${mtimeNs} ${ctimeNs}`

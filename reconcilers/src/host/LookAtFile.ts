@@ -1,5 +1,5 @@
-import { type BigIntStats, constants } from "node:fs"
-import * as fs from "node:fs/promises"
+import * as fs from "node:fs"
+import { opened } from "./OpenedFile.ts"
 import { errorCode } from "./SystemError.ts"
 
 /** What stands at a path: nothing, a plain file, or something else (a link, a directory, a pipe, a huge file). */
@@ -17,18 +17,21 @@ export type LookedAt =
 /** The same, with all that the file system says of a file. */
 export type ReadFile =
   | Exclude<LookedAt, { readonly type: "file" }>
-  | { readonly type: "file"; readonly content: string; readonly stats: BigIntStats }
+  | { readonly type: "file"; readonly content: string; readonly stats: fs.BigIntStats }
 
 /** The longest file that is read, in bytes; Patela's own are far shorter. */
 const LONGEST = 4 * 1024 * 1024
 
-/** Reads a file; follows no link and waits for no pipe. */
-export const readPlainFile = async (path: string): Promise<ReadFile> => {
+/**
+ * Reads a file; follows no link and waits for no pipe. The calls block for some microseconds, as in FileMemory's
+ * `statsAt`.
+ */
+export const readPlainFile = (path: string): ReadFile => {
   try {
-    await using file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    const stats = await file.stat({ bigint: true })
+    using file = opened(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK)
+    const stats = fs.fstatSync(file.fd, { bigint: true })
     if (!stats.isFile() || stats.size > LONGEST) return { type: "not a file" }
-    return { type: "file", content: await file.readFile("utf8"), stats }
+    return { type: "file", content: fs.readFileSync(file.fd, "utf8"), stats }
   } catch (cause) {
     const code = errorCode(cause)
     if (code === "ENOENT" || code === "ENOTDIR") return { type: "absent" }
@@ -39,8 +42,8 @@ export const readPlainFile = async (path: string): Promise<ReadFile> => {
 }
 
 /** Reads a file of Patela's with its mode and owner; follows no link and waits for no pipe. */
-export const lookAtFile = async (path: string): Promise<LookedAt> => {
-  const read = await readPlainFile(path)
+export const lookAtFile = (path: string): LookedAt => {
+  const read = readPlainFile(path)
   if (read.type !== "file") return read
   const { content, stats } = read
   return {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto"
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import { basename, dirname } from "node:path"
+import { OWNER, sweepDead } from "./SweepDead.ts"
 
 /** A file could not be written: full disk, missing directory, no right to. */
 export class FileNotWritten extends Schema.TaggedError<FileNotWritten>()("FileNotWritten", {
@@ -46,11 +47,15 @@ export class ReplaceFile extends Context.Service<ReplaceFile, {
   )
 }
 
+/** Names of files that were not in their place yet when whoever wrote them was killed. */
+const TEMPORARY = /^\..+\.patela-(\d+)-[0-9a-f]{12}$/
+
 const replaceNow = async (file: NewFile): Promise<void> => {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   await using directory = await fs.open(dirname(file.path), flags)
   const inside = `/proc/self/fd/${directory.fd}`
-  const temporary = `${inside}/.${basename(file.path)}.${randomBytes(6).toString("hex")}`
+  await sweepDead(inside, "files", TEMPORARY)
+  const temporary = `${inside}/.${basename(file.path)}.patela-${OWNER}-${randomBytes(6).toString("hex")}`
   try {
     await using handle = await fs.open(temporary, "wx", 0o600)
     await handle.writeFile(file.content)

@@ -40,15 +40,6 @@ const add = (one: Point, other: Point): Point => {
   return assemble(b - a, d - c, d + c, b + a)
 }
 
-const double = (one: Point): Point => {
-  const a = mod(one.x * one.x)
-  const b = mod(one.y * one.y)
-  const c = mod(2n * one.z * one.z)
-  const h = a + b
-  const g = a - b
-  return assemble(h - (one.x + one.y) ** 2n, c + g, g, h)
-}
-
 const assemble = (e: bigint, f: bigint, g: bigint, h: bigint): Point => ({
   x: mod(e * f),
   y: mod(g * h),
@@ -67,13 +58,40 @@ const inverse = (value: bigint): bigint => {
   return result
 }
 
+/** Bits of the scalar that one addition takes care of. */
+const WINDOW = 4n
+const DIGITS = 16
+
+/**
+ * `multiplesOfBase()[i][j]` is j * 16^i * B. Half a dozen derivations' work, made when the first is asked for; then a
+ * derivation is 63 additions and no doubling, which tells where a node starts with 64 relays' keys.
+ */
+let table: ReadonlyArray<ReadonlyArray<Point>> | undefined
+const multiplesOfBase = () => (table ??= makeMultiples())
+
+const makeMultiples = (): ReadonlyArray<ReadonlyArray<Point>> => {
+  const rows: Array<ReadonlyArray<Point>> = []
+  let unit = BASE
+  for (let window = 0n; window < 256n; window += WINDOW) {
+    const row = [NEUTRAL]
+    let multiple = NEUTRAL
+    for (let digit = 1; digit < DIGITS; digit++) {
+      multiple = add(multiple, unit)
+      row.push(multiple)
+    }
+    rows.push(row)
+    unit = add(multiple, unit)
+  }
+  return rows
+}
+
 /** The public key, 32 bytes as RFC 8032, section 5.1.2 encodes them, of a scalar of 32 bytes, least significant first. */
 export const publicPointOf = (scalar: Uint8Array): Uint8Array => {
-  const bits = BigInt(`0x${Buffer.from(scalar.toReversed()).toString("hex")}`)
+  let bits = BigInt(`0x${Buffer.from(scalar.toReversed()).toString("hex")}`)
   let point = NEUTRAL
-  for (let bit = 255n; bit >= 0n; bit--) {
-    point = double(point)
-    if (((bits >> bit) & 1n) === 1n) point = add(point, BASE)
+  for (const row of multiplesOfBase()) {
+    point = add(point, row[Number(bits % BigInt(DIGITS))] ?? NEUTRAL)
+    bits >>= WINDOW
   }
   const inverseOfZ = inverse(point.z)
   const x = mod(point.x * inverseOfZ)

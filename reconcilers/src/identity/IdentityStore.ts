@@ -1,5 +1,5 @@
 import type { RelayName } from "@patela/domain/relay/RelayName"
-import { Context, type Effect, type Option, Redacted, Result, Schema } from "effect"
+import { Context, type Effect, Option, Redacted, Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { IDENTITY_BYTES, identityFromBytes, type RelayIdentity } from "./RelayIdentity.ts"
 
@@ -67,6 +67,16 @@ export const decodeStored = (
 /** SHA-256 of `encodeStored`, as hex. */
 export const digestOfStored = (entries: StoredIdentities): string =>
   createHash("sha256").update(Redacted.value(encodeStored(entries))).digest("hex")
+
+/** The same of a store that holds just the identities of these relays; none where one of them has none. */
+export const digestOfRelays = (
+  relays: ReadonlyArray<readonly [RelayName, Option.Option<RelayIdentity>]>
+): Option.Option<string> => {
+  const entries = new Map(
+    relays.flatMap(([name, identity]) => Option.toArray(identity).map((each) => [storeTagOf(name), each] as const))
+  )
+  return entries.size === relays.length ? Option.some(digestOfStored(entries)) : Option.none()
+}
 
 const damaged = (why: string): Result.Result<never, IdentityStoreFailed> =>
   Result.fail(new IdentityStoreFailed({ reason: "damaged", message: `the identity store is damaged: ${why}` }))

@@ -1,11 +1,13 @@
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Option, Redacted, Result } from "effect"
-import { constants } from "node:fs"
-import * as fs from "node:fs/promises"
+import * as fs from "node:fs"
+import { hasSettled, stampOf, statsAt } from "../host/FileMemory.ts"
 import { INSTANCES_STATE } from "../host/HostPaths.ts"
+import { opened, type OpenedFile } from "../host/OpenedFile.ts"
 import { causeText, errorCode } from "../host/SystemError.ts"
 import type { HostIdentity, KeyOwner } from "./HostIdentity.ts"
+import { digestOfRelays } from "./IdentityStore.ts"
 import {
   fingerprintsOf,
   identityDigest,
@@ -20,12 +22,15 @@ export const KEY_FILE_MODE = 0o600
 /** No key file is longer, in bytes. */
 export const KEY_FILE_LIMIT = 4096
 
-const AT_ONCE = 16
-
 /** Looks at the key files of relays. Secrets leave it as `Redacted` alone. */
 export class KeyFileReader extends Context.Service<KeyFileReader, {
   /** All at once; files of one relay that cannot be read are that relay's damage, not a failure of the look. */
   readonly look: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<ReadonlyMap<RelayName, HostIdentity>>
+  /**
+   * `digestOfStored` of a store that holds just the identities of these relays; none where one of them is not whole. Only
+   * files that changed since it was last asked are read.
+   */
+  readonly storedDigest: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<Option.Option<string>>
   /** The identity itself, where both files are there and whole. */
   readonly identity: (owner: KeyOwner) => Effect.Effect<Option.Option<RelayIdentity>>
 }>()("@patela/reconcilers/identity/KeyFileReader") {
@@ -40,14 +45,25 @@ export class KeyFileReader extends Context.Service<KeyFileReader, {
         return fingerprints
       }
 
+      // What was seen of files that did not change since. No secret stands in it.
+      const remembered = new Map<RelayName, { readonly stamp: string; readonly seen: HostIdentity }>()
+      const lookAt = Effect.fnUntraced(function*(owner: KeyOwner) {
+        const stamp = keyStamp(root, owner)
+        const before = remembered.get(owner.name)
+        if (stamp !== undefined && before?.stamp === stamp) return before.seen
+        const seen = judged(yield* contentOf(root, owner), knownFingerprints)
+        if (stamp === undefined || seen.state !== "present") remembered.delete(owner.name)
+        else remembered.set(owner.name, { stamp, seen })
+        return seen
+      })
+
       const look = Effect.fn("KeyFileReader.look")(function*(owners: ReadonlyArray<KeyOwner>) {
         const found = yield* Effect.forEach(
           owners,
-          (owner) =>
-            Effect.map(contentOf(root, owner), (content) => [owner.name, judged(content, knownFingerprints)] as const),
-          { concurrency: AT_ONCE }
+          (owner) => Effect.map(lookAt(owner), (seen) => [owner.name, seen] as const)
         )
         const seen = new Map(found)
+        for (const name of remembered.keys()) if (!seen.has(name)) remembered.delete(name)
         const digests = new Set([...seen.values()].map((it) => (it.state === "present" ? it.digest : "")))
         for (const digest of known.keys()) if (!digests.has(digest)) known.delete(digest)
         return seen
@@ -58,10 +74,43 @@ export class KeyFileReader extends Context.Service<KeyFileReader, {
         return content.state === "whole" ? Option.some(content.identity) : Option.none()
       })
 
-      return KeyFileReader.of({ look, identity })
+      let lastDigest: { readonly stamp: string; readonly digest: string } | undefined
+      const storedDigest = Effect.fn("KeyFileReader.storedDigest")(function*(owners: ReadonlyArray<KeyOwner>) {
+        const stamps = owners.map((owner) => keyStamp(root, owner))
+        const stamp = stamps.includes(undefined) ? undefined : JSON.stringify(stamps)
+        if (stamp !== undefined && lastDigest?.stamp === stamp) return Option.some(lastDigest.digest)
+        const relays = yield* Effect.forEach(
+          owners,
+          (owner) => Effect.map(identity(owner), (each) => [owner.name, each] as const)
+        )
+        const digest = digestOfRelays(relays)
+        lastDigest = stamp === undefined || Option.isNone(digest) ? undefined : { stamp, digest: digest.value }
+        return digest
+      })
+
+      return KeyFileReader.of({ look, storedDigest, identity })
     })
 
   static readonly layer = KeyFileReader.layerAt(INSTANCES_STATE)
+}
+
+/**
+ * A text that is another after any change of a relay's two key files, of their directories, or of who should own them;
+ * undefined where one is missing, or changed so shortly ago that its times may not tell. Rights show in the times.
+ */
+const keyStamp = (root: string, { gid, name, uid }: KeyOwner): string | undefined => {
+  const state = `${root}/${name}`
+  const keys = `${state}/keys`
+  try {
+    const stats = [`${keys}/${KEY_FILE_NAMES.ed25519}`, `${keys}/${KEY_FILE_NAMES.rsa}`].map(statsAt)
+    const now = Date.now()
+    const files = stats.flatMap((each) => each !== undefined && hasSettled(each, now) ? [stampOf(each)] : [])
+    const folders = [state, keys].map(statsAt).flatMap((each) => each?.isDirectory() === true ? [String(each.ino)] : [])
+    return files.length === 2 && folders.length === 2 ? [...files, ...folders, name, uid, gid].join(" ") : undefined
+  } catch {
+    // What is wrong is said by whoever reads the files.
+    return undefined
+  }
 }
 
 type Content =
@@ -79,7 +128,7 @@ const judged = (
 }
 
 const contentOf = (root: string, owner: KeyOwner): Effect.Effect<Content> =>
-  Effect.tryPromise({ try: () => contentNow(root, owner), catch: causeText }).pipe(
+  Effect.try({ try: () => contentNow(root, owner), catch: causeText }).pipe(
     Effect.catch((why) => Effect.succeed<Content>({ state: "damaged", why }))
   )
 
@@ -88,15 +137,13 @@ interface FileContent {
   readonly untidy: ReadonlyArray<string>
 }
 
-const contentNow = async (root: string, owner: KeyOwner): Promise<Content> => {
-  const state = await directoryAt(`${root}/${owner.name}`)
+const contentNow = (root: string, owner: KeyOwner): Content => {
+  using state = directoryAt(`${root}/${owner.name}`)
   if (state === undefined) return { state: "absent" }
-  await using _state = state
-  const keys = await directoryAt(`/proc/self/fd/${state.fd}/keys`)
+  using keys = directoryAt(`/proc/self/fd/${state.fd}/keys`)
   if (keys === undefined) return { state: "absent" }
-  await using _keys = keys
-  const ed25519 = await fileIn(keys, KEY_FILE_NAMES.ed25519, owner)
-  const rsa = await fileIn(keys, KEY_FILE_NAMES.rsa, owner)
+  const ed25519 = fileIn(keys, KEY_FILE_NAMES.ed25519, owner)
+  const rsa = fileIn(keys, KEY_FILE_NAMES.rsa, owner)
   if (ed25519 === undefined && rsa === undefined) return { state: "absent" }
   if (ed25519 === undefined) return { state: "partial", missing: "ed25519" }
   if (rsa === undefined) return { state: "partial", missing: "rsa" }
@@ -109,9 +156,9 @@ const contentNow = async (root: string, owner: KeyOwner): Promise<Content> => {
  * A directory belongs to the relay's user or lies in one that does, so it is entered step by step and never through a
  * link: else a relay could have root read (and later replace) files elsewhere.
  */
-const directoryAt = async (path: string): Promise<fs.FileHandle | undefined> => {
+const directoryAt = (path: string): OpenedFile | undefined => {
   try {
-    return await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    return opened(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW)
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return undefined
     throw cause
@@ -119,14 +166,13 @@ const directoryAt = async (path: string): Promise<fs.FileHandle | undefined> => 
 }
 
 /** Not blocking, so that a FIFO in the file's place holds nobody up. */
-const fileIn = async (keys: fs.FileHandle, name: string, owner: KeyOwner): Promise<FileContent | undefined> => {
+const fileIn = (keys: OpenedFile, name: string, owner: KeyOwner): FileContent | undefined => {
   try {
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-    await using file = await fs.open(`/proc/self/fd/${keys.fd}/${name}`, flags)
-    const { gid, mode, size, uid } = await file.stat().then((stat) => {
-      if (!stat.isFile()) throw new Error(`${name}: it is not a plain file`)
-      return stat
-    })
+    const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+    using file = opened(`/proc/self/fd/${keys.fd}/${name}`, flags)
+    const stats = fs.fstatSync(file.fd)
+    if (!stats.isFile()) throw new Error(`${name}: it is not a plain file`)
+    const { gid, mode, size, uid } = stats
     if (size > KEY_FILE_LIMIT) throw new Error(`${name}: it is longer than any key file`)
     const untidy: Array<string> = []
     if (uid !== owner.uid || gid !== owner.gid) {
@@ -134,7 +180,7 @@ const fileIn = async (keys: fs.FileHandle, name: string, owner: KeyOwner): Promi
     }
     const bits = mode & 0o7777
     if (bits !== KEY_FILE_MODE) untidy.push(`${name}: mode ${bits.toString(8)} -> ${KEY_FILE_MODE.toString(8)}`)
-    return { bytes: Redacted.make<Uint8Array>(await file.readFile()), untidy }
+    return { bytes: Redacted.make<Uint8Array>(fs.readFileSync(file.fd)), untidy }
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return undefined
     throw cause

@@ -71,14 +71,22 @@ export const keyFilesOf = (identity: RelayIdentity): KeyFiles => {
   }
 }
 
-/** Both public identities. It takes some milliseconds: see Edwards25519.ts. */
+/** What was computed before, by `identityDigest`: nothing secret stands in it, and a node has few identities. */
+const computed = new Map<string, Fingerprints>()
+
+/** Both public identities. The first time it takes some milliseconds: see Edwards25519.ts. */
 export const fingerprintsOf = (identity: RelayIdentity): Fingerprints => {
+  const digest = identityDigest(identity)
+  const before = computed.get(digest)
+  if (before !== undefined) return before
   const bytes = Redacted.value(identity)
   const point = publicPointOf(bytes.subarray(0, 32))
-  return Fingerprints.make({
+  const fingerprints = Fingerprints.make({
     rsa: RsaFingerprint.make(rsaFingerprintOf(primesIn(bytes))),
     ed25519: Ed25519Fingerprint.make(Buffer.from(point).toString("base64").replace(/=+$/, ""))
   })
+  computed.set(digest, fingerprints)
+  return fingerprints
 }
 
 /** SHA-256 of the 192 bytes, as hex: tells identities apart, and gives none away, for they are random. */

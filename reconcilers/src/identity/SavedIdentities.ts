@@ -8,7 +8,7 @@ import { uidOf } from "@patela/domain/relay/Slot"
 import { Effect, Option } from "effect"
 import type { FileMonitor } from "../host/FileMonitor.ts"
 import { fingerprintLine, sameFingerprints } from "./HostIdentity.ts"
-import { digestOfStored, IdentityStoreReader, IdentityStoreWriter, type StoreTag, storeTagOf } from "./IdentityStore.ts"
+import { IdentityStoreReader, IdentityStoreWriter, type StoreTag, storeTagOf } from "./IdentityStore.ts"
 import { KeyFileReader } from "./KeyFileReader.ts"
 import { fingerprintsOf, identityDigest, type RelayIdentity } from "./RelayIdentity.ts"
 import type { DesiredIdentity } from "./Restoration.ts"
@@ -70,6 +70,10 @@ export const keyStoreSpec: KindSpec<
       const owners = desired.flatMap(({ value }) => value.is === "kept" ? [value] : [])
       const digest = yield* store.digest
       if (Option.isNone(digest)) return new Map<ResourceAddress, StoredEntry>()
+      // In the steady state the store holds just what the host has, and its header says so.
+      if (Option.contains(yield* files.storedDigest(owners), digest.value)) {
+        return new Map(owners.map(({ name }): [ResourceAddress, StoredEntry] => [addressOf(name), { entry: "same" }]))
+      }
       const onHost = yield* Effect.forEach(
         owners,
         (owner) => Effect.map(files.identity(owner), (identity) => [owner.tag, identity] as const),
@@ -78,10 +82,6 @@ export const keyStoreSpec: KindSpec<
       const host = new Map(
         onHost.flatMap(([tag, identity]) => Option.toArray(identity).map((it) => [tag, it] as const))
       )
-      // In the steady state the store holds just what the host has, and its header says so.
-      if (host.size === owners.length && digestOfStored(host) === digest.value) {
-        return new Map(owners.map(({ name }): [ResourceAddress, StoredEntry] => [addressOf(name), { entry: "same" }]))
-      }
       const stored = yield* store.read
       return new Map(desired.flatMap(({ address, value }): ReadonlyArray<[ResourceAddress, StoredEntry]> => {
         const identity = stored.get(value.tag)

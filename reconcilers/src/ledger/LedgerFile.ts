@@ -51,8 +51,14 @@ export const replaceLedger = async (path: string, owned: Owned): Promise<void> =
   const inside = `/proc/self/fd/${directory.fd}`
   const temporary = `${inside}/.${basename(path)}.new`
   await fs.rm(temporary, { force: true })
-  await fs.writeFile(temporary, renderLedger(owned), { flag: "wx", mode: 0o600 })
-  await fs.rename(temporary, `${inside}/${basename(path)}`)
+  try {
+    await fs.writeFile(temporary, renderLedger(owned), { flag: "wx", mode: 0o600 })
+    await fs.rename(temporary, `${inside}/${basename(path)}`)
+  } catch (cause) {
+    // Where there is no space, half a ledger would take what is left of it.
+    await fs.rm(temporary, { force: true })
+    throw cause
+  }
 }
 
 const unreadable = (path: string, why: string): ObservationFailed =>

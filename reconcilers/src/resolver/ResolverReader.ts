@@ -12,7 +12,7 @@ export class ResolverReader extends Context.Service<ResolverReader, {
     Layer.succeed(
       ResolverReader,
       ResolverReader.of({
-        read: Effect.tryPromise({
+        read: Effect.try({
           try: () => lookAtFile(path),
           catch: (cause) =>
             new ObservationFailed({ kind: "resolver", message: `cannot read ${path}: ${causeText(cause)}` })

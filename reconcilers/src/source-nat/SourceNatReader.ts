@@ -25,8 +25,16 @@ export class SourceNatReader extends Context.Service<SourceNatReader, {
           })
         )
       const text = list().pipe(Effect.withSpan("SourceNatReader.text"))
+      // Decoding the table of many relays takes longer than reading it, and it is mostly the same text.
+      let last: { readonly json: string; readonly table: ObservedTable } | undefined
+      const decoded = Effect.fnUntraced(function*(json: string) {
+        if (last?.json === json) return last.table
+        const table = yield* readTable(json)
+        last = { json, table }
+        return table
+      })
       const table = list("-j").pipe(
-        Effect.flatMap((json) => json === undefined ? Effect.succeed(ABSENT) : readTable(json)),
+        Effect.flatMap((json) => json === undefined ? Effect.succeed(ABSENT) : decoded(json)),
         // nft 1.0.6 writes whatever is in memory for the flags of a table, and that may be no JSON; only one that
         // sleeps has flags here.
         Effect.catch((error) =>

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { HostCommand } from "../host/HostCommand.ts"
+import { OWNER, sweepDead } from "../host/SweepDead.ts"
 import type { ObservedTable } from "./ObservedTable.ts"
 import { FAMILY, TABLE } from "./Skeleton.ts"
 import { SourceNatReader } from "./SourceNatReader.ts"
@@ -59,7 +60,7 @@ export class SourceNatWriter extends Context.Service<SourceNatWriter, {
 /** A file for nft to read, which cannot open the socket that Node gives a child for standard input. 0600 in a 0700. */
 const batchFile = (content: string) =>
   Effect.acquireRelease(
-    Effect.tryPromise({ try: () => mkdtemp(join(tmpdir(), "patela-nft-")), catch: unwritten }),
+    Effect.tryPromise({ try: makeScratch, catch: unwritten }),
     (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
   ).pipe(
     Effect.map((directory) => join(directory, "batch.nft")),
@@ -67,6 +68,11 @@ const batchFile = (content: string) =>
       Effect.tryPromise({ try: () => writeFile(path, content, { mode: 0o600, flag: "wx" }), catch: unwritten })
     )
   )
+
+const makeScratch = async (): Promise<string> => {
+  await sweepDead(tmpdir(), "directories", /^patela-nft-(\d+)-/)
+  return await mkdtemp(join(tmpdir(), `patela-nft-${OWNER}-`))
+}
 
 const unwritten = (cause: unknown) => ({
   message: `the batch for nft cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import * as fs from "node:fs/promises"
 import { HostCommand } from "../host/HostCommand.ts"
 import { INSTANCE_DEFAULTS, RUNTIME_DIRECTORY, torrcFileOf } from "../host/HostPaths.ts"
+import { OWNER, sweepDead } from "../host/SweepDead.ts"
 import { causeText } from "../host/SystemError.ts"
 
 /** Tor would not start with this torrc, or could not be asked. `message` holds tor's own words. */
@@ -20,7 +21,7 @@ export class TorrcVerifier extends Context.Service<TorrcVerifier, {
 }>()("@patela/reconcilers/torrc/TorrcVerifier") {
   /**
    * As tor@.service does before it starts, with the same defaults. The candidate is in a directory that root alone can
-   * enter, on a tmpfs: it may hold secrets, and an agent that is killed here leaves nothing in the instance.
+   * enter, on a tmpfs: it may hold secrets, and an agent that is killed here leaves nothing in the instance, and what it leaves the next one sweeps away.
    */
   static readonly layer: Layer.Layer<TorrcVerifier, never, HostCommand> = Layer.effect(
     TorrcVerifier,
@@ -65,7 +66,8 @@ export class TorrcVerifier extends Context.Service<TorrcVerifier, {
 
 const makeScratch = async (): Promise<string> => {
   await fs.mkdir(RUNTIME_DIRECTORY, { recursive: true, mode: 0o700 })
-  return fs.mkdtemp(`${RUNTIME_DIRECTORY}/verify-`)
+  await sweepDead(RUNTIME_DIRECTORY, "directories", /^verify-(\d+)-/)
+  return fs.mkdtemp(`${RUNTIME_DIRECTORY}/verify-${OWNER}-`)
 }
 
 /** The longest complaint that goes into a message, in characters. */

@@ -29,12 +29,10 @@ export class InstanceReader extends Context.Service<InstanceReader, {
       const lookAtTorrc = fileMemory((text) => ({ content: loadedFrom(text), managed: text.startsWith(OWNED_HEADER) }))
       const lookAtDropIn = fileMemory(dropInDigest)
 
-      const readNow = async (name: RelayName): Promise<InstanceTorrc | undefined> => {
-        const [torrc, dropIn] = await Promise.all([
-          lookAtTorrc(`${instances}/${name}/torrc`),
-          lookAtDropIn(`${units}/${unitOf(name)}.d/${DROP_IN_FILE}`)
-        ])
+      const readNow = (name: RelayName): InstanceTorrc | undefined => {
+        const torrc = lookAtTorrc(`${instances}/${name}/torrc`)
         if (torrc.type !== "file") return undefined
+        const dropIn = lookAtDropIn(`${units}/${unitOf(name)}.d/${DROP_IN_FILE}`)
         const { changedAt, content: { content, managed } } = torrc
         if (dropIn.type !== "file") return { content, changedAt, managed }
         return {
@@ -47,7 +45,7 @@ export class InstanceReader extends Context.Service<InstanceReader, {
       return InstanceReader.of({
         read: Effect.fn("InstanceReader.read")(function*(names: ReadonlyArray<RelayName>) {
           const found = yield* Effect.forEach(names, (name) =>
-            Effect.tryPromise({
+            Effect.try({
               try: () => readNow(name),
               catch: (cause) =>
                 new ObservationFailed({
@@ -56,7 +54,7 @@ export class InstanceReader extends Context.Service<InstanceReader, {
                 })
             }).pipe(
               Effect.map((torrc) => [name, torrc] as const)
-            ), { concurrency: 16 })
+            ))
           return new Map(found.flatMap(([name, torrc]) => (torrc === undefined ? [] : [[name, torrc] as const])))
         })
       })

@@ -36,6 +36,8 @@ export interface PatelaServer {
     args: ReadonlyArray<string>,
     options?: { readonly stdin?: string }
   ) => Effect.Effect<CommandResult, CommandFault>
+  /** Environment on top of what it has, for its next start and for commands: as an operator who edits its unit. */
+  readonly configure: (more: Readonly<Record<string, string>>) => Effect.Effect<void>
   /** What the running process has written so far; empty when it does not run. */
   readonly lines: Effect.Effect<ReadonlyArray<string>>
 }
@@ -59,7 +61,7 @@ export const PatelaServer = {
     const folder = yield* TemporaryDirectory.make("patela")
     yield* Effect.sync(() => mkdirSync(`${folder}/home`, { mode: 0o700 }))
     const biscuitKey = options.biscuitKey ?? Redacted.make(`ed25519-private/${randomBytes(32).toString("hex")}`)
-    const env = {
+    const env: Record<string, string> = {
       PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: `${folder}/home`,
       LANG: "C.UTF-8",
@@ -117,6 +119,7 @@ export const PatelaServer = {
       start,
       kill: Effect.asVoid(end("SIGKILL")),
       stop: end("SIGTERM"),
+      configure: (more) => Effect.sync(() => void Object.assign(env, more)),
       cli: (args, { stdin } = {}) => namespace.exec(command(args), { env, ...(stdin === undefined ? {} : { stdin }) }),
       lines: Ref.get(running).pipe(
         Effect.flatMap(Option.match({ onNone: () => Effect.succeed([]), onSome: ({ process }) => process.lines }))

@@ -52,6 +52,13 @@ export const converge = Effect.fn("Converge.converge")(
     yield* createAll(first, input, progress).pipe(Effect.ensuring(judge(kinds, progress)))
     const last = progress.made.length === 0 && progress.rolledBack === undefined ? seen : yield* plan(kinds, input)
     for (const failure of last.failures) progress.failures.set(failure.address, failure)
+    // A kind that could not be read at first, and then could: what was not removed for that says why, and is tried again.
+    const causes = new Set([...progress.blocked.values()].map(({ by }) => by))
+    for (const failure of seen.failures) {
+      if (causes.has(failure.address) && !stands(progress, failure.address)) {
+        progress.failures.set(failure.address, failure)
+      }
+    }
     return {
       changes: progress.made,
       failures: [...progress.failures.values()],

@@ -33,9 +33,17 @@ const ConfigText = Schema.fromJsonString(NodeConfig)
  * changes of all nodes: neither counts.
  */
 export const configDigest = (config: NodeConfig): string => {
+  const before = digests.get(config)
+  if (before !== undefined) return before
   const relays = config.relays.map((relay) => ({ ...relay, fingerprint: null }))
-  return createHash("sha256").update(Schema.encodeSync(ConfigText)({ ...config, relays, generation: 0 })).digest("hex")
+  const text = Schema.encodeSync(ConfigText)({ ...config, relays, generation: 0 })
+  const digest = createHash("sha256").update(text).digest("hex")
+  digests.set(config, digest)
+  return digest
 }
+
+/** Of the configurations that are in use: every pass asks for it, and it costs as much as a small kind's look. */
+const digests = new WeakMap<NodeConfig, string>()
 
 export type Notes = Omit<State, "version">
 

@@ -1,7 +1,8 @@
-import type { HostFacts } from "@patela/domain/node/HostFacts"
+import type { HostFacts, RelayInterface } from "@patela/domain/node/HostFacts"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Equal, Layer, Schema } from "effect"
+import { existsSync } from "node:fs"
 import * as os from "node:os"
 import { chooseRelayInterface, type ChosenLink, type LinkView } from "./RelayInterface.ts"
 
@@ -15,6 +16,15 @@ const Links = Schema.fromJsonString(Schema.Array(Schema.Struct({
   ifname: Schema.String,
   addr_info: Schema.Array(Schema.Struct({ family: Schema.String, local: Schema.optionalKey(Schema.String) }))
 })))
+
+/** Where the kernel lists the links of this network namespace (sysfs(5), /sys/class/net). */
+const LINKS = "/sys/class/net"
+
+/** The link that was named or chosen before, where it is still there: then nobody's addresses matter. */
+const settledOn = ({ named, noted }: ChosenLink): RelayInterface | undefined => {
+  const name = named ?? noted
+  return name !== undefined && existsSync(`${LINKS}/${name}`) ? { found: true, name } : undefined
+}
 
 /** Reads the facts of this host that the desired state depends on. */
 export class HostFactsReader extends Context.Service<HostFactsReader, {
@@ -39,13 +49,18 @@ export class HostFactsReader extends Context.Service<HostFactsReader, {
         Effect.withSpan("HostFactsReader.links")
       )
 
+      // The same object while nothing of it changes: what is desired is computed anew for other facts alone.
+      let last: HostFacts | undefined
       const read = Effect.fn("HostFactsReader.read")(
         function*(config: NodeConfig, link: ChosenLink) {
-          return {
+          const facts: HostFacts = {
             cpus: os.availableParallelism(),
             memory: os.totalmem(),
-            relayInterface: chooseRelayInterface(yield* links, config.network.pools, link)
+            relayInterface: settledOn(link) ??
+              chooseRelayInterface(yield* links, config.network.pools, link)
           }
+          if (last === undefined || !Equal.equals(facts, last)) last = facts
+          return last
         }
       )
 

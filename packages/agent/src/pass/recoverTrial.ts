@@ -34,12 +34,19 @@ export const recoverTrial = Effect.fn("recoverTrial")(
   Effect.scoped
 )
 
-/** The last good configuration; else the tried one without its relays, which is a network with nothing in it. Pure. */
+/**
+ * The last good configuration, with the tried one's pools besides its own: addresses from them are Patela's to remove, and
+ * one of them may be what cut the node off. Where there is none, the tried one without its relays, which is a network with
+ * nothing in it. Pure.
+ */
 export const goodConfig = (tried: NodeConfig, kept: Option.Option<NodeConfig>): NodeConfig =>
-  Option.getOrElse(
-    Option.filter(kept, (config) => configDigest(config) !== configDigest(tried)),
-    () => ({ ...tried, relays: [] })
-  )
+  Option.match(Option.filter(kept, (config) => configDigest(config) !== configDigest(tried)), {
+    onNone: () => ({ ...tried, relays: [] }),
+    onSome: (good) => ({
+      ...good,
+      network: { ...good.network, pools: [...good.network.pools, ...tried.network.pools] }
+    })
+  })
 
 const takeBack = Effect.fnUntraced(function*<Read, Write>(
   kinds: ReadonlyArray<Kind<Read, Write>>,

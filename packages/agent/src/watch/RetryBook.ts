@@ -59,6 +59,10 @@ export const holdBy = (book: RetryBook, now: number): Hold => ({ address }) => {
     "corrected once a minute now"
 }
 
+/** Milliseconds until the next try after so many failures. */
+const waitAfter = (failures: number, random: () => number): number =>
+  Math.min(LONGEST, FIRST * 2 ** Math.min(failures - 1, 20)) * (1 - JITTER + 2 * JITTER * random())
+
 /** The book after a pass. `random` is in [0, 1). Pure. */
 export const afterPass = (
   book: RetryBook,
@@ -68,15 +72,18 @@ export const afterPass = (
 ): RetryBook => {
   const held = new Set(convergence.held.map(({ address }) => address))
   const blocked = new Set(convergence.blocked.map(({ address }) => address))
-  // What was looked at and did not fail again is done with, unless it was not tried.
-  const retries = new Map(
-    [...book.retries].filter(([address, { kind }]) => !looked.has(kind) || held.has(address) || blocked.has(address))
-  )
+  const retries = new Map<ResourceAddress, Retry>()
+  for (const [address, retry] of book.retries) {
+    if (!looked.has(retry.kind)) retries.set(address, retry)
+    // What was looked at and did not fail again is done with, unless it was not tried: then it waits anew when its time
+    // had come, for to look again at once would find it waiting still.
+    else if (held.has(address) || blocked.has(address)) {
+      retries.set(address, retry.dueAt > now ? retry : { ...retry, dueAt: now + waitAfter(retry.failures, random) })
+    }
+  }
   for (const { address, kind, message } of convergence.failures) {
     const failures = (book.retries.get(address)?.failures ?? 0) + 1
-    const wait = Math.min(LONGEST, FIRST * 2 ** Math.min(failures - 1, 20))
-    const jittered = wait * (1 - JITTER + 2 * JITTER * random())
-    retries.set(address, { kind, failures, dueAt: now + jittered, why: message })
+    retries.set(address, { kind, failures, dueAt: now + waitAfter(failures, random), why: message })
   }
   const corrections = new Map<ResourceAddress, Corrections>()
   for (const [address, { kind, times }] of book.corrections) {
@@ -101,7 +108,8 @@ export const nextDue = (
     ...[...retries.values()].map(({ dueAt, kind }) => ({ at: dueAt, kind })),
     ...[...corrections].flatMap(([address, { kind, times }]) => {
       const last = times.at(-1)
-      return held.has(address) && last !== undefined ? [{ at: last + SLOW, kind }] : []
+      // A time that went by without a correction does not come again: the look of every minute will do.
+      return held.has(address) && last !== undefined && last + SLOW > now ? [{ at: last + SLOW, kind }] : []
     })
   ]
   if (waits.length === 0) return undefined

@@ -99,10 +99,21 @@ const resourceView = <D>(resource: Resource<D> | RefusedResource): ResourceView 
 
 /** Closes over the types of a kind. */
 export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind<Read, Write> => {
-  const resources = (input: DesiredInput) => spec.desired(input).map(resourceView)
+  // A pass asks several times, and the next pass mostly for the same.
+  let last:
+    | { readonly config: NodeConfig; readonly facts: HostFacts; readonly all: ReturnType<typeof spec.desired> }
+    | undefined
+  const desiredOf = ({ config, facts }: DesiredInput) => {
+    if (last === undefined || last.config !== config || last.facts !== facts) {
+      last = { config, facts, all: spec.desired({ config, facts }) }
+    }
+    return last.all
+  }
+
+  const resources = (input: DesiredInput) => desiredOf(input).map(resourceView)
 
   const plan = Effect.fn(`${spec.kind}.plan`)(function*(input: DesiredInput) {
-    const all = spec.desired(input)
+    const all = desiredOf(input)
     const refused = all.filter(isRefused)
     const desired = all.filter(isWanted)
     const observed = yield* spec.observe(desired)
@@ -130,7 +141,7 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
     watch: spec.watch,
     checkpoint: checkpoint === undefined
       ? undefined
-      : (input) => checkpoint(spec.desired(input).filter(isWanted))
+      : (input) => checkpoint(desiredOf(input).filter(isWanted))
   }
 }
 

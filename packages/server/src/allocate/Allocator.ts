@@ -20,6 +20,11 @@ export class Allocator extends Context.Service<Allocator, {
    * has. Where a pool is exhausted, nothing of it is kept.
    */
   readonly allocate: (node: NodeRow, specs: HardwareSpecs) => Effect.Effect<number, PoolExhausted | StoreFailed>
+  /**
+   * Gives a node whose hardware is known the relays that it should have and has not: its number may have been raised since
+   * it last said what hardware it has, which it does only with a new session. Mostly there is nothing to do.
+   */
+  readonly catchUp: (node: NodeRow) => Effect.Effect<void, PoolExhausted | StoreFailed>
 }>()("@patela/server/allocate/Allocator") {
   static readonly layer = Layer.effect(
     Allocator,
@@ -81,12 +86,30 @@ export class Allocator extends Context.Service<Allocator, {
         return Result.succeed(mine.length + added.success.length)
       }, generation.change)
 
-      return Allocator.of({
-        allocate: Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {
-          const outcome = yield* inOneTransaction(node, specs).pipe(asStoreFailed("allocate relays"))
-          return yield* Effect.fromResult(outcome)
-        })
+      const allocateNow = Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {
+        const outcome = yield* inOneTransaction(node, specs).pipe(asStoreFailed("allocate relays"))
+        return yield* Effect.fromResult(outcome)
       })
+
+      const catchUp = Effect.fn("Allocator.catchUp")(function*(node: NodeRow) {
+        const specs = specsOf(node)
+        if (specs === undefined) return
+        const present = (yield* relays.ofNode(node.id)).length
+        if (present < relayCount(specs, pools.memoryBound, node.relays_override)) yield* allocateNow(node, specs)
+      })
+
+      return Allocator.of({ allocate: allocateNow, catchUp })
     })
   )
 }
+
+/** The hardware that a node last reported. */
+const specsOf = ({ agent_version, cpu_name, hostname, kernel, memory, n_cpus }: NodeRow): HardwareSpecs | undefined =>
+  n_cpus === null || memory === null || cpu_name === null ? undefined : {
+    n_cpus,
+    memory,
+    cpu_name,
+    ...(hostname === null ? {} : { hostname }),
+    ...(kernel === null ? {} : { kernel }),
+    ...(agent_version === null ? {} : { agent_version })
+  }

@@ -61,6 +61,11 @@ export const PrivateGroup = HttpApiBuilder.group(
             detail: "The node has no relays yet: it must POST its hardware to /private/specs first"
           })
         }
+        yield* allocator.catchUp(node).pipe(Effect.catchTags({
+          StoreFailed: Effect.die,
+          // What the node has it keeps; the next session's report of its hardware fails with this.
+          PoolExhausted: ({ message }) => Effect.logWarning(`node ${node.id} gets no more relays: ${message}`)
+        }))
         return yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
       }),
       node: Effect.fn("private.node")(function*({ headers }: Conditional) {

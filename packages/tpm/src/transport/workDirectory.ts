@@ -22,7 +22,34 @@ export const workDirectory: Effect.Effect<string, PlatformError.PlatformError, F
     const mounts = yield* Effect.orElseSucceed(files.readFileString("/proc/mounts"), () => "")
     const inMemory = memoryMounts(mounts)
     const made = (directory?: string) =>
-      files.makeTempDirectoryScoped({ prefix: "patela-tpm-", ...(directory === undefined ? {} : { directory }) })
-    const attempts = CANDIDATES.filter((candidate) => inMemory.has(candidate)).map(made)
+      files.makeTempDirectoryScoped({
+        prefix: `patela-tpm-${process.pid}-`,
+        ...(directory === undefined ? {} : { directory })
+      })
+    yield* sweepDead
+    const attempts = CANDIDATES.filter((candidate) => inMemory.has(candidate)).map((candidate) => made(candidate))
     return yield* attempts.reduceRight((otherwise, attempt) => attempt.pipe(Effect.catch(() => otherwise)), made())
   })
+
+/**
+ * Removes the directories of processes that were killed before they could: an opened credential may lie in one. Only in
+ * /run, where nobody but root makes names, so that nothing is swapped for a link on the way.
+ */
+const sweepDead = Effect.gen(function*() {
+  const files = yield* FileSystem.FileSystem
+  for (const name of yield* files.readDirectory("/run")) {
+    const owner = Number(/^patela-tpm-(\d+)-/.exec(name)?.[1])
+    if (!Number.isInteger(owner) || owner <= 0 || isAlive(owner)) continue
+    yield* files.remove(`/run/${name}`, { recursive: true, force: true })
+  }
+}).pipe(Effect.ignore)
+
+/** kill(2) with signal 0: EPERM is a living process of somebody else's. */
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (cause) {
+    return !(cause instanceof Error && "code" in cause && cause.code === "ESRCH")
+  }
+}
