@@ -4,7 +4,7 @@ import { IdleFigures, TRACED, type TracedCalls, tracedCalls } from "./IdleFigure
 import { insideRun } from "./insideRun.ts"
 
 /** How long the agent is looked at, and then how long its system calls are traced, which slows it. */
-export const WINDOW = Duration.seconds(240)
+export const WINDOW = Duration.seconds(180)
 export const TRACED_WINDOW = Duration.seconds(140)
 
 const WATCH = "patela-agent-watch.service"

@@ -73,7 +73,12 @@ const FOOTPRINT: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]> = [
   ["ip", "-6", "rule"],
   ["ip", "route", "show", "table", "all"],
   ["ip", "-6", "route", "show", "table", "all"],
-  ["sysctl", "--all", "--pattern", "^net\\.(ipv4\\.ip_local|core\\.somaxconn|ipv[46]\\.conf|netfilter)"],
+  [
+    "sysctl",
+    "--all",
+    "--pattern",
+    "^net\\.(ipv4\\.ip_local|core\\.somaxconn|ipv[46]\\.conf|netfilter\\.nf_conntrack_(max|buckets))"
+  ],
   ["systemctl", "show", "--property=Id,InvocationID,MainPID,ExecMainStartTimestamp", "tor@*"]
 ]
 
