@@ -18,7 +18,7 @@ const reconcile = Effect.fnUntraced(function*(exitCode: number, ...flags: Readon
   return result.stderr
 })
 
-/** What the network kinds and the relays have on the node. */
+/** What the network kinds and the relays have on the node; link-local addresses are the kernel's, and come when they come. */
 const network = Effect.fnUntraced(function*() {
   const { node } = yield* Story
   const looks = [
@@ -29,7 +29,10 @@ const network = Effect.fnUntraced(function*() {
     ["ip", "route", "show", "table", "all"],
     ["systemctl", "show", "--property=InvocationID,MainPID", "tor@*"]
   ] as const
-  return yield* Effect.forEach(looks, (argv) => node.execOk(argv))
+  return yield* Effect.forEach(
+    looks,
+    (argv) => Effect.map(node.execOk(argv), (text) => text.split("\n").filter((line) => !line.includes("fe80::")))
+  )
 })
 
 const Status = Schema.fromJsonString(Schema.Struct({
