@@ -84,7 +84,7 @@ interface Connection {
 }
 
 const connect: Effect.Effect<Connection, BusFailed, Scope.Scope> = Effect.gen(function*() {
-  const { Message, systemBus } = yield* Effect.tryPromise({ try: () => import("dbus-next"), catch: failureOf })
+  const { Message, systemBus } = yield* Effect.tryPromise({ try: () => import("./DbusNext.ts"), catch: failureOf })
   const events = yield* PubSub.unbounded<BusEvent>()
   const gone = yield* Deferred.make<never, BusFailed>()
   let closed = false

@@ -1,9 +1,5 @@
-import { NodeConfig } from "@patela/domain/node/NodeConfig"
-import { Console, Duration, Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import { serverLayer } from "../NodeLayer.ts"
-import { printableJson } from "../present/printable.ts"
-import { Session } from "../session/Session.ts"
 import { serverFlags } from "./AgentFlags.ts"
 
 const oneLine = Flag.Boolean("json").pipe(
@@ -11,18 +7,13 @@ const oneLine = Flag.Boolean("json").pipe(
   Flag.withDefault(false)
 )
 
-const encode = Schema.encodeEffect(NodeConfig)
-
 /** `patela-agent config`: what the server says this node should run, in the form that `diff --config` reads. */
 export const ShowConfig = Command.make(
   "config",
   { ...serverFlags, json: oneLine },
   Effect.fn("config")(function*(options) {
-    const config = yield* Effect.flatMap(Session, (session) => session.config({ total: Duration.zero })).pipe(
-      Effect.provide(serverLayer(options))
-    )
-    const document = yield* encode(config)
-    yield* Console.log(printableJson(JSON.stringify(document, null, options.json ? 0 : 2)))
+    const { printConfig } = yield* Effect.promise(() => import("./printConfig.ts"))
+    yield* printConfig(options)
   })
 ).pipe(
   Command.withDescription(

@@ -1,0 +1,108 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { KeyStore } from "@patela/tpm/store/KeyStore"
+import { Tpm } from "@patela/tpm/transport/Tpm"
+import { Console, Effect, Layer, Option, Schema } from "effect"
+import { createHash } from "node:crypto"
+import { tpmLayer } from "../NodeLayer.ts"
+
+/** What `tpm status --json` prints. */
+const StatusDocument = Schema.fromJsonString(Schema.Struct({
+  version: Schema.Literal(1),
+  manufacturer: Schema.String,
+  in_lockout: Schema.Boolean,
+  nv_index_max: Schema.Int,
+  nv_buffer_max: Schema.Int,
+  persistent_handles: Schema.Array(Schema.String),
+  ek_sha256: Schema.String,
+  ak_name: Schema.String,
+  key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String })),
+  nv_indexes: Schema.Array(Schema.Struct({ index: Schema.String, size: Schema.Int }))
+}))
+
+/** The TPM did not do what the command asked of it. */
+export class TpmUnusable extends Schema.TaggedError<TpmUnusable>()("TpmUnusable", { message: Schema.String }) {}
+
+const withTpm = <A, E extends { readonly message: string }>(
+  work: Effect.Effect<A, E, Tpm | KeyStore>,
+  address: string
+): Effect.Effect<A, TpmUnusable> =>
+  work.pipe(
+    Effect.provide(KeyStore.layer.pipe(Layer.provideMerge(tpmLayer(address)), Layer.provide(NodeServices.layer))),
+    Effect.mapError(({ message }) => new TpmUnusable({ message }))
+  )
+
+const handleText = (handle: number): string => `0x${handle.toString(16).padStart(8, "0")}`
+
+/** How many NV indexes the key store has, both slots together, and their bytes. */
+const indexLine = (indexes: ReadonlyArray<{ readonly index: string; readonly size: number }>): string =>
+  indexes.length === 0
+    ? "none"
+    : `${indexes.length}, ${indexes.reduce((sum, { size }) => sum + size, 0)} bytes in all: ${
+      indexes.map(({ index }) => index).join(" ")
+    }`
+
+/** What `patela-agent tpm status` does. */
+export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: string; readonly json: boolean }) {
+  const status = yield* withTpm(
+    Effect.gen(function*() {
+      const device = yield* Tpm
+      const limits = yield* device.limits
+      const attestation = yield* device.attestationKey
+      const keys = yield* KeyStore
+      const store = yield* keys.header
+      return {
+        version: 1,
+        manufacturer: limits.manufacturer,
+        in_lockout: limits.inLockout,
+        nv_index_max: limits.nvIndexMax,
+        nv_buffer_max: limits.nvBufferMax,
+        persistent_handles: (yield* device.persistentHandles).map(handleText),
+        ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
+        ak_name: Buffer.from(attestation.name).toString("hex"),
+        key_store: Option.getOrNull(
+          Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
+        ),
+        nv_indexes: (yield* keys.indexes).map(({ index, size }) => ({ index: handleText(index), size }))
+      } satisfies typeof StatusDocument.Type
+    }),
+    options.tpm
+  )
+  if (options.json) return yield* Console.log(yield* Schema.encodeEffect(StatusDocument)(status))
+  yield* Console.log(
+    [
+      `TPM               ${status.manufacturer}${status.in_lockout ? ", in lockout" : ""}`,
+      `Endorsement key   sha256:${status.ek_sha256}`,
+      `Attestation key   ${status.ak_name}`,
+      `NV memory         ${status.nv_index_max} bytes an index, ${status.nv_buffer_max} a read`,
+      `Persistent        ${status.persistent_handles.join(" ") || "nothing"}`,
+      `Key store         ${
+        status.key_store === null
+          ? "empty"
+          : `${status.key_store.relays} relays, written ${status.key_store.sequence} times`
+      }`,
+      `NV indexes        ${indexLine(status.nv_indexes)}`
+    ].join("\n")
+  )
+})
+
+/** What `patela-agent tpm clean-persistent` does. */
+export const cleanPersistent = Effect.fn("cleanPersistent")(function*(options: { readonly tpm: string }) {
+  yield* withTpm(
+    Effect.gen(function*() {
+      const device = yield* Tpm
+      const handles = yield* device.persistentHandles
+      for (const handle of handles) {
+        yield* device.evictPersistent(handle)
+        yield* Console.log(`removed ${handleText(handle)}`)
+      }
+      if (handles.length === 0) yield* Console.log("nothing is persistent in this TPM")
+    }),
+    options.tpm
+  )
+})
+
+/** What `patela-agent tpm erase-keys --yes` does. */
+export const eraseKeys = Effect.fn("eraseKeys")(function*(options: { readonly tpm: string }) {
+  yield* withTpm(Effect.flatMap(KeyStore, (store) => store.erase), options.tpm)
+  yield* Console.log("the key store is empty")
+})
