@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { DropInLedgerReader, DropInLedgerWriter } from "../src/drop-ins/DropInLedger.ts"
@@ -119,9 +120,40 @@ describe("settings as files", () => {
         Effect.gen(function*() {
           yield* put(`${directory}/longer`, "1234567890 1234567890\n")
           yield* (yield* SettingWriter).write("longer", text)
-          const values = yield* (yield* SettingReader).read(["longer", "absent", "longer/absent"])
+          const values = yield* (yield* SettingReader).read("kernel-settings", ["longer", "absent", "longer/absent"])
           assert.deepStrictEqual([...values], [["longer", { text, writable: true }]])
         })
+      )
+  )
+
+  it.effect.prop(
+    "tell that they changed since they were read, once, and nothing of those of another kind",
+    [Value, Value],
+    ([before, after]) =>
+      inDirectory((directory) =>
+        Effect.gen(function*() {
+          const { changes, read } = yield* SettingReader
+          yield* put(`${directory}/mine`, `${before}\n`)
+          yield* put(`${directory}/theirs`, "0\n")
+          const heard: Array<string> = []
+          yield* changes("kernel-settings").pipe(
+            Stream.runForEach((signal) => Effect.sync(() => heard.push(signal))),
+            Effect.forkScoped
+          )
+          yield* read("kernel-settings", ["mine", "absent"])
+          yield* put(`${directory}/theirs`, "1\n")
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(heard, [])
+          yield* put(`${directory}/mine`, `${after}\n`)
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(heard, before === after ? [] : ["look again"])
+          yield* put(`${directory}/absent`, "1\n")
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual(heard.length, before === after ? 1 : 2)
+          yield* read("kernel-settings", ["mine", "absent"])
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual(heard.length, before === after ? 1 : 2)
+        }).pipe(Effect.scoped)
       )
   )
 

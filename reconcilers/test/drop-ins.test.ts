@@ -13,8 +13,9 @@ import { memoryMax } from "../src/drop-ins/memoryMax.ts"
 import type { Known } from "../src/host/FileMemory.ts"
 import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = DaemonReload | DropInLedgerReader | DropInLedgerWriter | DropInReader | DropInWriter
+type Services = DaemonReload | DropInLedgerReader | DropInLedgerWriter | DropInReader | DropInWriter | Monitors
 
 const CHEESES = ["toma", "robiola", "brie"]
 const Wanted = Schema.Array(Schema.Literals(CHEESES))
@@ -75,6 +76,7 @@ const worldOf = (start: typeof Start.Type) => (broken: Broken): DropInWorld => {
     .map(([name]) => name)
 
   const layer = Layer.mergeAll(
+    noMonitors,
     Layer.succeed(DropInReader, { readAll: Effect.sync(() => new Map(files)) }),
     Layer.succeed(DropInWriter, {
       write: ({ content, relay }) => host.write(() => void files.set(relay, fileOf(content, 0o644))),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schema, Stream } from "effect"
 import { ConntrackSettings } from "../src/kernel-settings/ConntrackSettings.ts"
 import { desiredConntrackSettings } from "../src/kernel-settings/desiredSettings.ts"
 import { KernelSettings } from "../src/kernel-settings/KernelSettings.ts"
@@ -77,13 +77,14 @@ const worldOf = (start: Host) => (): SettingsWorld => {
   const records = new Map<string, SettingRecord>()
   const layer = Layer.mergeAll(
     Layer.succeed(SettingReader, {
-      read: (paths) =>
+      read: (_kind, paths) =>
         Effect.sync(() =>
           new Map(paths.flatMap((path) => {
             const value = values.get(path)
             return value === undefined ? [] : [[path, value] as const]
           }))
-        )
+        ),
+      changes: () => Stream.never
     }),
     Layer.succeed(SettingWriter, {
       write: (path, text) => host.write(() => void values.set(path, { text, writable: true }))

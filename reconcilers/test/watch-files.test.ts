@@ -9,6 +9,9 @@ import { AccountReader } from "../src/accounts/AccountReader.ts"
 import { Accounts } from "../src/accounts/Accounts.ts"
 import { Directories } from "../src/directories/Directories.ts"
 import { DirectoryReader } from "../src/directories/DirectoryReader.ts"
+import { DropInLedgerReader } from "../src/drop-ins/DropInLedger.ts"
+import { DropInReader } from "../src/drop-ins/DropInReader.ts"
+import { DropIns } from "../src/drop-ins/DropIns.ts"
 import { FileMonitor } from "../src/host/FileMonitor.ts"
 import { Identities } from "../src/identity/Identities.ts"
 import { IdentityStoreReader } from "../src/identity/IdentityStore.ts"
@@ -25,6 +28,8 @@ const readers = Layer.mergeAll(
   DirectoryReader.layer,
   KeyFileReader.layer,
   LedgerReader.layer,
+  DropInLedgerReader.layer,
+  DropInReader.layer,
   ResolverReader.layer,
   TorrcReader.layer,
   Layer.succeed(IdentityStoreReader, { digest: Effect.succeed(Option.none()), read: Effect.succeed(new Map()) })
@@ -33,6 +38,7 @@ type FileKind = Kind<FileMonitor | Layer.Success<typeof readers>, never>
 const watchOf = <Write>(kind: Kind<FileMonitor | Layer.Success<typeof readers>, Write>): FileKind["watch"] => kind.watch
 
 const ETC = "etc/tor/instances"
+const UNITS = "run/systemd/system"
 const STATE = "var/lib/tor-instances"
 const ED25519 = "ed25519_master_id_secret_key"
 
@@ -40,7 +46,14 @@ const ED25519 = "ed25519_master_id_secret_key"
 const hostRoot = Effect.acquireRelease(
   Effect.sync(() => {
     const root = fs.mkdtempSync(join(tmpdir(), "patela-watch-"))
-    put(root, "etc/passwd", "etc/group", "etc/patela/resolv.conf", `${ETC}/toma/torrc`)
+    put(
+      root,
+      "etc/passwd",
+      "etc/group",
+      "etc/patela/resolv.conf",
+      `${ETC}/toma/torrc`,
+      `${UNITS}/tor@toma.service.d/patela.conf`
+    )
     put(root, ...[ED25519, "secret_id_key", "secret_onion_key"].map((name) => `${STATE}/toma/keys/${name}`))
     return root
   }),
@@ -91,6 +104,9 @@ describe("watching files", () => {
   const TOLD: ReadonlyArray<readonly [string, FileKind["watch"], string, (root: string) => void]> = [
     ["accounts", watchOf(Accounts), "the users are replaced", at("etc/passwd", replace)],
     ["accounts", watchOf(Accounts), "the groups are edited in place", at("etc/group", append)],
+    ["drop-ins", watchOf(DropIns), "one is another", at(`${UNITS}/tor@toma.service.d/patela.conf`, replace)],
+    ["drop-ins", watchOf(DropIns), "one is edited in place", at(`${UNITS}/tor@toma.service.d/patela.conf`, append)],
+    ["drop-ins", watchOf(DropIns), "a unit's folder goes", at(`${UNITS}/tor@toma.service.d`, remove)],
     ["directories", watchOf(Directories), "an instance goes", at(`${STATE}/toma`, remove)],
     ["directories", watchOf(Directories), "an instance's rights change", at(`${ETC}/toma`, rights)],
     ["directories", watchOf(Directories), "the rights of its keys change", at(`${STATE}/toma/keys`, rights)],

@@ -233,13 +233,14 @@ export const readersOf = (host: PresentHost) => {
       read: Effect.sync(() => new Map([...host.dropIns.keys()].map((name) => [name, "read"])))
     }),
     Layer.succeed(SettingReader, {
-      read: (paths) =>
+      read: (_kind, paths) =>
         Effect.sync(() =>
           new Map(paths.flatMap((path) => {
             const text = host.settings.get(path)
             return text === undefined ? [] : [[path, { text, writable: true }] as const]
           }))
-        )
+        ),
+      changes: () => Stream.never
     }),
     Layer.succeed(SettingLedgerReader, { read: Effect.succeed(new Map()) }),
     Layer.succeed(FileMonitor, { changes: () => Stream.never }),

@@ -2,11 +2,18 @@ import { make } from "@patela/domain/reconciler/Kind"
 import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
 import { Effect, Stream } from "effect"
 import type { Known } from "../host/FileMemory.ts"
+import { FileMonitor } from "../host/FileMonitor.ts"
+import { DROP_IN_FILE, RUNTIME_UNITS } from "../host/HostPaths.ts"
 import { applyDropIns } from "./applyDropIns.ts"
+import type { DaemonReload } from "./DaemonReload.ts"
 import { type DesiredDropIn, desiredDropIns, dropInAddress } from "./DesiredDropIn.ts"
 import { diffDropIns, type ObservedDropIn } from "./diffDropIns.ts"
-import { DropInLedgerReader } from "./DropInLedger.ts"
+import { DropInLedgerReader, type DropInLedgerWriter } from "./DropInLedger.ts"
 import { DropInReader } from "./DropInReader.ts"
+import type { DropInWriter } from "./DropInWriter.ts"
+
+type Readers = DropInLedgerReader | DropInReader | FileMonitor
+type Writers = DaemonReload | DropInLedgerWriter | DropInReader | DropInWriter
 
 const ABSENT: Known<string> = { type: "absent" }
 
@@ -25,12 +32,13 @@ const observe = Effect.fn("drop-ins.observe")(function*(desired: ReadonlyArray<R
 })
 
 /** `relay/NAME/drop-in`: the relay's processor, memory and sandbox, as an addition to its unit. */
-export const DropIns = make({
+export const DropIns = make<DesiredDropIn, ObservedDropIn, Readers, Writers>({
   kind: "drop-ins",
   desired: desiredDropIns,
   observe,
   diff: diffDropIns,
   apply: applyDropIns,
-  // Periodic look only.
-  watch: Stream.never
+  watch: Stream.unwrap(
+    FileMonitor.useSync((files) => files.changes("drop-ins", [`${RUNTIME_UNITS}/*/${DROP_IN_FILE}`]))
+  )
 })

@@ -20,7 +20,7 @@ export const settingsKind = (kind: string, address: ResourceAddress, desired: Sp
     const records = new Map([...all].filter(([, record]) => record.kind === kind))
     const wished = wanted.flatMap(({ value }) => value.settings.flatMap(pathsOf))
     if (wished.length === 0 && records.size === 0) return new Map<ResourceAddress, ObservedSettings>()
-    const values = yield* (yield* SettingReader).read([...new Set([...wished, ...records.keys()])])
+    const values = yield* (yield* SettingReader).read(kind, [...new Set([...wished, ...records.keys()])])
     return new Map([[address, { values, records }]])
   })
 
@@ -30,7 +30,6 @@ export const settingsKind = (kind: string, address: ResourceAddress, desired: Sp
     observe,
     diff: diffSettings,
     apply: applySettings(kind),
-    // Periodic look only.
-    watch: Stream.never
+    watch: Stream.unwrap(Effect.map(SettingReader, ({ changes }) => changes(kind)))
   })
 }

@@ -10,6 +10,7 @@ import { DropInLedgerReader, DropInLedgerWriter } from "../../src/drop-ins/DropI
 import { DropInReader } from "../../src/drop-ins/DropInReader.ts"
 import { DropIns } from "../../src/drop-ins/DropIns.ts"
 import { DropInWriter } from "../../src/drop-ins/DropInWriter.ts"
+import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
@@ -28,6 +29,7 @@ if (!existsSync("/run/systemd/container")) {
 export const host = Layer.mergeAll(
   DropInLedgerReader.layer,
   DropInReader.layer,
+  FileMonitor.layer,
   InstanceReader.layer,
   UnitLedgerReader.layer,
   Layer.mergeAll(DropInLedgerWriter.layer, DropInWriter.layer, UnitLedgerWriter.layer).pipe(

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
@@ -108,6 +108,35 @@ describe("kernel settings of a real node", () => {
       set(PATHS.backlog, before[PATHS.backlog] ?? "4096")
       set(PATHS.reserved, "")
     })))
+
+  it.live("one that somebody sets is told within half a second, also on a link that was taken away meanwhile", () =>
+    withLink(
+      Effect.gen(function*() {
+        const heard: Array<string> = []
+        yield* LinkSettings.watch.pipe(
+          Stream.runForEach((signal) => Effect.sync(() => heard.push(signal))),
+          Effect.forkScoped
+        )
+        /** What is heard within half a second of a change: once each. */
+        const hear = Effect.fnUntraced(function*(change: () => void) {
+          heard.length = 0
+          change()
+          for (let waited = 0; waited < 500; waited += 50) yield* Effect.sleep(50)
+          return heard.length
+        })
+        yield* pass(inputFor(1))
+        assert.deepStrictEqual(yield* differing(inputFor(1)), [])
+        assert.strictEqual(yield* hear(() => {}), 0)
+        assert.strictEqual(yield* hear(() => set(PATHS.advertisements, "1")), 1)
+        assert.strictEqual(yield* hear(() => execFileSync("ip", ["link", "del", "ens0"])), 1)
+        assert.isAtLeast(
+          yield* hear(() => execFileSync("ip", ["link", "add", "ens0", "type", "veth", "peer", "name", "far0"])),
+          1
+        )
+        assert.strictEqual(yield* hear(() => set(PATHS.strictness, "1")), 1)
+        yield* pass(inputFor(0))
+      }).pipe(Effect.scoped)
+    ))
 
   it.live("no connection gets a port that a relay listens at", () =>
     withLink(Effect.gen(function*() {
