@@ -171,7 +171,8 @@ describe("accounts", () => {
             runs.push([program, ...args, String(options?.stdin)])
             return ""
           }),
-        attempt: () => Effect.die("not asked for")
+        attempt: () => Effect.die("not asked for"),
+        ask: () => Effect.succeedNone
       })
       const wanted = desiredAccounts(nodeInput([relayAt(0, "toma"), relayAt(7, "brie")])).flatMap((resource) =>
         "value" in resource ? [resource.value] : []

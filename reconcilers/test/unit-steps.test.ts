@@ -121,7 +121,8 @@ const simulate = (start: { active: string; torrc: InstanceTorrc; entry: UnitEntr
     }),
     Layer.succeed(HostCommand, {
       run: () => Effect.succeed(""),
-      attempt: () => Effect.succeed({ exitCode: 0, stdout: "", stderr: "" })
+      attempt: () => Effect.succeed({ exitCode: 0, stdout: "", stderr: "" }),
+      ask: () => Effect.succeedNone
     })
   )
   const pass = Effect.gen(function*() {

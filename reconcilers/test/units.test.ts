@@ -129,7 +129,8 @@ const worldOf = (states: typeof States.Type) => (broken: Broken): UnitWorld => {
           argv.push(program, ...args)
           return ""
         }),
-      attempt: () => Effect.die("not asked for")
+      attempt: () => Effect.die("not asked for"),
+      ask: () => Effect.succeedNone
     })
   )
   return {

@@ -132,7 +132,8 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     }),
     Layer.succeed(HostCommand, {
       run: () => Effect.succeed("Tor version 0.4.9.11.\n"),
-      attempt: () => Effect.die("not asked for")
+      attempt: () => Effect.die("not asked for"),
+      ask: () => Effect.succeedNone
     })
   )
   return rig

@@ -147,7 +147,8 @@ describe("ten thousand damaged files of the agent's own do no harm", () => {
       for (let seed = 1; seed <= CASES; seed++) {
         const command = Layer.succeed(HostCommand, {
           run: () => Effect.succeed(damaged(written, seed)),
-          attempt: () => Effect.die("not asked")
+          attempt: () => Effect.die("not asked"),
+          ask: () => Effect.succeedNone
         })
         const links = yield* HostFactsReader.pipe(
           Effect.flatMap((reader) => reader.links),

@@ -1,6 +1,6 @@
 import { ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
 
 /** An address on a link. `failed`: duplicate address detection found it in use elsewhere, so nothing can use it here. */
@@ -63,7 +63,9 @@ export class AddressReader extends Context.Service<AddressReader, {
     AddressReader,
     Effect.gen(function*() {
       const host = yield* HostCommand
-      const links = host.run("ip", ["-j", "address", "show"]).pipe(
+      const run = host.run("ip", ["-j", "address", "show"])
+      const links = host.ask(["ip", "-j", "-batch", "-"], ["address show"]).pipe(
+        Effect.flatMap(Option.match({ onNone: () => run, onSome: ([answer = ""]) => Effect.succeed(answer) })),
         Effect.mapError(({ message }) => unreadable(message)),
         Effect.flatMap(readLinks),
         Effect.withSpan("AddressReader.links")

@@ -1,5 +1,7 @@
 import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { type Ask, keepPrograms } from "./KeptProgram.ts"
+import { PLAIN_ENVIRONMENT } from "./PlainEnvironment.ts"
 
 /** A program of the host did not do what it was asked. `message` says which, how it ended and what it wrote. */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
@@ -25,12 +27,6 @@ export interface CommandOptions {
 
 const TIMEOUT = 10_000
 
-/** What programs of the host get for an environment. */
-export const PLAIN_ENVIRONMENT = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  LC_ALL: "C.UTF-8"
-} as const
-
 /** The longest piece of a program's complaint that goes into a message. */
 const COMPLAINT = 500
 
@@ -48,6 +44,8 @@ export class HostCommand extends Context.Service<HostCommand, {
     args: ReadonlyArray<string>,
     options?: CommandOptions
   ) => Effect.Effect<CommandResult, CommandFailed>
+  /** Asks a program that is kept running, which changes nothing; none when it did not answer: then run it. */
+  readonly ask: Ask
 }>()("@patela/reconcilers/host/HostCommand") {
   /** Runs every program behind `prefix`, such as `ip netns exec NAME`. */
   static readonly layerBehind = (prefix: ReadonlyArray<string>) =>
@@ -97,7 +95,7 @@ const make = Effect.fnUntraced(function*(prefix: ReadonlyArray<string>) {
     }
   )
 
-  return HostCommand.of({ run, attempt })
+  return HostCommand.of({ run, attempt, ask: yield* keepPrograms(prefix) })
 })
 
 const bytesOf = (input: string | Uint8Array): Uint8Array =>

@@ -1,7 +1,7 @@
 import { Context, Deferred, Effect, Layer, PubSub, RcMap, Schedule, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { PLAIN_ENVIRONMENT } from "./HostCommand.ts"
 import { listensToKernel } from "./NetlinkSockets.ts"
+import { PLAIN_ENVIRONMENT } from "./PlainEnvironment.ts"
 
 /** A monitor is no longer running, or never came to listen. Events since then are lost. */
 export class MonitorEnded extends Schema.TaggedError<MonitorEnded>()("MonitorEnded", {

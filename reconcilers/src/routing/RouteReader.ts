@@ -1,7 +1,8 @@
 import { ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
+import { linkNames, LINKS } from "./LinkNames.ts"
 import { type Family, ROUTE_TYPES, type RouteEntry, routeEntry, ruleEntry, TABLE } from "./RouteEntry.ts"
 import { textEntries } from "./RouteText.ts"
 
@@ -109,7 +110,17 @@ export class RouteReader extends Context.Service<RouteReader, {
     RouteReader,
     Effect.gen(function*() {
       const host = yield* HostCommand
+      const namesHold = linkNames()
       // Two processes, for a batch has one family. `-N`: a table may have a name in rt_tables, and this is its number.
+      const output = Effect.fnUntraced(function*(format: "-j" | "-o", family: "-4" | "-6") {
+        const args = [family, "-N", format, "-batch", "-"] as const
+        const questions = ["rule show", `route show table ${TABLE}`]
+        const kept = format === "-j"
+          ? yield* host.ask(["ip", ...args], [LINKS, ...questions], ([links = ""]) => namesHold(family, links))
+          : Option.none()
+        if (Option.isSome(kept)) return kept.value.slice(1).join("\n")
+        return yield* host.run("ip", args, { stdin: questions.map((question) => `${question}\n`).join("") })
+      })
       const ask = Effect.fnUntraced(function*(
         format: "-j" | "-o",
         read: (family: Family, output: string) => Effect.Effect<ReadonlyArray<RouteEntry>, ObservationFailed>
@@ -117,11 +128,9 @@ export class RouteReader extends Context.Service<RouteReader, {
         const answers = yield* Effect.forEach(
           ["v4", "v6"] as const,
           (family) =>
-            host.run("ip", [family === "v4" ? "-4" : "-6", "-N", format, "-batch", "-"], {
-              stdin: `rule show\nroute show table ${TABLE}\n`
-            }).pipe(
+            output(format, family === "v4" ? "-4" : "-6").pipe(
               Effect.matchEffect({
-                onSuccess: (output) => read(family, output),
+                onSuccess: (text) => read(family, text),
                 onFailure: ({ message }) =>
                   family === "v6" && isWithoutFamily(message) ? Effect.succeed([]) : Effect.fail(unreadable(message))
               })

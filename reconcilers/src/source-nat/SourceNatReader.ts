@@ -1,5 +1,5 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { HostCommand } from "../host/HostCommand.ts"
 import { ABSENT, DORMANT, type ObservedTable, readTable } from "./ObservedTable.ts"
 import { FAMILY, TABLE } from "./Skeleton.ts"
@@ -33,8 +33,11 @@ export class SourceNatReader extends Context.Service<SourceNatReader, {
         last = { json, table }
         return table
       })
-      const table = list("-j").pipe(
-        Effect.flatMap((json) => json === undefined ? Effect.succeed(ABSENT) : decoded(json)),
+      const json = host.ask(["nft", "-j", "-i"], [`list table ${FAMILY} ${TABLE}`]).pipe(
+        Effect.flatMap(Option.match({ onNone: () => list("-j"), onSome: ([answer]) => Effect.succeed(answer) }))
+      )
+      const table = json.pipe(
+        Effect.flatMap((answer) => answer === undefined ? Effect.succeed(ABSENT) : decoded(answer)),
         // nft 1.0.6 writes whatever is in memory for the flags of a table, and that may be no JSON; only one that
         // sleeps has flags here.
         Effect.catch((error) =>

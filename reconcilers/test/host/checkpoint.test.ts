@@ -262,7 +262,8 @@ describe("a checkpoint of the relay network on a real kernel", () => {
             attempt: (program, args, options) =>
               isWrite(args)
                 ? Effect.succeed({ exitCode: 0, stdout: "", stderr: "" })
-                : real.attempt(program, args, options)
+                : real.attempt(program, args, options),
+            ask: real.ask
           })
         })
       ).pipe(Layer.provide(hostOf(network.near)))

@@ -50,7 +50,8 @@ const refusing = (near: string, broken: Broken) =>
         run: (program, args, options) => {
           if (program === "nft" && args.includes("-f")) poison(args.at(-1) ?? "")
           return real.run(program, args, options)
-        }
+        },
+        ask: real.ask
       })
     })
   ).pipe(Layer.provide(hostOf(near)))

@@ -81,7 +81,8 @@ describe("the relay network on a real kernel", () => {
           return HostCommand.of({
             run: (program, args, options) =>
               Effect.andThen(Effect.ignore(poison(program, args)), real.run(program, args, options)),
-            attempt: real.attempt
+            attempt: real.attempt,
+            ask: real.ask
           })
         })
       ).pipe(Layer.provide(hostOf(network.near)))
@@ -129,7 +130,7 @@ describe("the relay network on a real kernel", () => {
               args.includes("-f")
                 ? Effect.map(attempt(program, args, options), ({ stdout }) => stdout)
                 : real.run(program, args, options)
-            return HostCommand.of({ run, attempt })
+            return HostCommand.of({ run, attempt, ask: real.ask })
           })
         ).pipe(Layer.provide(hostOf(network.near)))
         yield* reconcile(input).pipe(

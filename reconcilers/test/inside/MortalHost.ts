@@ -73,7 +73,8 @@ const commandFor = (broken: Broken) =>
         args.map((arg) => [...broken].some((name) => arg === userOf(name)) ? `${arg}-absent` : arg)
       return HostCommand.of({
         run: (program, args, options) => real.run(program, misled(args), options),
-        attempt: (program, args, options) => real.attempt(program, misled(args), options)
+        attempt: (program, args, options) => real.attempt(program, misled(args), options),
+        ask: real.ask
       })
     })
   ).pipe(Layer.provide(HostCommand.layer), Layer.provide(NodeServices.layer))
