@@ -1,5 +1,6 @@
 import { Console, Duration, Effect, Schema } from "effect"
 import { loadavg } from "node:os"
+import { bundle } from "../scripts/package.ts"
 import { fault, MissionFault } from "../test/src/mission/Mission.ts"
 import { links, relayNetwork } from "../test/src/rig/Addresses.ts"
 import { runOk } from "../test/src/rig/Command.ts"
@@ -10,8 +11,8 @@ import { runAnsible } from "./host64/AnsibleRun.ts"
 import { driftDetail, idleDetail, passDetail } from "./host64/detail.ts"
 import { DriftFigures, DriftOrder } from "./host64/DriftFigures.ts"
 import { idle, TRACED_WINDOW } from "./host64/idle.ts"
-import { insideRun } from "./host64/insideRun.ts"
-import { makeNode64, type Node64 } from "./host64/Node64.ts"
+import { inside, insideRun } from "./host64/insideRun.ts"
+import { insideFolder, makeNode64, type Node64 } from "./host64/Node64.ts"
 import { PassFigures } from "./host64/PassFigures.ts"
 import { putStandIns } from "./host64/standIn.ts"
 import { atLeast, below, median, none, percentile, plain, type Row } from "./Row.ts"
@@ -40,8 +41,14 @@ const inSync = Effect.fnUntraced(function*(node64: Node64) {
   return yield* new MissionFault({ message: `the node is not as configured: ${diff.stdout}${diff.stderr}` })
 })
 
+/** As the watching agent's unit has Node run; TypeScript needs a compiler, so this script is made JavaScript first. */
+const AS_WATCHING = ["--jitless", "--max-semi-space-size=1"] as const
+
 const takePasses = Effect.fnUntraced(function*(node64: Node64) {
-  const figures = yield* alone(node64, insideRun(node64.mission, "passes", [], PassFigures, "10 minutes"))
+  const script = `${repositoryRoot}/dist/bench/passes.mjs`
+  yield* fault(bundle(`${insideFolder}/passes.ts`, script))
+  const argv = [...AS_WATCHING, script]
+  const figures = yield* alone(node64, insideRun(node64.mission, argv, PassFigures, "10 minutes"))
   yield* Console.error(passDetail(figures))
   return [below("host64.noop_pass_ms", median(figures.spaced), "ms", 50)]
 })
@@ -62,7 +69,7 @@ const takeDrift = Effect.fnUntraced(function*({ mission, relays }: Node64) {
     rounds: ROUNDS,
     perRound: PER_ROUND
   })
-  const figures = yield* insideRun(mission, "drift", [order], DriftFigures, "60 minutes")
+  const figures = yield* insideRun(mission, [inside("drift"), order], DriftFigures, "60 minutes")
   yield* Console.error(driftDetail(figures))
   // What was not repaired in time counts with that time, and what was given up as often as it would have been tried.
   const all = figures.kinds.flatMap(({ givenUp, missed, ms }) => {

@@ -1,7 +1,7 @@
 import { Duration, Effect } from "effect"
 import { fault, type Mission, MissionFault } from "../../test/src/mission/Mission.ts"
 import { IdleFigures, TRACED, type TracedCalls, tracedCalls } from "./IdleFigures.ts"
-import { insideRun } from "./insideRun.ts"
+import { inside, insideRun } from "./insideRun.ts"
 
 /** How long the agent is looked at, and then how long its system calls are traced, which slows it. */
 export const WINDOW = Duration.seconds(180)
@@ -23,8 +23,7 @@ export const idle = Effect.fnUntraced(function*(mission: Mission) {
   yield* Effect.sleep("20 seconds")
   const seen = yield* insideRun(
     mission,
-    "idle",
-    [String(Duration.toSeconds(WINDOW))],
+    [inside("idle"), String(Duration.toSeconds(WINDOW))],
     IdleFigures,
     Duration.sum(WINDOW, Duration.minutes(1))
   )
