@@ -64,9 +64,16 @@ export const startupLocality = (locality: number): WrittenEvent => ({
   data: Buffer.concat([Buffer.from("StartupLocality\0"), u8(locality)])
 })
 
+/** What every boot begins with. */
+export const crtmVersion: WrittenEvent = {
+  pcr: 0,
+  type: EventType.sCrtmVersion,
+  data: Buffer.from("1.0\0", "utf16le")
+}
+
 /** What a small machine measures before it starts Linux. */
 export const smallBoot: ReadonlyArray<WrittenEvent> = [
-  { pcr: 0, type: EventType.sCrtmVersion, data: Buffer.from("1.0\0", "utf16le") },
+  crtmVersion,
   { pcr: 7, type: EventType.efiVariableDriverConfig, data: Buffer.from("SecureBoot=1") },
   ...[0, 1, 2, 3, 4, 5, 6, 7].map((pcr) => ({ pcr, type: EventType.separator, data: Buffer.alloc(4) })),
   { pcr: 4, type: EventType.efiBootServicesApplication, data: Buffer.from("the loader") },

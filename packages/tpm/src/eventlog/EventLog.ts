@@ -1,4 +1,4 @@
-import { type Result } from "effect"
+import type { Result } from "effect"
 import { type ByteReader, readWhole } from "../structures/ByteReader.ts"
 import { bankName, hashAlgorithmOf } from "../structures/HashAlgorithm.ts"
 import type { MalformedStructure } from "../structures/MalformedStructure.ts"

@@ -57,7 +57,7 @@ export const replayEventLog = (log: EventLog, hash: number): Result.Result<PcrVa
     if (algorithm === undefined || !log.algorithms.includes(hash)) {
       return yield* refused(
         "header.event.digestSizes",
-        `has no ${bankName(hash)}: ${log.algorithms.map(bankName).join(", ")}`
+        `has no ${bankName(hash)} that can be replayed: ${log.algorithms.map(bankName).join(", ")}`
       )
     }
     const locality = yield* startupLocality(log)

@@ -1,4 +1,4 @@
-import { Result } from "effect"
+import type { Result } from "effect"
 import { type ByteReader, readWhole } from "../structures/ByteReader.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { bankName } from "../structures/HashAlgorithm.ts"

@@ -1,4 +1,4 @@
-import { type Result } from "effect"
+import type { Result } from "effect"
 import { Algorithm } from "../structures/Algorithm.ts"
 import { type ByteReader, readWhole } from "../structures/ByteReader.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
