@@ -71,12 +71,24 @@ export const crtmVersion: WrittenEvent = {
   data: Buffer.from("1.0\0", "utf16le")
 }
 
+/** What an H-CRTM measured. */
+export const hcrtm: WrittenEvent = { pcr: 0, type: EventType.efiHcrtm, data: Buffer.from("HCRTM") }
+
+const u64 = (value: number): Buffer => Buffer.concat([u32(value), u32(0)])
+
+/** UEFI_VARIABLE_DATA (PFP, "UEFI_VARIABLE_DATA"): GUID, lengths in characters and bytes, name, value. */
+const variable = (name: string, value: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.alloc(16), u64(name.length), u64(value.length), Buffer.from(name, "utf16le"), value])
+
+/** UEFI_IMAGE_LOAD_EVENT with a device path that ends at once. */
+const image = Buffer.concat([u64(0x10_0000), u64(4096), u64(0), u64(4), Buffer.from([0x7f, 0xff, 4, 0])])
+
 /** What a small machine measures before it starts Linux. */
 export const smallBoot: ReadonlyArray<WrittenEvent> = [
   crtmVersion,
-  { pcr: 7, type: EventType.efiVariableDriverConfig, data: Buffer.from("SecureBoot=1") },
+  { pcr: 7, type: EventType.efiVariableDriverConfig, data: variable("SecureBoot", u8(1)) },
   ...[0, 1, 2, 3, 4, 5, 6, 7].map((pcr) => ({ pcr, type: EventType.separator, data: Buffer.alloc(4) })),
-  { pcr: 4, type: EventType.efiBootServicesApplication, data: Buffer.from("the loader") },
-  { pcr: 12, type: EventType.ipl, data: Buffer.from("the command line") },
-  { pcr: 14, type: EventType.ipl, data: Buffer.from("the image") }
+  { pcr: 4, type: EventType.efiBootServicesApplication, data: image },
+  { pcr: 12, type: EventType.ipl, data: Buffer.from("the command line\0") },
+  { pcr: 14, type: EventType.ipl, data: Buffer.from("the image\0") }
 ]

@@ -12,6 +12,7 @@ import { bytes, failure } from "./fixtures.ts"
 import {
   crtmVersion,
   digestOf,
+  hcrtm,
   header,
   smallBoot,
   specId,
@@ -77,6 +78,19 @@ describe("event logs", () => {
     const from3 = replayed(writtenLog(banks, [startupLocality(3), ...smallBoot]), sha256)
     const selection = [{ hash: sha256, pcrs: [1, 2, 3, 0, 4] }]
     assert.strictEqual(firstDifference(selection, from3, replayed(log, sha256))?.pcr, 0)
+  })
+
+  it("begins PCR 0 at 4 after an H-CRTM, whatever the startup locality", () => {
+    const first = createHash("sha256").update(Buffer.from(`${"00".repeat(31)}04`, "hex"))
+      .update(digestOf(sha256, hcrtm.data)).digest("hex")
+    for (const before of [[], [startupLocality(3)], [startupLocality(4)]]) {
+      assert.strictEqual(valueOf(replayed(writtenLog(banks, [...before, hcrtm]), sha256), sha256, 0), first)
+    }
+    const late = valueOf(replayed(writtenLog(banks, [crtmVersion, hcrtm]), sha256), sha256, 0)
+    assert.notStrictEqual(
+      late,
+      valueOf(replayed(writtenLog(banks, [startupLocality(4), crtmVersion, hcrtm]), sha256), sha256, 0)
+    )
   })
 
   it("refuses a startup locality that is late, doubled, of no known value, or of another form", () => {

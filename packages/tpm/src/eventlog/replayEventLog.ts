@@ -23,19 +23,25 @@ const isLocality = ({ pcr, type, data }: BootEvent): boolean =>
 const refused = (field: string, message: string): Result.Result<never, EventLogRefused> =>
   Result.fail(new EventLogRefused({ field: `event log.${field}`, message: `event log.${field} ${message}` }))
 
+/** An H-CRTM, which measures before TPM2_Startup, makes PCR 0 begin as if it came from locality 4 (TPM 2.0 part 1, 34.3). */
+const H_CRTM_LOCALITY = 4
+
+const extendsPcr0 = ({ pcr, type }: BootEvent): boolean => pcr === 0 && type !== EventType.noAction
+
 /** The locality that TPM2_Startup came from, 0 without an event that says so. */
 const startupLocality = ({ events }: EventLog): Result.Result<number, EventLogRefused> => {
+  const extended = events.findIndex(extendsPcr0)
+  const isMeasured = events[extended]?.type === EventType.efiHcrtm
   const at = events.findIndex(isLocality)
   const data = events[at]?.data
-  if (data === undefined) return Result.succeed(0)
+  if (data === undefined) return Result.succeed(isMeasured ? H_CRTM_LOCALITY : 0)
   const locality = data[16]
   if (data.length !== 17 || locality === undefined || !LOCALITIES.has(locality)) {
     return refused(`events.${at}`, "is a startup locality of a form or value that does not exist")
   }
   if (events.findLastIndex(isLocality) !== at) return refused(`events.${at}`, "is not the only startup locality")
-  const extended = events.findIndex(({ pcr, type }) => pcr === 0 && type !== EventType.noAction)
   if (extended !== -1 && extended < at) return refused(`events.${at}`, "is a startup locality after PCR 0 was extended")
-  return Result.succeed(locality)
+  return Result.succeed(isMeasured ? H_CRTM_LOCALITY : locality)
 }
 
 /** Value before the first event. A log that extends a dynamic PCR is one of a dynamic launch, which set it to zero. */
@@ -49,7 +55,7 @@ const initialValue = (pcr: number, size: number, locality: number, extended: boo
 /**
  * The values that all 24 PCRs of a bank have when exactly the events of a log were extended: new = H(old || digest)
  * (TPM 2.0 part 1, 17.4). EV_NO_ACTION events are not extended; one of them may say which locality started the TPM, which
- * is then the last byte of PCR 0 before its first event (PFP, "Startup Locality Event"). `hash` is a TPM_ALG_ID.
+ * is then the last byte of PCR 0 before its first event (PFP, "Startup Locality Event"); after an H-CRTM that is 4. `hash` is a TPM_ALG_ID.
  */
 export const replayEventLog = (log: EventLog, hash: number): Result.Result<PcrValues, EventLogRefused> =>
   Result.gen(function*() {
