@@ -123,6 +123,7 @@ describe("endorsement certificates", () => {
     assert.isTrue(Result.isSuccess(verifyEndorsementCertificate(at("2025-01-01T00:00:00Z"))))
     assert.isTrue(Result.isSuccess(verifyEndorsementCertificate(at("2027-01-01T00:00:00Z"))))
     assert.strictEqual(failure(verifyEndorsementCertificate(at("2027-01-01T00:00:00.001Z"))).fact, "expired")
+    assert.strictEqual(failure(verifyEndorsementCertificate({ ...good, now: Number.NaN })).fact, "not-yet-valid")
     assert.strictEqual(intermediateFact({ notAfter: "20260101000000Z" }), "expired")
     assert.strictEqual(intermediateFact({ notBefore: "20270101000000Z" }), "not-yet-valid")
     const old = caCertificate(root, root, { notAfter: "20260101000000Z" })

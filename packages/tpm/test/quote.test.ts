@@ -4,9 +4,9 @@ import { decodePcrSelection, encodePcrSelection, type PcrSelection } from "../sr
 import { pcrDigestOf } from "../src/quote/PcrValues.ts"
 import { decodeQuoteAttestation, encodeQuoteAttestation } from "../src/quote/QuoteAttestation.ts"
 import { decodeTpmtSignature, encodeTpmtSignature } from "../src/quote/TpmtSignature.ts"
-import { verifyQuote } from "../src/quote/verifyQuote.ts"
+import { endorsementQualifiedName, verifyQuote } from "../src/quote/verifyQuote.ts"
 import { Algorithm } from "../src/structures/Algorithm.ts"
-import { decodePublicHex } from "../src/structures/TpmtPublic.ts"
+import { decodePublicHex, TpmtPublic } from "../src/structures/TpmtPublic.ts"
 import { bytes, failure } from "./fixtures.ts"
 import { type QuoteScheme, softwareTpm, someValues } from "./SoftwareTpm.ts"
 
@@ -154,6 +154,26 @@ describe("quotes", () => {
     )
     assert.strictEqual(fieldOf({ signature: encodeTpmtSignature({ ...weak, hash: 0xb0b }) }), "TPMT_SIGNATURE.hash")
   })
+
+  it.prop("answers any key, signature and nonce with an error and never a crash", [
+    TpmtPublic,
+    Schema.Uint8Array,
+    Schema.Uint8Array,
+    Schema.Literals([Algorithm.rsassa, Algorithm.ecdsa])
+  ], ([area, first, second, algorithm]) => {
+    const attestationKey = { ...area, attributes: tpm.key.attributes, scheme: { algorithm, hash: Algorithm.sha256 } }
+    const scheme = { hash: Algorithm.sha256 }
+    const signature = encodeTpmtSignature(
+      algorithm === Algorithm.rsassa
+        ? { algorithm, ...scheme, signature: first }
+        : { algorithm, ...scheme, r: first, s: second }
+    )
+    const change = { qualifiedSigner: endorsementQualifiedName(attestationKey) }
+    const { attestation } = tpm.quote({ nonce, selection, pcrValues, change })
+    assert.isNotEmpty(fieldOf({ attestation, signature, attestationKey }))
+    assert.isNotEmpty(fieldOf({ nonce: first }))
+    assert.isNotEmpty(fieldOf({ attestation: first, signature: second }))
+  }, { arbitrary: { runs: 500 } })
 
   it.each([
     { name: "is not restricted", attributes: 0x0004_0472 },

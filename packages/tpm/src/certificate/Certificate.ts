@@ -1,3 +1,4 @@
+import { MAX_CERTIFICATE } from "@patela/domain/attestation/EndorsementCertificates"
 import { Result } from "effect"
 import { X509Certificate } from "node:crypto"
 import { toHex } from "../structures/Hex.ts"
@@ -25,9 +26,6 @@ export interface Certificate extends CertificateFacts {
   readonly der: Uint8Array
   readonly x509: X509Certificate
 }
-
-/** Most bytes of one certificate; those of endorsement keys have 1 to 2 KiB. */
-export const MAX_CERTIFICATE = 8192
 
 /** UTCTime YYMMDDHHMMSSZ until 2049, GeneralizedTime YYYYMMDDHHMMSSZ after (RFC 5280, 4.1.2.5). */
 const readTime = (reader: DerReader, field: string): number => {

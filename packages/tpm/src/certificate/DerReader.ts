@@ -163,6 +163,16 @@ export class DerReader {
     return content.subarray(1)
   }
 
+  /** All that is left, which must be zero bytes only or 0xFF bytes only. */
+  padding(field: string): void {
+    const rest = this.#bytes.subarray(this.#at)
+    const [first] = rest
+    if (first !== undefined && ((first !== 0 && first !== 0xff) || rest.some((byte) => byte !== first))) {
+      this.fail(field, `${rest.length} bytes are neither a certificate nor padding`)
+    }
+    this.#at = this.#bytes.length
+  }
+
   end(): void {
     if (this.remaining > 0) this.fail("end", `${this.remaining} bytes follow, none may`)
   }

@@ -37,11 +37,12 @@ const signatureAlgorithms = new Set([
 /** What holds for every certificate of a chain: its time, and nothing critical that is not understood. */
 const checkAny = (named: Named, now: number): Result.Result<void, CertificateRefused> => {
   const { notBefore, notAfter, extensions } = named.certificate
-  const when = (time: number): string => new Date(time).toISOString()
-  if (now < notBefore) {
+  const when = (time: number): string => Number.isNaN(time) ? "unknown" : new Date(time).toISOString()
+  // Written so that a time which is no number is in no period.
+  if (!(now >= notBefore)) {
     return refused(named, "not-yet-valid", `is valid from ${when(notBefore)}, and it is ${when(now)}.`)
   }
-  if (now > notAfter) return refused(named, "expired", `was valid until ${when(notAfter)}, and it is ${when(now)}.`)
+  if (!(now <= notAfter)) return refused(named, "expired", `was valid until ${when(notAfter)}, and it is ${when(now)}.`)
   const [unknown] = extensions.unknownCritical
   if (unknown === undefined) return Result.void
   return refused(named, "critical-extension", `has the critical extension ${unknown}, which is not understood here.`)

@@ -1,3 +1,4 @@
+import { MAX_INTERMEDIATES } from "@patela/domain/attestation/EndorsementCertificates"
 import { Result } from "effect"
 import type { EndorsementKey } from "../identity/EndorsementKey.ts"
 import { type Certificate, decodeCertificate } from "./Certificate.ts"
@@ -13,9 +14,6 @@ export interface VerifiedEndorsementCertificate {
   /** The issuers, the root last. */
   readonly chain: ReadonlyArray<Certificate>
 }
-
-/** Most intermediates that a node may send; vendors have one or two. */
-export const MAX_INTERMEDIATES = 8
 
 const decoded = (name: string, der: Uint8Array): Result.Result<Named, CertificateRefused> =>
   decodeCertificate(der, name).pipe(

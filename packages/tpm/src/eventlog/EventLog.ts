@@ -1,3 +1,4 @@
+import { MAX_EVENT_LOG } from "@patela/domain/attestation/BootEvidence"
 import type { Result } from "effect"
 import { type ByteReader, readWhole } from "../structures/ByteReader.ts"
 import { bankName, hashAlgorithmOf } from "../structures/HashAlgorithm.ts"
@@ -23,8 +24,6 @@ export interface EventLog {
   readonly events: ReadonlyArray<BootEvent>
 }
 
-/** Most bytes of a log: firmware keeps 64 KiB at least, and what is seen in practice is below twice that. */
-export const MAX_EVENT_LOG = 512 * 1024
 /** Most events of a log; a boot with many option ROMs and a boot loader that measures each command has some hundreds. */
 const MAX_EVENTS = 4096
 const MAX_ALGORITHMS = 8

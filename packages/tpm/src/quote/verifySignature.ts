@@ -11,6 +11,15 @@ import type { TpmtSignature } from "./TpmtSignature.ts"
 const refused = (field: string, message: string): Result.Result<never, QuoteRefused> =>
   Result.fail(new QuoteRefused({ field: `TPMT_SIGNATURE.${field}`, message: `TPMT_SIGNATURE.${field} ${message}` }))
 
+/** node:crypto throws where a key is too small for the hash or the scheme. */
+const verifies = (verification: () => boolean): boolean => {
+  try {
+    return verification()
+  } catch {
+    return false
+  }
+}
+
 /**
  * Whether a key signed these bytes. The signature must be of the key's own scheme and hash, or whoever sent it could
  * choose a weaker one. r and s are taken with or without leading zeros, and never longer than the curve's field; node
@@ -31,7 +40,8 @@ export const verifySignature = (
   const publicKey = publicKeyOf(key)
   if (publicKey === undefined) return refused("sig", "cannot be verified: the attestation key is not a usable key")
   if (signature.algorithm === Algorithm.rsassa) {
-    return key.type === Algorithm.rsa && verify(hash.name, bytes, publicKey, signature.signature)
+    return key.type === Algorithm.rsa &&
+        verifies(() => verify(hash.name, bytes, publicKey, signature.signature))
       ? Result.succeed(hash)
       : refused("sig", "is not that of the attestation key over this quote")
   }
@@ -43,7 +53,7 @@ export const verifySignature = (
   const r = paddedTo(size, signature.r) ?? signature.r
   const s = paddedTo(size, signature.s) ?? signature.s
   const pair = new ByteWriter().bytes(r).bytes(s).done()
-  return verify(hash.name, bytes, { key: publicKey, dsaEncoding: "ieee-p1363" }, pair)
+  return verifies(() => verify(hash.name, bytes, { key: publicKey, dsaEncoding: "ieee-p1363" }, pair))
     ? Result.succeed(hash)
     : refused("signatureS", "is not that of the attestation key over this quote")
 }
