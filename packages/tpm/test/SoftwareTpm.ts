@@ -47,14 +47,15 @@ export const softwareTpm = (scheme: QuoteScheme = "ecdsa-p256") => {
     : generateKeyPairSync("ec", { namedCurve: scheme === "ecdsa-p384" ? "P-384" : "P-256" })
   const key = publicArea(scheme, pair.publicKey.export({ format: "jwk" }))
   const hash = scheme === "ecdsa-p384" ? "sha384" : "sha256"
-  const algorithm = scheme === "ecdsa-p384" ? Algorithm.sha384 : Algorithm.sha256
 
-  const signed = (attestation: Uint8Array): Uint8Array => {
+  /** A signature that says itself which hash it is over, which need not be the one of the key. */
+  const signed = (attestation: Uint8Array, over: "sha256" | "sha384" = hash): Uint8Array => {
+    const algorithm = over === "sha384" ? Algorithm.sha384 : Algorithm.sha256
     if (scheme === "rsassa") {
-      const signature = new Uint8Array(sign(hash, attestation, pair.privateKey))
+      const signature = new Uint8Array(sign(over, attestation, pair.privateKey))
       return encodeTpmtSignature({ algorithm: Algorithm.rsassa, hash: algorithm, signature })
     }
-    const rs = new Uint8Array(sign(hash, attestation, { key: pair.privateKey, dsaEncoding: "ieee-p1363" }))
+    const rs = new Uint8Array(sign(over, attestation, { key: pair.privateKey, dsaEncoding: "ieee-p1363" }))
     const [r, s] = [rs.subarray(0, rs.length / 2), rs.subarray(rs.length / 2)]
     return encodeTpmtSignature({ algorithm: Algorithm.ecdsa, hash: algorithm, r, s })
   }

@@ -164,6 +164,11 @@ describe("event logs", () => {
     assert.strictEqual(decodeField(header(Buffer.from("Spec ID Event02\0"))), "event log.header.event.signature")
     const longer = Buffer.concat([specId([[sha256, 32]]), Buffer.alloc(1)])
     assert.strictEqual(decodeField(header(longer)), "event log.header.event.end")
+    for (const [at, byte] of [[0, 1], [4, 4]] as const) {
+      const other = header(specId([[sha256, 32]]))
+      other[at] = byte
+      assert.strictEqual(decodeField(other), "event log.header")
+    }
     const measured = header(specId([[sha256, 32]]))
     measured[8] = 1
     assert.strictEqual(decodeField(measured), "event log.header.digest")

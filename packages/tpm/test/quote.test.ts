@@ -129,6 +129,12 @@ describe("quotes", () => {
     assert.strictEqual(fieldOf({ signature: Uint8Array.from([...made.signature, 0]) }), "TPMT_SIGNATURE.end")
     assert.strictEqual(fieldOf({ expected: { pcrDigest: new Uint8Array(32) } }), "TPMS_ATTEST.attested.pcrDigest")
     assert.strictEqual(fieldOf({ expected: { pcrValues: new Map() } }), "pcrValues")
+    // The same bytes one after another, and other values: a byte of PCR 1 has gone over to PCR 0.
+    const [zero, one] = [0, 1].map((pcr) => pcrValues.get(Algorithm.sha256)?.get(pcr) ?? new Uint8Array())
+    const moved = new Map(pcrValues.get(Algorithm.sha256))
+      .set(0, Uint8Array.from([...zero ?? [], ...(one ?? new Uint8Array()).subarray(0, 1)]))
+      .set(1, (one ?? new Uint8Array()).subarray(1))
+    assert.strictEqual(fieldOf({ expected: { pcrValues: new Map([[Algorithm.sha256, moved]]) } }), "pcrValues")
   })
 
   it.each<{ readonly name: string; readonly quoted: PcrSelection }>([
@@ -147,6 +153,8 @@ describe("quotes", () => {
     const rsa = softwareTpm("rsassa")
     const signature = rsa.signed(made.attestation)
     assert.strictEqual(fieldOf({ signature }), "TPMT_SIGNATURE.sigAlg")
+    const longer = tpm.signed(made.attestation, "sha384")
+    assert.strictEqual(fieldOf({ signature: longer }), "TPMT_SIGNATURE.hash")
     const weak = Result.getOrThrow(decodeTpmtSignature(made.signature))
     assert.strictEqual(
       fieldOf({ signature: encodeTpmtSignature({ ...weak, hash: Algorithm.sha1 }) }),
