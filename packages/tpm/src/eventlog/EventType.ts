@@ -2,11 +2,9 @@
 export const EventType = {
   noAction: 0x0000_0003,
   separator: 0x0000_0004,
-  action: 0x0000_0005,
   sCrtmVersion: 0x0000_0008,
   ipl: 0x0000_000d,
   efiVariableDriverConfig: 0x8000_0001,
   efiBootServicesApplication: 0x8000_0003,
-  efiHcrtm: 0x8000_0010,
-  efiVariableAuthority: 0x8000_00e0
+  efiHcrtm: 0x8000_0010
 } as const

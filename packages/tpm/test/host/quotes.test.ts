@@ -176,19 +176,22 @@ describe("quotes of a real TPM", () => {
             verifyQuote({ ...quoted, attestationKey: key, nonce, selection, expected: { pcrValues }, ...change })
           assert.isTrue(Result.isSuccess(ours({})))
           assert.isTrue(yield* checkquote(quoted, nonce, hash))
-          const wrong = nonce.slice().fill(0, 0, 1).fill(1, 1, 2)
+          const wrong = nonce.map((byte, at) => at === 0 ? byte ^ 1 : byte)
           assert.strictEqual(failure(ours({ nonce: wrong })).field, "TPMS_ATTEST.extraData")
           assert.isFalse(yield* checkquote(quoted, wrong, hash))
           for (let damage = 0; damage < 12; damage += 1) {
             const part = damage % 2 === 0 ? "attestation" : "signature"
             const changed = new Uint8Array(quoted[part])
-            // tpm2_checkquote looks at neither algorithm of a signature: it takes the key's and the one of its -g.
-            const bit = (part === "signature" ? 32 : 0) + next(changed.length * 8 - 32)
+            const bit = next(changed.length * 8)
             changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
             const cut = damage >= 10 ? changed.subarray(0, -1 - next(20)) : changed
             assert.isTrue(Result.isFailure(ours({ [part]: cut })), `${part} bit ${bit}`)
             assert.isFalse(yield* checkquote({ ...quoted, [part]: cut }, nonce, hash), `${part} bit ${bit}`)
           }
+          // The one damage that it does not see.
+          const trailing = { ...quoted, signature: Uint8Array.from([...quoted.signature, 0]) }
+          assert.isTrue(yield* checkquote(trailing, nonce, hash))
+          assert.strictEqual(failure(ours(trailing)).field, "TPMT_SIGNATURE.end")
         }
       }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
