@@ -1,6 +1,7 @@
 import { Result } from "effect"
-import { createHash } from "node:crypto"
+import { hash as hashOnce } from "node:crypto"
 import type { PcrValues } from "../quote/PcrValues.ts"
+import { ByteWriter } from "../structures/ByteWriter.ts"
 import { bankName, hashAlgorithmOf } from "../structures/HashAlgorithm.ts"
 import type { BootEvent, EventLog } from "./EventLog.ts"
 import { EventLogRefused } from "./EventLogRefused.ts"
@@ -75,8 +76,8 @@ export const replayEventLog = (log: EventLog, hash: number): Result.Result<PcrVa
     }
     for (const { pcr, digests } of extensions) {
       const before = values.get(pcr) ?? new Uint8Array()
-      const next = createHash(algorithm.name).update(before).update(digests.get(hash) ?? new Uint8Array()).digest()
-      values.set(pcr, new Uint8Array(next))
+      const joined = new ByteWriter().bytes(before).bytes(digests.get(hash) ?? new Uint8Array()).done()
+      values.set(pcr, new Uint8Array(hashOnce(algorithm.name, joined, "buffer")))
     }
     return new Map([[hash, values]])
   })

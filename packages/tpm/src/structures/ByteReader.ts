@@ -50,6 +50,14 @@ export class ByteReader {
     return this.#unsigned(field, 4)
   }
 
+  #little(field: string, size: number): number {
+    if (size > this.remaining) this.#take(field, size)
+    let value = 0
+    for (let at = this.#at + size - 1; at >= this.#at; at -= 1) value = value * 256 + (this.#bytes[at] ?? 0)
+    this.#at += size
+    return value
+  }
+
   /** 64 bits do not fit into a number. */
   u64(field: string): bigint {
     return BigInt(this.#unsigned(field, 4)) * 0x1_0000_0000n + BigInt(this.#unsigned(field, 4))
@@ -57,12 +65,12 @@ export class ByteReader {
 
   /** Little-endian, as firmware writes its event log. */
   u16le(field: string): number {
-    return this.#take(field, 2).reduceRight((value, byte) => value * 256 + byte, 0)
+    return this.#little(field, 2)
   }
 
   /** Little-endian, as firmware writes its event log. */
   u32le(field: string): number {
-    return this.#take(field, 4).reduceRight((value, byte) => value * 256 + byte, 0)
+    return this.#little(field, 4)
   }
 
   bytes(field: string, size: number): Uint8Array {
