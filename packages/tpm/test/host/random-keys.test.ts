@@ -94,7 +94,7 @@ const kinds: ReadonlyArray<EndorsementKeyKind> = ["ecc-p256", "rsa-2048", "ecc-p
 
 describe("credentials for random keys", () => {
   it.live.each(kinds)(
-    `go both ways between us, tpm2-tools and a TPM: ${KEYS} keys, %s`,
+    `open in a TPM for ${KEYS} keys, and both ways with tpm2-tools for ${TOOL_KEYS}, %s`,
     (kind) =>
       Effect.gen(function*() {
         const { akName, withKey, activate, directory, run } = yield* station
