@@ -1,10 +1,12 @@
 /** Algorithm identifiers, TPM_ALG_ID (TPM 2.0 part 2, 6.3; TCG Algorithm Registry, table 3). */
 export const Algorithm = {
   rsa: 0x0001,
+  sha1: 0x0004,
   aes: 0x0006,
   mgf1: 0x0007,
   sha256: 0x000b,
   sha384: 0x000c,
+  sha512: 0x000d,
   null: 0x0010,
   rsassa: 0x0014,
   rsaes: 0x0015,

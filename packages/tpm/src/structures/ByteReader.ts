@@ -50,6 +50,29 @@ export class ByteReader {
     return this.#unsigned(field, 4)
   }
 
+  #little(field: string, size: number): number {
+    if (size > this.remaining) this.#take(field, size)
+    let value = 0
+    for (let at = this.#at + size - 1; at >= this.#at; at -= 1) value = value * 256 + (this.#bytes[at] ?? 0)
+    this.#at += size
+    return value
+  }
+
+  /** 64 bits do not fit into a number. */
+  u64(field: string): bigint {
+    return BigInt(this.#unsigned(field, 4)) * 0x1_0000_0000n + BigInt(this.#unsigned(field, 4))
+  }
+
+  /** Little-endian, as firmware writes its event log. */
+  u16le(field: string): number {
+    return this.#little(field, 2)
+  }
+
+  /** Little-endian, as firmware writes its event log. */
+  u32le(field: string): number {
+    return this.#little(field, 4)
+  }
+
   bytes(field: string, size: number): Uint8Array {
     return this.#take(field, size)
   }
@@ -65,6 +88,15 @@ export class ByteReader {
   nested<A>(field: string, max: number, read: (reader: ByteReader) => A): A {
     const base = this.#base + this.#at + 2
     const inner = new ByteReader(this.sized(field, max), field, base)
+    const value = read(inner)
+    inner.end()
+    return value
+  }
+
+  /** So many bytes as a structure of their own, which must fill them exactly. */
+  within<A>(field: string, size: number, read: (reader: ByteReader) => A): A {
+    const base = this.#base + this.#at
+    const inner = new ByteReader(this.#take(field, size), `${this.#path}.${field}`, base)
     const value = read(inner)
     inner.end()
     return value

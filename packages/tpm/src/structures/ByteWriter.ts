@@ -27,6 +27,13 @@ export class ByteWriter {
     return this.#unsigned(value, 4)
   }
 
+  u64(value: bigint): this {
+    if (value < 0n || value > 0xffff_ffff_ffff_ffffn) {
+      throw new RangeError(`${value} does not fit into 8 unsigned bytes`)
+    }
+    return this.u32(Number(value >> 32n)).u32(Number(value & 0xffff_ffffn))
+  }
+
   bytes(value: Uint8Array): this {
     this.#parts.push(value)
     return this

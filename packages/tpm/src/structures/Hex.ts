@@ -2,11 +2,8 @@ import { Result } from "effect"
 import { MalformedStructure } from "./MalformedStructure.ts"
 
 /** Lower-case hexadecimal digits, two for each byte. */
-export const toHex = (bytes: Uint8Array): string => {
-  let text = ""
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0")
-  return text
-}
+export const toHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")
 
 /** The bytes of a text of hexadecimal digits of either case. `field` names the text in the error. */
 export const fromHex = (text: string, field: string): Result.Result<Uint8Array, MalformedStructure> => {
@@ -29,7 +26,5 @@ export const fromHex = (text: string, field: string): Result.Result<Uint8Array, 
       })
     )
   }
-  return Result.succeed(
-    Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(at * 2, at * 2 + 2), 16))
-  )
+  return Result.succeed(new Uint8Array(Buffer.from(text, "hex")))
 }

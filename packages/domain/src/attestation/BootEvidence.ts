@@ -1,0 +1,30 @@
+import { Schema } from "effect"
+import { hexBytes } from "./HexBytes.ts"
+
+/** Banks of PCRs by the names that tpm2-tools give them. */
+export const PcrBank = Schema.Literals(["sha1", "sha256", "sha384", "sha512"])
+export type PcrBank = typeof PcrBank.Type
+
+/** The value of one PCR, as long as the hash of its bank. */
+export const PcrValue = Schema.Struct({
+  bank: PcrBank,
+  pcr: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 }))),
+  value: hexBytes(64)
+})
+export type PcrValue = typeof PcrValue.Type
+
+/** Most bytes of an event log that travels: firmware keeps 64 KiB at least, and what is seen is below twice that. */
+export const MAX_EVENT_LOG = 512 * 1024
+
+/**
+ * What a node sends to show what it booted. `quote` is a TPMS_ATTEST (TPM 2.0 part 2, 10.12.8) and `signature` a
+ * TPMT_SIGNATURE (11.3.4); `pcr_values` are those of the PCRs that were asked for, each once. `event_log` is the
+ * crypto-agile log (TCG PC Client Platform Firmware Profile, "Event Logging"), null where the firmware keeps none.
+ */
+export const BootEvidence = Schema.Struct({
+  quote: hexBytes(1024),
+  signature: hexBytes(1024),
+  pcr_values: Schema.Array(PcrValue).pipe(Schema.check(Schema.isMaxLength(4 * 24))),
+  event_log: Schema.NullOr(hexBytes(MAX_EVENT_LOG))
+})
+export type BootEvidence = typeof BootEvidence.Type
