@@ -1,13 +1,16 @@
 import type { TokenRefused } from "@patela/domain/api/Problems"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
+import { Clock, Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
 import { HttpClientError } from "effect/http"
 import { readHardware } from "./HardwareReader.ts"
 import { KeptToken, TokenKeeper } from "./KeptToken.ts"
 import { openToken } from "./openToken.ts"
 import { ServerClient, SessionToken } from "./ServerClient.ts"
 import { classify, type Refusal, ServerRefused, type SessionError, TpmNotReady } from "./SessionError.ts"
+
+/** A token is renewed so long before its end, in seconds: a busy TPM and a slow network have their time in it. */
+const BEFORE_THE_END = 120
 
 /** Authentication by the TPM, when a request needs it. */
 export class Authentication extends Context.Service<Authentication, {
@@ -28,6 +31,8 @@ export class Authentication extends Context.Service<Authentication, {
       if (Option.isSome(kept)) yield* Ref.set(token, kept.value)
       /** The token that was refused last, or that there is none yet. */
       const bad = yield* Ref.make(Option.isSome(kept) ? undefined : yield* Ref.get(token))
+      /** When the token is to be renewed, by the monotonic clock: whatever the time of day is set to meanwhile. */
+      const renewAt = yield* Ref.make<bigint | undefined>(undefined)
       // Two requests whose token ended would both ask the TPM, which does one thing at a time.
       const alone = yield* Semaphore.make(1)
 
@@ -48,6 +53,7 @@ export class Authentication extends Context.Service<Authentication, {
 
       const authenticate = Effect.fn("Authentication.authenticate")(function*() {
         const payload = yield* identity
+        const asked = yield* Clock.monotonicTimeNanos
         const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(Effect.catch(classify))
         const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
           .pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
@@ -57,8 +63,21 @@ export class Authentication extends Context.Service<Authentication, {
         yield* Ref.set(token, opened)
         yield* keeper.keep(opened)
         yield* client.private.specs({ payload: yield* readHardware }).pipe(Effect.catch(classify))
+        yield* Ref.set(renewAt, asked + BigInt(Math.max(0, challenge.token_life - BEFORE_THE_END)) * 1_000_000_000n)
         yield* Ref.set(bad, undefined)
       })
+
+      const nearItsEnd = Effect.gen(function*() {
+        const time = yield* Ref.get(renewAt)
+        return time !== undefined && (yield* Clock.monotonicTimeNanos) >= time
+      })
+
+      /** Ahead of its end; where that fails the token may still be good, and the server says when it is not. */
+      const renewEarly = Effect.gen(function*() {
+        if (!(yield* nearItsEnd)) return
+        yield* Ref.set(renewAt, undefined)
+        yield* Effect.ignore(authenticate())
+      }).pipe(alone.withPermit)
 
       /** A token that is not `used`, which was refused: another request may have asked for it by now. */
       const renew = Effect.fnUntraced(function*(used: Redacted.Redacted<string>) {
@@ -71,6 +90,7 @@ export class Authentication extends Context.Service<Authentication, {
         request: Effect.Effect<A, E | TokenRefused>
       ): Effect.Effect<A, SessionError> =>
         Effect.gen(function*() {
+          if (yield* nearItsEnd) yield* renewEarly
           const used = yield* Ref.get(token)
           if ((yield* Ref.get(bad)) === undefined) {
             const first = yield* Effect.result(onLiveSocket(request))

@@ -32,6 +32,11 @@ export const classify = (error: Refusal): Effect.Effect<never, SessionError> => 
       return Effect.fail(
         new WaitingForApproval({ message: error.detail ?? "the server has not enabled this node yet" })
       )
+    case "TokenRefused":
+      // Of a token that was just made: the node was revoked meanwhile, or servers' clocks differ. The next may be good.
+      return Effect.fail(
+        new ServerAway({ message: `the server took back the session: ${error.detail ?? error.message}` })
+      )
     case "HttpClientError":
     case "SchemaError":
     case "WaitingListFull":

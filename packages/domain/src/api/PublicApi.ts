@@ -17,14 +17,17 @@ export type AuthRequest = typeof AuthRequest.Type
 /**
  * The challenge. `blob` is a TPM2B_ID_OBJECT and `secret` a TPM2B_ENCRYPTED_SECRET (TPM 2.0 part 1, 24): activating
  * them gives a 32-byte key. `token` is the Biscuit under that key, AES-256-GCM as nonce (12 bytes) || ciphertext || tag
- * (16 bytes), with `sealedWith` as associated data. `expires_at` is the challenge's end in Unix seconds.
+ * (16 bytes), with `sealedWith` as associated data. `expires_at` is the challenge's end in Unix seconds by the server's
+ * clock: until then the token must have been used once. `token_life` is how long the token is good for, in seconds from
+ * this answer on: what a node counts by, for its clock may be anything.
  */
 const challengeFields = {
   challenge: HexText,
   blob: HexText,
   secret: HexText,
   token: HexText,
-  expires_at: Schema.Int
+  expires_at: Schema.Int,
+  token_life: Schema.Int
 }
 
 /** 201: this node never authenticated before. */

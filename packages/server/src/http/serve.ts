@@ -3,6 +3,7 @@ import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Allocator } from "../allocate/Allocator.ts"
 import { Report } from "../nodes/Report.ts"
+import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
 import { Admission } from "./Admission.ts"
@@ -18,7 +19,7 @@ export const sessionServices = Layer.mergeAll(
   Report.layer,
   ResolvedConfig.layer,
   EventStreams.layer,
-  Layer.provideMerge(Admission.layer, Tokens.layer)
+  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer))
 )
 
 const announce = Effect.gen(function*() {

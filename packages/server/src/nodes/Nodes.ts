@@ -15,6 +15,9 @@ export interface NodeOverrides {
   readonly geoip_override: boolean | null
 }
 
+/** How exact `last_seen` is, in milliseconds: a write for every request would be most of what the database does. */
+const SEEN_EVERY = 10_000
+
 /** The machines. Only `enlist` is reached by requests that are not authenticated, and it never changes a known one. */
 export class Nodes extends Context.Service<Nodes, {
   readonly find: (id: NodeId) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
@@ -72,15 +75,22 @@ export class Nodes extends Context.Service<Nodes, {
         const known = yield* byKeys(identity)
         if (Option.isSome(known)) return known
         if (!(yield* makeRoom(bound))) return Option.none<NodeRow>()
-        const seen = yield* now
-        yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: seen, last_seen: seen })}`
+        const at = yield* now
+        yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: at, last_seen: at })}`
         return yield* byKeys(identity)
       }, sql.withTransaction)
+
+      const isOld = (lastSeen: string) =>
+        Effect.map(Clock.currentTimeMillis, (millis) => lastSeen <= new Date(millis - SEEN_EVERY).toISOString())
+      const seen = Effect.fnUntraced(function*(id: NodeId) {
+        yield* sql`UPDATE nodes SET last_seen = ${yield* now} WHERE id = ${id}`
+      })
 
       const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: number) {
         const known = yield* byKeys(identity)
         if (Option.isNone(known)) return yield* insert(identity, bound)
-        yield* sql`UPDATE nodes SET last_seen = ${yield* now} WHERE id = ${known.value.id}`
+        // Anybody may ask with the public keys of a node: of one that is enabled, that writes nothing.
+        if (!known.value.enabled && (yield* isOld(known.value.last_seen))) yield* seen(known.value.id)
         return known
       }, asStoreFailed("look up a machine by its keys"))
 
@@ -89,8 +99,9 @@ export class Nodes extends Context.Service<Nodes, {
       }, asStoreFailed("enable or disable a node"))
 
       const authenticated = Effect.fn("Nodes.authenticated")(function*(node: NodeRow) {
-        const seen = yield* now
-        yield* sql`UPDATE nodes SET last_seen = ${seen}, authenticated_at = ${node.authenticated_at ?? seen}
+        if (node.authenticated_at !== null && !(yield* isOld(node.last_seen))) return
+        const at = yield* now
+        yield* sql`UPDATE nodes SET last_seen = ${at}, authenticated_at = ${node.authenticated_at ?? at}
           WHERE id = ${node.id}`
       }, asStoreFailed("note that a node authenticated"))
 
