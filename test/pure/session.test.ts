@@ -4,6 +4,7 @@ import { ServerClient, SessionToken } from "@patela/agent/session/ServerClient"
 import { Session } from "@patela/agent/session/Session"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Duration, Effect, Fiber, Layer, Redacted, Ref, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { readFileSync, writeFileSync } from "node:fs"
 import { ClientRequest, IncomingMessage } from "node:http"
@@ -204,6 +205,34 @@ describe("a session", () => {
       yield* Effect.all([session.config(once), first, report, first], { concurrency: "unbounded" })
       assert.strictEqual(yield* session.config(once), config)
       assert.strictEqual(yield* activations, 2)
+    }), TIMEOUT)
+
+  it.live("authenticates again by itself after it was revoked", () =>
+    Effect.gen(function*() {
+      const { session, administration, id, cli, activations } = yield* house
+      const config = yield* session.config(once)
+      const said = yield* cli(["node", "revoke", String(id)])
+      assert.include(said.stdout, "stays enabled")
+      assert.strictEqual(yield* session.config(once), config)
+      assert.strictEqual(yield* activations, 2)
+      assert.isTrue((yield* administration.node(id)).enabled)
+    }), TIMEOUT)
+
+  // The node's clock is the test's here and the server's is its own, years apart.
+  it.effect("renews its token ahead of its end, by its own count of time", () =>
+    Effect.gen(function*() {
+      const { session, activations } = yield* house
+      const { take } = yield* answers
+      const config = yield* session.config(once)
+      yield* TestClock.adjust("12 minutes")
+      assert.strictEqual(yield* session.config(once), config)
+      assert.strictEqual(yield* activations, 1)
+      yield* TestClock.adjust("1 minute")
+      take()
+      const asked = Effect.all([session.config(once), session.config(once)], { concurrency: "unbounded" })
+      assert.deepStrictEqual(yield* asked, [config, config])
+      assert.strictEqual(yield* activations, 2, "once for both")
+      assert.deepStrictEqual(take().filter((line) => line.startsWith("401")), [], "before it was refused")
     }), TIMEOUT)
 
   it.live("hears of each new generation, and the end of the stream", () =>

@@ -25,7 +25,7 @@ const other = { rsa: "B".repeat(40), ed25519: "b".repeat(43) }
 
 /** The tokens of a server with another key. */
 const otherServer = Layer.fresh(Tokens.layer).pipe(
-  Layer.provide(Layer.effect(TokenKey, Effect.map(newTokenKey, (key) => TokenKey.of({ private: key }))))
+  Layer.provide(Layer.effect(TokenKey, Effect.map(newTokenKey, (key) => TokenKey.of({ private: key, old: [] }))))
 )
 
 const authenticate = Effect.fnUntraced(function*(tpm: SoftwareTpm) {

@@ -134,7 +134,7 @@ describe("sessions", () => {
         }
         const enters = Effect.fnUntraced(function*(one: (typeof issued)[number]) {
           const { challenge, made } = one
-          const none = yield* enter({ node: node1, epoch: 2, keys: "", challenge, made })
+          const none = yield* enter({ node: node1, epoch: 2, keys: "", challenge, made, oldKey: false })
           if (none._tag === "Some") {
             assert.isTrue(one.used || time - made >= CHALLENGE_LIFE, "an unused challenge of this minute is good")
             one.ended = one.ended || one.used
@@ -159,6 +159,7 @@ describe("sessions", () => {
           }
         }
         for (const one of issued) yield* enters(one)
-      }).pipe(Effect.provide(testApi()))
+      }).pipe(Effect.provide(testApi())),
+    { arbitrary: { runs: 25 } }
   )
 })

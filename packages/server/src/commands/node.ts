@@ -9,7 +9,7 @@ import { administrator } from "./administrator.ts"
 import { nodeText } from "./describe.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { nodeIdArgument } from "./nodeIdArgument.ts"
-import { nodeDisable, nodeEnable } from "./nodeState.ts"
+import { nodeDisable, nodeEnable, nodeRevoke } from "./nodeState.ts"
 import { printJson } from "./print.ts"
 import { StoreServices } from "./StoreServices.ts"
 
@@ -78,5 +78,5 @@ const get = Command.make(
 
 export const node = Command.make("node").pipe(
   Command.withDescription("Look at nodes and decide about them"),
-  Command.withSubcommands([nodeEnable, nodeDisable, show, set, get])
+  Command.withSubcommands([nodeEnable, nodeDisable, nodeRevoke, show, set, get])
 )

@@ -30,3 +30,20 @@ export const nodeDisable = Command.make("disable", { id: nodeIdArgument }, ({ id
   Command.withExamples([{ command: "patela node disable 5", description: "Shut node 5 out" }]),
   Command.provide(StoreServices)
 )
+
+export const nodeRevoke = Command.make(
+  "revoke",
+  { id: nodeIdArgument },
+  Effect.fn("node.revoke")(function*({ id }) {
+    const revoked = yield* (yield* Administration).revoke(yield* administrator, id)
+    yield* Console.log(
+      revoked
+        ? `Every token of node ${id} has ended. The node stays enabled and authenticates again by itself.`
+        : `Node ${id} is not enabled and so has no token; nothing was changed.`
+    )
+  })
+).pipe(
+  Command.withDescription("End every token of a node at once; it stays enabled and has to prove itself again"),
+  Command.withExamples([{ command: "patela node revoke 5", description: "After node 5's memory may have been read" }]),
+  Command.provide(StoreServices)
+)

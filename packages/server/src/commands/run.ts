@@ -59,7 +59,7 @@ export const run = Command.make(
 ).pipe(
   Command.withDescription(
     "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, PATELA_FIRST_V4, PATELA_PREFIX_V4, and " +
-      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST"
+      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST"
   ),
   Command.withShortDescription("Serve the nodes over HTTPS"),
   Command.withExamples([

@@ -10,6 +10,7 @@ const refused = (detail: string) => new TokenRefused({ detail })
 
 const NO_SESSION = {
   "used or ended": "the challenge of this token was used, and its session has ended; authenticate again",
+  "old key": "this token was made with an old key, which begins no session any more; authenticate again",
   "too late": "the challenge of this token was not used within 60 seconds; authenticate again"
 } as const
 

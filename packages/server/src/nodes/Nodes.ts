@@ -26,6 +26,8 @@ export class Nodes extends Context.Service<Nodes, {
   readonly enlist: (identity: NodeIdentity, bound: number) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   /** Every change of `enabled` starts a new epoch, which ends the tokens of the one before. */
   readonly setEnabled: (id: NodeId, enabled: boolean) => Effect.Effect<void, StoreFailed>
+  /** Starts a new epoch and changes nothing else. */
+  readonly startEpoch: (id: NodeId) => Effect.Effect<void, StoreFailed>
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
   readonly saveSpecs: (id: NodeId, specs: HardwareSpecs) => Effect.Effect<void, StoreFailed>
@@ -98,6 +100,10 @@ export class Nodes extends Context.Service<Nodes, {
         yield* sql`UPDATE nodes SET enabled = ${enabled ? 1 : 0}, epoch = epoch + 1 WHERE id = ${id}`
       }, asStoreFailed("enable or disable a node"))
 
+      const startEpoch = Effect.fn("Nodes.startEpoch")(function*(id: NodeId) {
+        yield* sql`UPDATE nodes SET epoch = epoch + 1 WHERE id = ${id}`
+      }, asStoreFailed("start a new epoch of a node"))
+
       const authenticated = Effect.fn("Nodes.authenticated")(function*(node: NodeRow) {
         if (node.authenticated_at !== null && !(yield* isOld(node.last_seen))) return
         const at = yield* now
@@ -137,6 +143,7 @@ export class Nodes extends Context.Service<Nodes, {
         list: all().pipe(asStoreFailed("list the nodes")),
         enlist,
         setEnabled,
+        startEpoch,
         authenticated,
         saveSpecs,
         saveReport,

@@ -2,7 +2,7 @@ import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { CHALLENGE_LIFE, TOKEN_LIFE } from "./lifetimes.ts"
-import type { TokenClaims } from "./Tokens.ts"
+import type { ReadToken, TokenClaims } from "./Tokens.ts"
 
 /** The newest sessions of one node that are kept; a node whose agents authenticate more often ends its oldest ones. */
 const MOST_SESSIONS = 64
@@ -10,7 +10,7 @@ const MOST_SESSIONS = 64
 const SessionRow = Schema.Struct({ node_id: Schema.Int, epoch: Schema.Int, ends_at: Schema.String })
 
 /** Why a token begins no session and continues none. */
-export type NoSession = "used or ended" | "too late"
+export type NoSession = "used or ended" | "too late" | "old key"
 
 const iso = (millis: number): string => new Date(millis).toISOString()
 
@@ -20,8 +20,11 @@ const iso = (millis: number): string => new Date(millis).toISOString()
  * once, so any number of them may stand in front of one database (docs/decisions/0025-challenges-used-once.md).
  */
 export class Sessions extends Context.Service<Sessions, {
-  /** Continues the session of a token, or begins it where its challenge is not used and not older than a minute. */
-  readonly enter: (claims: TokenClaims) => Effect.Effect<Option.Option<NoSession>, StoreFailed>
+  /**
+   * Continues the session of a token, or begins it where its challenge is not used and not older than a minute, and its
+   * key is the one of now.
+   */
+  readonly enter: (claims: ReadToken) => Effect.Effect<Option.Option<NoSession>, StoreFailed>
 }>()("@patela/server/session/Sessions") {
   static readonly layer = Layer.effect(
     Sessions,
@@ -56,10 +59,12 @@ export class Sessions extends Context.Service<Sessions, {
         } ON CONFLICT (challenge) DO NOTHING`
       }, sql.withTransaction)
 
-      const enter = Effect.fn("Sessions.enter")(function*(claims: TokenClaims) {
+      const enter = Effect.fn("Sessions.enter")(function*(claims: ReadToken) {
         const nowMillis = yield* Clock.currentTimeMillis
         const session = Option.getOrUndefined(yield* byChallenge(claims.challenge))
         if (session === undefined) {
+          // Who stole an old key may make tokens with it, but none of a challenge that was used.
+          if (claims.oldKey) return Option.some<NoSession>("old key")
           if (nowMillis - claims.made >= CHALLENGE_LIFE) return Option.some<NoSession>("too late")
           yield* begin(claims, nowMillis)
           return Option.none<NoSession>()

@@ -22,6 +22,11 @@ export const TokenClaims = Schema.Struct({
 })
 export type TokenClaims = typeof TokenClaims.Type
 
+/** A token that was read: what it says, and whether an old key signed it. */
+export interface ReadToken extends TokenClaims {
+  readonly oldKey: boolean
+}
+
 /** What is so now of the node that a token names: the authorizer holds the token's checks against it. */
 export type NodeStanding = Pick<TokenClaims, "node" | "epoch" | "keys">
 
@@ -55,7 +60,7 @@ const ended = new TokenInvalid({ message: "the token has expired, or is of an ea
 export class Tokens extends Context.Service<Tokens, {
   readonly mint: (claims: TokenClaims) => Effect.Effect<Redacted.Redacted<string>>
   /** What a token says that this server signed; nothing of whether it holds. */
-  readonly read: (token: Redacted.Redacted<string>) => Effect.Effect<TokenClaims, TokenInvalid>
+  readonly read: (token: Redacted.Redacted<string>) => Effect.Effect<ReadToken, TokenInvalid>
   /** Has the authorizer evaluate the token's checks, with the time and its node's standing now. */
   readonly authorize: (
     token: Redacted.Redacted<string>,
@@ -68,7 +73,27 @@ export class Tokens extends Context.Service<Tokens, {
       const key = yield* TokenKey
       const biscuit = yield* loadBiscuit
       const privateKey = biscuit.PrivateKey.fromString(Redacted.value(key.private))
-      const publicKey = biscuit.KeyPair.fromPrivateKey(privateKey).getPublicKey()
+      const publicOf = (text: string) =>
+        text.startsWith("ed25519-private/")
+          ? biscuit.KeyPair.fromPrivateKey(biscuit.PrivateKey.fromString(text)).getPublicKey()
+          : biscuit.PublicKey.fromString(text.slice("ed25519/".length), biscuit.SignatureAlgorithm.Ed25519)
+      const publicKey = publicOf(Redacted.value(key.private))
+      const oldKeys = key.old.map((old) => publicOf(Redacted.value(old)))
+      /** No token of an old key is left by then; whoever has the key could still make some. */
+      const oldUntil = (yield* Clock.currentTimeMillis) + TOKEN_LIFE
+
+      /** The token under the first key that signed it; the last key's error where none did. */
+      const parse = (token: string, nowMillis: number) => {
+        const accepted = nowMillis < oldUntil ? [publicKey, ...oldKeys] : [publicKey]
+        for (const [index, one] of accepted.entries()) {
+          try {
+            return { parsed: biscuit.Biscuit.fromBase64(token, one), oldKey: index > 0 }
+          } catch (error) {
+            if (index === accepted.length - 1) throw error
+          }
+        }
+        throw new RangeError("there is always a key")
+      }
 
       const mint = Effect.fn("Tokens.mint")(({ node, epoch, keys, challenge, made }: TokenClaims) =>
         Effect.sync(() => {
@@ -82,8 +107,9 @@ export class Tokens extends Context.Service<Tokens, {
         })
       )
 
-      const claimsOf = (token: string): unknown => {
-        using parsed = biscuit.Biscuit.fromBase64(token, publicKey)
+      const claimsOf = (token: string, nowMillis: number) => {
+        const { parsed: biscuitToken, oldKey } = parse(token, nowMillis)
+        using parsed = biscuitToken
         // Building consumes the builder: freeing it as well would corrupt the module's memory.
         using authorizer = new biscuit.AuthorizerBuilder().buildAuthenticated(parsed)
         const facts: ReadonlyArray<{ readonly terms: () => ReadonlyArray<unknown> }> = authorizer.queryWithLimits(
@@ -91,11 +117,11 @@ export class Tokens extends Context.Service<Tokens, {
           LIMITS
         )
         const [node, epoch, keys, challenge, made] = facts.length === 1 ? facts[0]?.terms() ?? [] : []
-        return { node, epoch, keys, challenge, made }
+        return { oldKey, said: { node, epoch, keys, challenge, made } satisfies Record<string, unknown> }
       }
 
       const evaluate = (token: string, nowMillis: number, { node, epoch, keys }: NodeStanding): void => {
-        using parsed = biscuit.Biscuit.fromBase64(token, publicKey)
+        using parsed = parse(token, nowMillis).parsed
         const builder = new biscuit.AuthorizerBuilder()
         builder.addCode(`time(${seconds(nowMillis)}); standing(${node}, ${epoch}, "${keys}"); ${POLICY}`)
         using authorizer = builder.buildAuthenticated(parsed)
@@ -106,8 +132,10 @@ export class Tokens extends Context.Service<Tokens, {
         const text = Redacted.value(token)
         if (text.length === 0) return yield* new TokenInvalid({ message: "the request carries no bearer token" })
         if (text.length > LONGEST || !/^[\w=-]+$/.test(text)) return yield* foreign
-        const claims = yield* Effect.try({ try: () => claimsOf(text), catch: () => foreign })
-        return yield* Schema.decodeUnknownEffect(TokenClaims)(claims).pipe(Effect.mapError(() => foreign))
+        const nowMillis = yield* Clock.currentTimeMillis
+        const { said, oldKey } = yield* Effect.try({ try: () => claimsOf(text, nowMillis), catch: () => foreign })
+        const claims = yield* Schema.decodeUnknownEffect(TokenClaims)(said).pipe(Effect.mapError(() => foreign))
+        return { ...claims, oldKey }
       })
 
       const authorize = Effect.fn("Tokens.authorize")(

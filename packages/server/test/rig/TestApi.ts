@@ -1,5 +1,5 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ConfigProvider, Context, Effect, Layer, Option, Redacted, Schema, type Scope } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Option, Schema, type Scope } from "effect"
 import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { Pools } from "../../src/allocate/Pools.ts"
@@ -107,7 +107,7 @@ export const testApi = (variables: Readonly<Record<string, string>> = poolVariab
   const store = Layer.unwrap(Effect.map(temporaryDirectory, (folder) => layerAt(`${folder}/patela.db`)))
   const key = Layer.effect(
     TokenKey,
-    Effect.map(newTokenKey, (made) => TokenKey.of({ private: Redacted.make(Redacted.value(made)) }))
+    Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))
   )
   const settings = Layer.mergeAll(Pools.layer, WaitingBound.layer).pipe(Layer.provide(environment(variables)))
   return Layer.effect(TestApi, make).pipe(
