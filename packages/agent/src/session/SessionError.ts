@@ -40,6 +40,7 @@ export const classify = (error: Refusal): Effect.Effect<never, SessionError> => 
     case "HttpClientError":
     case "SchemaError":
     case "WaitingListFull":
+    case "TooManyRequests":
       return Effect.fail(new ServerAway({ message: `no answer from the server: ${error.message}` }))
     default:
       return Effect.fail(new ServerRefused({ message: `the server refused: ${error.detail ?? error.message}` }))

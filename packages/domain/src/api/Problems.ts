@@ -1,3 +1,4 @@
+import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
 
 /** The node is known and waits for a person to enable it. The agent asks again every three seconds. */
@@ -21,12 +22,22 @@ export class IdentityRefused extends HttpApiError.Problem<IdentityRefused>()("Id
   title: "Identity refused"
 }) {}
 
-/** The waiting list is full: a person must enable or remove machines before new ones are taken. */
+/** Seconds until asking again may help; the header Retry-After says the same (RFC 9110, section 10.2.3). */
+const retryAfter = { retry_after: Schema.Int }
+
+/** The waiting list is full: a person must enable some, or machines leave it, before new ones are taken. */
 export class WaitingListFull extends HttpApiError.Problem<WaitingListFull>()("WaitingListFull", {
   type: "urn:patela:problem:waiting-list-full",
   status: 429,
   title: "Waiting list full"
-}) {}
+}, retryAfter) {}
+
+/** Asked too often, by this source or by all together. */
+export class TooManyRequests extends HttpApiError.Problem<TooManyRequests>()("TooManyRequests", {
+  type: "urn:patela:problem:too-many-requests",
+  status: 429,
+  title: "Too many requests"
+}, retryAfter) {}
 
 /** The server cannot give this node its relays, for `detail`: a pool is exhausted, or a setting is missing. */
 export class AllocationFailed extends HttpApiError.Problem<AllocationFailed>()("AllocationFailed", {

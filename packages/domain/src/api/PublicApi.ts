@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { IdentityRefused, NodeNotEnabled, WaitingListFull } from "./Problems.ts"
+import { IdentityRefused, NodeNotEnabled, TooManyRequests, WaitingListFull } from "./Problems.ts"
 
 /** Bytes as lower- or upper-case hex, bounded: the largest TPM structure sent here is far below a kilobyte. */
 const HexText = Schema.String.pipe(
@@ -57,6 +57,6 @@ export class PublicApi extends HttpApiGroup.make("public").add(
   HttpApiEndpoint.post("auth", "/auth", {
     payload: AuthRequest,
     success: [FirstChallenge, ReturningChallenge],
-    error: [NodeNotEnabled, IdentityRefused, WaitingListFull]
+    error: [NodeNotEnabled, IdentityRefused, WaitingListFull, TooManyRequests]
   })
 ).prefix("/public") {}

@@ -1,6 +1,7 @@
 import { Config, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Pools } from "../allocate/Pools.ts"
+import { AuthLimits } from "../limits/AuthLimits.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
 import { TokenKey } from "../session/TokenKey.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -59,13 +60,16 @@ export const run = Command.make(
 ).pipe(
   Command.withDescription(
     "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, PATELA_FIRST_V4, PATELA_PREFIX_V4, and " +
-      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST"
+      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST, PATELA_WAITING_DAYS, PATELA_NEW_PER_SOURCE, PATELA_NEW_IN_ALL, " +
+      "PATELA_AUTH_PER_NODE"
   ),
   Command.withShortDescription("Serve the nodes over HTTPS"),
   Command.withExamples([
     { command: "patela run --host 0.0.0.0 --port 8020 --cert cert.pem --key key.pem", description: "Serve" }
   ]),
   Command.provide(
-    Layer.mergeAll(Pools.layer, TokenKey.layer, WaitingBound.layer).pipe(Layer.provideMerge(StoreServices))
+    Layer.mergeAll(AuthLimits.layer, Pools.layer, TokenKey.layer, WaitingBound.layer).pipe(
+      Layer.provideMerge(StoreServices)
+    )
   )
 )

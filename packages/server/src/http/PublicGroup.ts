@@ -2,8 +2,13 @@ import { PatelaApi } from "@patela/domain/api/PatelaApi"
 import { IdentityRefused, NodeNotEnabled, WaitingListFull } from "@patela/domain/api/Problems"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import { Clock, Effect, Option } from "effect"
+import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { AuthLimits } from "../limits/AuthLimits.ts"
+import { retryAfter } from "../limits/retryAfter.ts"
+import { sourceOf } from "../limits/sourceOf.ts"
 import { checkIdentity } from "../nodes/checkIdentity.ts"
+import type { NodeIdentity } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
 import { newChallenge } from "../session/challenge.ts"
@@ -11,6 +16,14 @@ import { keysDigest } from "../session/keysDigest.ts"
 import { TOKEN_LIFE } from "../session/lifetimes.ts"
 import { sealToken } from "../session/sealToken.ts"
 import { Tokens } from "../session/Tokens.ts"
+
+interface Asked<Payload> {
+  readonly payload: Payload
+  readonly request: HttpServerRequest.HttpServerRequest
+}
+
+/** When to ask again where the waiting list is full, in seconds: room comes when a person or time makes it. */
+const FULL_RETRY = 60
 
 /** POST /public/auth. Anybody can call it, so all that it ever writes is a waiting machine and when it was last seen. */
 export const PublicGroup = HttpApiBuilder.group(
@@ -20,17 +33,29 @@ export const PublicGroup = HttpApiBuilder.group(
     const nodes = yield* Nodes
     const tokens = yield* Tokens
     const bound = yield* WaitingBound
+    const limits = yield* AuthLimits
 
-    const auth = Effect.fn("public.auth")(function*({ payload }: { readonly payload: AuthRequest }) {
+    /** The machine that asks, stored as waiting where it was never seen. */
+    const machine = Effect.fnUntraced(function*(identity: NodeIdentity, source: string) {
+      const known = Option.getOrUndefined(yield* Effect.orDie(nodes.known(identity)))
+      if (known !== undefined) {
+        yield* limits.known(source, known.id)
+        return known
+      }
+      yield* limits.unknown(source)
+      const node = Option.getOrUndefined(yield* Effect.orDie(nodes.enlist(identity, bound)))
+      if (node !== undefined) return node
+      return yield* new WaitingListFull({
+        detail: `${bound.machines} machines wait to be enabled already. Enable some on the server first`,
+        retry_after: FULL_RETRY
+      })
+    }, Effect.tapError(({ retry_after }) => retryAfter(retry_after)))
+
+    const auth = Effect.fn("public.auth")(function*({ payload, request }: Asked<AuthRequest>) {
       const checked = yield* Effect.fromResult(checkIdentity(payload)).pipe(
         Effect.mapError((detail) => new IdentityRefused({ detail }))
       )
-      const node = Option.getOrUndefined(yield* Effect.orDie(nodes.enlist(checked.identity, bound.machines)))
-      if (node === undefined) {
-        return yield* new WaitingListFull({
-          detail: `${bound.machines} machines wait to be enabled already. Enable or clear some on the server first`
-        })
-      }
+      const node = yield* machine(checked.identity, sourceOf(Option.getOrUndefined(request.remoteAddress)))
       if (!node.enabled) {
         return yield* new NodeNotEnabled({
           detail: `This machine is node ${node.id} and not yet enabled. On the server: patela enable ${node.id}`

@@ -3,6 +3,7 @@ import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Allocator } from "../allocate/Allocator.ts"
 import { Report } from "../nodes/Report.ts"
+import { waitingSweep } from "../nodes/waitingSweep.ts"
 import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
@@ -41,7 +42,7 @@ export const serve = Effect.fn("serve")(function*(input: {
 }) {
   const { host, port } = input
   const certificate = yield* HttpsServer.readCertificate(input.certPath, input.keyPath)
-  const server = Layer.mergeAll(Layer.effectDiscard(announce), endStreams).pipe(
+  const server = Layer.mergeAll(Layer.effectDiscard(announce), Layer.effectDiscard(waitingSweep), endStreams).pipe(
     Layer.provideMerge(HttpsServer.layer(certificate, { host, port })),
     Layer.provide(sessionServices)
   )

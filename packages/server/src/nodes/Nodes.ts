@@ -7,7 +7,7 @@ import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now, Whole } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { type NodeIdentity, NodeRow } from "./NodeRow.ts"
-import { roomNeeded, waitingExpiry } from "./waitingList.ts"
+import { quietSince, roomNeeded, waitingExpiry } from "./waitingList.ts"
 
 /** A setting of one node that overrides what holds for all; null gives the common value back. */
 export interface NodeOverrides {
@@ -18,12 +18,22 @@ export interface NodeOverrides {
 /** How exact `last_seen` is, in milliseconds: a write for every request would be most of what the database does. */
 const SEEN_EVERY = 10_000
 
-/** The machines. Only `enlist` is reached by requests that are not authenticated, and it never changes a known one. */
+/** How many machines may wait, and for how many days one is listed that does not ask any more. */
+export interface WaitingLimit {
+  readonly machines: number
+  readonly days: number
+}
+
+/** The machines. Only `known` and `enlist` are reached by requests that are not authenticated, and they never change a known one. */
 export class Nodes extends Context.Service<Nodes, {
   readonly find: (id: NodeId) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   readonly list: Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
-  /** The machine with exactly these keys, stored as waiting where it is new; none where the waiting list is full. */
-  readonly enlist: (identity: NodeIdentity, bound: number) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** The machine with exactly these keys. */
+  readonly known: (identity: NodeIdentity) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** The same, stored as waiting where it is new; none where the waiting list is full. */
+  readonly enlist: (identity: NodeIdentity, bound: WaitingLimit) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** Drops the machines that waited too long: how many. */
+  readonly dropExpired: (bound: WaitingLimit) => Effect.Effect<number, StoreFailed>
   /** Every change of `enabled` starts a new epoch, which ends the tokens of the one before. */
   readonly setEnabled: (id: NodeId, enabled: boolean) => Effect.Effect<void, StoreFailed>
   /** Starts a new epoch and changes nothing else. */
@@ -65,15 +75,34 @@ export class Nodes extends Context.Service<Nodes, {
 
       const find = Effect.fn("Nodes.find")((id: NodeId) => byId(id).pipe(asStoreFailed("read a node")))
 
-      const makeRoom = Effect.fnUntraced(function*(bound: number) {
-        const count = Effect.map(Effect.catchTag(waiting(), "NoSuchElementError", Effect.die), (row) => row.waiting)
-        if (!roomNeeded(yield* count, bound)) return true
-        const expiry = waitingExpiry(yield* Clock.currentTimeMillis)
+      const countWaiting = Effect.map(
+        Effect.catchTag(waiting(), "NoSuchElementError", Effect.die),
+        (row) => row.waiting
+      )
+      const deleteExpired = Effect.fnUntraced(function*({ days }: WaitingLimit) {
+        const expiry = waitingExpiry(yield* Clock.currentTimeMillis, days)
         yield* sql`DELETE FROM nodes WHERE enabled = 0 AND epoch = 1 AND last_seen < ${expiry}`
-        return !roomNeeded(yield* count, bound)
       })
 
-      const insert = Effect.fnUntraced(function*(identity: NodeIdentity, bound: number) {
+      const dropExpired = Effect.fn("Nodes.dropExpired")(
+        function*(bound: WaitingLimit) {
+          const before = yield* countWaiting
+          yield* deleteExpired(bound)
+          return before - (yield* countWaiting)
+        },
+        sql.withTransaction,
+        asStoreFailed("drop machines that waited too long")
+      )
+
+      const makeRoom = Effect.fnUntraced(function*(bound: WaitingLimit) {
+        yield* deleteExpired(bound)
+        if (!roomNeeded(yield* countWaiting, bound.machines)) return true
+        const quiet = quietSince(yield* Clock.currentTimeMillis)
+        yield* sql`DELETE FROM nodes WHERE enabled = 0 AND epoch = 1 AND proven_at IS NULL AND last_seen < ${quiet}`
+        return !roomNeeded(yield* countWaiting, bound.machines)
+      })
+
+      const insert = Effect.fnUntraced(function*(identity: NodeIdentity, bound: WaitingLimit) {
         const known = yield* byKeys(identity)
         if (Option.isSome(known)) return known
         if (!(yield* makeRoom(bound))) return Option.none<NodeRow>()
@@ -88,13 +117,19 @@ export class Nodes extends Context.Service<Nodes, {
         yield* sql`UPDATE nodes SET last_seen = ${yield* now} WHERE id = ${id}`
       })
 
-      const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: number) {
-        const known = yield* byKeys(identity)
-        if (Option.isNone(known)) return yield* insert(identity, bound)
+      const known = Effect.fn("Nodes.known")(function*(identity: NodeIdentity) {
+        const node = yield* byKeys(identity)
         // Anybody may ask with the public keys of a node: of one that is enabled, that writes nothing.
-        if (!known.value.enabled && (yield* isOld(known.value.last_seen))) yield* seen(known.value.id)
-        return known
+        if (Option.isSome(node) && !node.value.enabled && (yield* isOld(node.value.last_seen))) {
+          yield* seen(node.value.id)
+        }
+        return node
       }, asStoreFailed("look up a machine by its keys"))
+
+      const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: WaitingLimit) {
+        const node = yield* known(identity)
+        return Option.isSome(node) ? node : yield* insert(identity, bound)
+      }, asStoreFailed("enlist a machine"))
 
       const setEnabled = Effect.fn("Nodes.setEnabled")(function*(id: NodeId, enabled: boolean) {
         yield* sql`UPDATE nodes SET enabled = ${enabled ? 1 : 0}, epoch = epoch + 1 WHERE id = ${id}`
@@ -141,7 +176,9 @@ export class Nodes extends Context.Service<Nodes, {
       return Nodes.of({
         find,
         list: all().pipe(asStoreFailed("list the nodes")),
+        known,
         enlist,
+        dropExpired,
         setEnabled,
         startEpoch,
         authenticated,

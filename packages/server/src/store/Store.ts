@@ -9,6 +9,7 @@ import { createAudit } from "./migrations/0004Audit.ts"
 import { createGeneration } from "./migrations/0005Generation.ts"
 import { createRemovedRelays } from "./migrations/0006RemovedRelays.ts"
 import { createSessions } from "./migrations/0007Sessions.ts"
+import { addProof } from "./migrations/0008Proof.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -22,7 +23,8 @@ const migrate = Migrator.make({})({
     "0004_audit": createAudit,
     "0005_generation": createGeneration,
     "0006_removed_relays": createRemovedRelays,
-    "0007_sessions": createSessions
+    "0007_sessions": createSessions,
+    "0008_proof": addProof
   }),
   table: "patela_migrations"
 })

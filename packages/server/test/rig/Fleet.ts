@@ -23,7 +23,10 @@ export const enlistMany = Effect.fnUntraced(function*(count: number) {
   const nodes = yield* Nodes
   return yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
     Effect.map(
-      nodes.enlist({ ek_public: `e${index}`, ak_public: `a${index}`, ak_name: `n${index}` }, 1000),
+      nodes.enlist({ ek_public: `e${index}`, ak_public: `a${index}`, ak_name: `n${index}` }, {
+        machines: 1000,
+        days: 30
+      }),
       Option.getOrThrow
     ))
 })

@@ -1,11 +1,12 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ConfigProvider, Context, Effect, Layer, Option, Schema, type Scope } from "effect"
-import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Schema, type Scope } from "effect"
+import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { Pools } from "../../src/allocate/Pools.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { routes } from "../../src/http/HttpsServer.ts"
 import { sessionServices } from "../../src/http/serve.ts"
+import { AuthLimits } from "../../src/limits/AuthLimits.ts"
 import { WaitingBound } from "../../src/nodes/WaitingBound.ts"
 import { newTokenKey, TokenKey } from "../../src/session/TokenKey.ts"
 import { layerAt } from "../../src/store/Store.ts"
@@ -16,6 +17,7 @@ export interface Answer {
   readonly body: unknown
   readonly text: string
   readonly etag: string | undefined
+  readonly retryAfter: string | undefined
 }
 
 /** One request: a body that is a string goes out as it is, anything else as JSON. */
@@ -24,6 +26,8 @@ export interface Ask {
   readonly body?: unknown
   readonly token?: string
   readonly ifNoneMatch?: string
+  /** Where it comes from. */
+  readonly from?: string
 }
 
 /** A stream of events, read when the test says so. */
@@ -48,12 +52,23 @@ export class TestApi extends Context.Service<TestApi, {
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const app = yield* HttpRouter.toHttpEffect(routes)
+  const requestOf = (request: Request, from?: string) =>
+    HttpServerRequest.fromWeb(request).modify({ remoteAddress: Option.fromUndefinedOr(from) })
   const respond = (request: Request) =>
     app.pipe(
-      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
+      Effect.provideService(HttpServerRequest.HttpServerRequest, requestOf(request)),
       Effect.scoped,
       Effect.orDie
     )
+  // As a server does it, with what is still done to an answer just before it goes out.
+  const answered = Effect.fnUntraced(function*(request: Request, from?: string) {
+    const sent = yield* Deferred.make<HttpServerResponse.HttpServerResponse>()
+    yield* HttpEffect.toHandled(app, (_, response) => Deferred.succeed(sent, response)).pipe(
+      Effect.provideService(HttpServerRequest.HttpServerRequest, requestOf(request, from)),
+      Effect.ignore
+    )
+    return yield* Deferred.await(sent)
+  })
   const open = Effect.fnUntraced(function*(token: string) {
     const headers = { authorization: `Bearer ${token}` }
     const response = yield* respond(new Request("http://server/private/events", { headers }))
@@ -67,7 +82,7 @@ const make = Effect.gen(function*() {
       next: Effect.map(Effect.promise(() => reader.read()), ({ value }) => value)
     }
   })
-  const ask = Effect.fnUntraced(function*({ path, body, token, ifNoneMatch }: Ask) {
+  const ask = Effect.fnUntraced(function*({ path, body, token, ifNoneMatch, from }: Ask) {
     const headers = {
       "content-type": "application/json",
       ...token === undefined ? {} : { authorization: `Bearer ${token}` },
@@ -77,7 +92,7 @@ const make = Effect.gen(function*() {
       headers,
       ...body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) }
     })
-    const response = yield* respond(request)
+    const response = yield* answered(request, from)
     const text = yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
     const parsed = text === ""
       ? null
@@ -86,7 +101,8 @@ const make = Effect.gen(function*() {
       status: response.status,
       body: parsed,
       text,
-      etag: Option.getOrUndefined(Headers.get(response.headers, "etag"))
+      etag: Option.getOrUndefined(Headers.get(response.headers, "etag")),
+      retryAfter: Option.getOrUndefined(Headers.get(response.headers, "retry-after"))
     }
   })
   const rows = Effect.forEach(
@@ -109,7 +125,9 @@ export const testApi = (variables: Readonly<Record<string, string>> = poolVariab
     TokenKey,
     Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))
   )
-  const settings = Layer.mergeAll(Pools.layer, WaitingBound.layer).pipe(Layer.provide(environment(variables)))
+  const settings = Layer.mergeAll(AuthLimits.layer, Pools.layer, WaitingBound.layer).pipe(
+    Layer.provide(environment(variables))
+  )
   return Layer.effect(TestApi, make).pipe(
     Layer.provideMerge(sessionServices),
     Layer.provideMerge(Layer.mergeAll(settings, key)),
