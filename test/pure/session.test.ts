@@ -207,6 +207,24 @@ describe("a session", () => {
       assert.strictEqual(yield* activations, 2)
     }), TIMEOUT)
 
+  it.live("proves its keys once while it waits, however often it asks", () =>
+    Effect.gen(function*() {
+      const patela = yield* runningPatela
+      const activations = yield* Ref.make(0)
+      const { take } = yield* answers
+      const session = yield* sessionWith({
+        port: patela.server.port,
+        cert: patela.cert,
+        token: `${patela.folder}/no-token`,
+        tpm: tpmOf(softwareTpm(), activations)
+      })
+      yield* Effect.flip(session.config({ total: Duration.seconds(4) }))
+      assert.deepStrictEqual(take(), ["401 /public/auth", "204 /public/proof", "401 /public/auth", "401 /public/auth"])
+      assert.strictEqual(yield* Ref.get(activations), 1)
+      const { stdout } = yield* patela.cli(["list", "node", "waiting"])
+      assert.include(stdout, " proven ")
+    }), TIMEOUT)
+
   it.live("authenticates again by itself after it was revoked", () =>
     Effect.gen(function*() {
       const { session, administration, id, cli, activations } = yield* house

@@ -1,4 +1,5 @@
 import type { TokenRefused } from "@patela/domain/api/Problems"
+import type { ProofChallenge } from "@patela/domain/api/Proof"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Clock, Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
@@ -6,11 +7,15 @@ import { HttpClientError } from "effect/http"
 import { readHardware } from "./HardwareReader.ts"
 import { KeptToken, TokenKeeper } from "./KeptToken.ts"
 import { openToken } from "./openToken.ts"
+import { proveKeys } from "./proveKeys.ts"
 import { ServerClient, SessionToken } from "./ServerClient.ts"
 import { classify, type Refusal, ServerRefused, type SessionError, TpmNotReady } from "./SessionError.ts"
 
 /** A token is renewed so long before its end, in seconds: a busy TPM and a slow network have their time in it. */
 const BEFORE_THE_END = 120
+
+/** A proof that failed is tried again after a minute, in nanoseconds, and not each time that the server is asked. */
+const PROVE_EVERY = 60_000_000_000n
 
 /** Authentication by the TPM, when a request needs it. */
 export class Authentication extends Context.Service<Authentication, {
@@ -31,6 +36,7 @@ export class Authentication extends Context.Service<Authentication, {
       if (Option.isSome(kept)) yield* Ref.set(token, kept.value)
       /** The token that was refused last, or that there is none yet. */
       const bad = yield* Ref.make(Option.isSome(kept) ? undefined : yield* Ref.get(token))
+      const provedAt = yield* Ref.make<bigint | undefined>(undefined)
       /** When the token is to be renewed, by the monotonic clock: whatever the time of day is set to meanwhile. */
       const renewAt = yield* Ref.make<bigint | undefined>(undefined)
       // Two requests whose token ended would both ask the TPM, which does one thing at a time.
@@ -51,10 +57,35 @@ export class Authentication extends Context.Service<Authentication, {
         return request
       }).pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
 
+      /** Tells the person who looks at the waiting list that it is this TPM. The server asks until it was told. */
+      const prove = Effect.fn("Authentication.prove")(
+        function*(keys: AuthRequest, challenge: ProofChallenge) {
+          const at = yield* Clock.monotonicTimeNanos
+          const before = yield* Ref.getAndUpdate(
+            provedAt,
+            (last) => last !== undefined && at - last < PROVE_EVERY ? last : at
+          )
+          if (before !== undefined && at - before < PROVE_EVERY) {
+            return
+          }
+          const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
+          const payload = { ...keys, challenge: challenge.challenge, mac: proveKeys(challenge, keys, key) }
+          yield* client.public.proof({ payload })
+        },
+        Effect.catch(({ message }) =>
+          Effect.logWarning(`the server has no proof of this machine's keys yet: ${message}`)
+        )
+      )
+
       const authenticate = Effect.fn("Authentication.authenticate")(function*() {
         const payload = yield* identity
         const asked = yield* Clock.monotonicTimeNanos
-        const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(Effect.catch(classify))
+        const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(
+          Effect.tapError((error) =>
+            error._tag === "NodeNotEnabled" && error.proof !== undefined ? prove(payload, error.proof) : Effect.void
+          ),
+          Effect.catch(classify)
+        )
         const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
           .pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
         const opened = yield* openToken(challenge, payload, key).pipe(

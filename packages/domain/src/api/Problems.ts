@@ -1,11 +1,22 @@
 import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
+import { ProofChallenge } from "./Proof.ts"
 
-/** The node is known and waits for a person to enable it. The agent asks again every three seconds. */
+/**
+ * The node is known and waits for a person to enable it. The agent asks again every three seconds. `proof` is there as
+ * long as the machine did not prove that it holds its keys: a credential for POST /public/proof.
+ */
 export class NodeNotEnabled extends HttpApiError.Problem<NodeNotEnabled>()("NodeNotEnabled", {
   type: "urn:patela:problem:node-not-enabled",
   status: 401,
   title: "Node not yet enabled"
+}, { proof: Schema.optionalKey(ProofChallenge) }) {}
+
+/** A proof of possession does not hold, is too late, or is not asked for. Nothing was changed. */
+export class ProofRefused extends HttpApiError.Problem<ProofRefused>()("ProofRefused", {
+  type: "urn:patela:problem:proof-refused",
+  status: 403,
+  title: "Proof refused"
 }) {}
 
 /** The bearer token is missing, expired, forged, of an earlier epoch, or its node was disabled. */

@@ -1,18 +1,16 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { IdentityRefused, NodeNotEnabled, TooManyRequests, WaitingListFull } from "./Problems.ts"
-
-/** Bytes as lower- or upper-case hex, bounded: the largest TPM structure sent here is far below a kilobyte. */
-const HexText = Schema.String.pipe(
-  Schema.check(
-    Schema.isPattern(/^(?:[0-9a-fA-F]{2})+$/, { message: "expected hexadecimal digits, two for each byte" }),
-    Schema.isMaxLength(4096)
-  )
-)
+import { HexText } from "./HexText.ts"
+import { IdentityRefused, NodeNotEnabled, ProofRefused, TooManyRequests, WaitingListFull } from "./Problems.ts"
+import { Proof } from "./Proof.ts"
 
 /** Who asks: the public areas as TPM2B_PUBLIC (TPM 2.0 part 2, 12.2.5) and the Name of the AK (part 1, 16), in hex. */
 export const AuthRequest = Schema.Struct({ ek_public: HexText, ak_public: HexText, ak_name: HexText })
 export type AuthRequest = typeof AuthRequest.Type
+
+/** A waiting machine's proof, with the keys that it is about. */
+export const ProofRequest = Schema.Struct({ ...AuthRequest.fields, ...Proof.fields })
+export type ProofRequest = typeof ProofRequest.Type
 
 /**
  * The challenge. `blob` is a TPM2B_ID_OBJECT and `secret` a TPM2B_ENCRYPTED_SECRET (TPM 2.0 part 1, 24): activating
@@ -54,6 +52,11 @@ export const sealedWith = (
     .join("\n")
 
 export class PublicApi extends HttpApiGroup.make("public").add(
+  HttpApiEndpoint.post("proof", "/proof", {
+    payload: ProofRequest,
+    success: HttpApiSchema.NoContent,
+    error: [IdentityRefused, ProofRefused, TooManyRequests]
+  }),
   HttpApiEndpoint.post("auth", "/auth", {
     payload: AuthRequest,
     success: [FirstChallenge, ReturningChallenge],

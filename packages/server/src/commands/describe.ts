@@ -27,9 +27,22 @@ const memoryText = (bytes: number | null): string => bytes === null ? "-" : `${(
 
 const known = (value: string | number | null): string => value === null ? "-" : plain(String(value))
 
+const provenText = ({ proven }: NodeView): string => proven ? "proven" : "unproven"
+
 export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
   table(
-    ["ID", "STATE", "CONFIGURATION", "HOSTNAME", "CPUS", "MEMORY", "RELAYS", "LAST SEEN (UTC)", "EK FINGERPRINT"],
+    [
+      "ID",
+      "STATE",
+      "CONFIGURATION",
+      "HOSTNAME",
+      "CPUS",
+      "MEMORY",
+      "RELAYS",
+      "KEYS",
+      "LAST SEEN (UTC)",
+      "EK FINGERPRINT"
+    ],
     nodes.map((node) => [
       String(node.id),
       stateText(node.state),
@@ -38,6 +51,7 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       known(node.n_cpus),
       memoryText(node.memory),
       String(node.relays.length),
+      provenText(node),
       node.last_seen.slice(0, 19).replace("T", " "),
       node.ek_fingerprint
     ])
@@ -78,6 +92,7 @@ export const nodeText = (node: NodeView): string =>
     ["last seen", node.last_seen],
     ["authenticated", known(node.authenticated_at)],
     ["reported", known(node.reported_at)],
+    ["keys", provenText(node)],
     ["EK fingerprint", node.ek_fingerprint],
     ["AK name", node.ak_name]
   ])

@@ -1,6 +1,6 @@
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
-import { IdentityRefused, NodeNotEnabled, WaitingListFull } from "@patela/domain/api/Problems"
-import type { AuthRequest } from "@patela/domain/api/PublicApi"
+import { IdentityRefused, NodeNotEnabled, ProofRefused, WaitingListFull } from "@patela/domain/api/Problems"
+import type { AuthRequest, ProofRequest } from "@patela/domain/api/PublicApi"
 import { Clock, Effect, Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
@@ -8,12 +8,13 @@ import { AuthLimits } from "../limits/AuthLimits.ts"
 import { retryAfter } from "../limits/retryAfter.ts"
 import { sourceOf } from "../limits/sourceOf.ts"
 import { checkIdentity } from "../nodes/checkIdentity.ts"
-import type { NodeIdentity } from "../nodes/NodeRow.ts"
+import { mayProve, type NodeIdentity } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
 import { newChallenge } from "../session/challenge.ts"
 import { keysDigest } from "../session/keysDigest.ts"
 import { TOKEN_LIFE } from "../session/lifetimes.ts"
+import { Proofs } from "../session/Proofs.ts"
 import { sealToken } from "../session/sealToken.ts"
 import { Tokens } from "../session/Tokens.ts"
 
@@ -22,16 +23,22 @@ interface Asked<Payload> {
   readonly request: HttpServerRequest.HttpServerRequest
 }
 
+const identified = (payload: AuthRequest) =>
+  Effect.fromResult(checkIdentity(payload)).pipe(Effect.mapError((detail) => new IdentityRefused({ detail })))
+
 /** When to ask again where the waiting list is full, in seconds: room comes when a person or time makes it. */
 const FULL_RETRY = 60
 
-/** POST /public/auth. Anybody can call it, so all that it ever writes is a waiting machine and when it was last seen. */
+/**
+ * What anybody can ask. All that it ever writes is a waiting machine, when that was last seen, and that it proved its keys.
+ */
 export const PublicGroup = HttpApiBuilder.group(
   PatelaApi,
   "public",
   Effect.fn(function*(handlers) {
     const nodes = yield* Nodes
     const tokens = yield* Tokens
+    const proofs = yield* Proofs
     const bound = yield* WaitingBound
     const limits = yield* AuthLimits
 
@@ -52,19 +59,19 @@ export const PublicGroup = HttpApiBuilder.group(
     }, Effect.tapError(({ retry_after }) => retryAfter(retry_after)))
 
     const auth = Effect.fn("public.auth")(function*({ payload, request }: Asked<AuthRequest>) {
-      const checked = yield* Effect.fromResult(checkIdentity(payload)).pipe(
-        Effect.mapError((detail) => new IdentityRefused({ detail }))
-      )
+      const checked = yield* identified(payload)
       const node = yield* machine(checked.identity, sourceOf(Option.getOrUndefined(request.remoteAddress)))
+      const { endorsementKey, akName } = checked
       if (!node.enabled) {
+        const proof = mayProve(node) ? yield* proofs.ask(node, endorsementKey, akName) : undefined
         return yield* new NodeNotEnabled({
-          detail: `This machine is node ${node.id} and not yet enabled. On the server: patela enable ${node.id}`
+          detail: `This machine is node ${node.id} and not yet enabled. On the server: patela enable ${node.id}`,
+          ...proof === undefined ? {} : { proof }
         })
       }
       const challenge = newChallenge()
       const made = yield* Clock.currentTimeMillis
       const token = yield* tokens.mint({ node: node.id, epoch: node.epoch, keys: keysDigest(node), challenge, made })
-      const { endorsementKey, akName } = checked
       const sealed = yield* sealToken({ token, challenge, made, request: payload, endorsementKey, akName }).pipe(
         Effect.mapError(({ field, message }) => new IdentityRefused({ detail: `ek_public, ${field}: ${message}` }))
       )
@@ -74,6 +81,24 @@ export const PublicGroup = HttpApiBuilder.group(
       return first ? { ...answer, first: true } as const : { ...answer, first: false } as const
     })
 
-    return handlers.handle("auth", auth)
+    const proof = Effect.fn("public.proof")(function*({ payload, request }: Asked<ProofRequest>) {
+      const { identity } = yield* identified(payload)
+      const node = Option.getOrUndefined(yield* Effect.orDie(nodes.known(identity)))
+      // Whoever was never seen has no challenge, and is not taken onto the list by this.
+      if (node === undefined) return yield* new ProofRefused({ detail: "No machine with these keys waits here" })
+      yield* limits.known(sourceOf(Option.getOrUndefined(request.remoteAddress)), node.id).pipe(
+        Effect.tapError(({ retry_after }) => retryAfter(retry_after))
+      )
+      const fault = yield* proofs.fault(node, payload)
+      if (fault !== undefined) return yield* new ProofRefused({ detail: `The proof is refused: ${fault}` })
+      if (!(yield* Effect.orDie(nodes.prove(node.id)))) {
+        return yield* new ProofRefused({
+          detail: `Node ${node.id} does not wait for a proof: it gave one, or waits no more`
+        })
+      }
+      yield* Effect.logInfo(`node ${node.id}, which waits to be enabled, proved that it holds its keys`)
+    })
+
+    return handlers.handleAll({ auth, proof })
   })
 )

@@ -4,6 +4,7 @@ import { NetAddress } from "effect/net"
 import { Allocator } from "../allocate/Allocator.ts"
 import { Report } from "../nodes/Report.ts"
 import { waitingSweep } from "../nodes/waitingSweep.ts"
+import { Proofs } from "../session/Proofs.ts"
 import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
@@ -20,7 +21,7 @@ export const sessionServices = Layer.mergeAll(
   Report.layer,
   ResolvedConfig.layer,
   EventStreams.layer,
-  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer))
+  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer, Proofs.layer))
 )
 
 const announce = Effect.gen(function*() {

@@ -43,3 +43,7 @@ export interface NodeIdentity {
   readonly ak_public: string
   readonly ak_name: string
 }
+
+/** Whether a proof is asked of a machine: it waits, and gave none yet. */
+export const mayProve = ({ enabled, epoch, proven_at }: NodeRow): boolean =>
+  !enabled && epoch === 1 && proven_at === null

@@ -26,6 +26,9 @@ export const configurationStateOf = (
   return generation === current ? "current" : generation < current ? "behind" : "ahead"
 }
 
+/** Whether the machine ever showed that it holds its keys: by a proof while it waited, or by using a token. */
+const isProven = ({ proven_at, authenticated_at }: NodeRow): boolean => proven_at !== null || authenticated_at !== null
+
 /** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
 export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: number) => ({
   id: node.id,
@@ -49,6 +52,7 @@ export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: 
   last_seen: node.last_seen,
   authenticated_at: node.authenticated_at,
   reported_at: node.reported_at,
+  proven: isProven(node),
   ek_fingerprint: ekFingerprint(node.ek_public),
   ak_name: node.ak_name
 })

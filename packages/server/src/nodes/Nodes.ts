@@ -32,6 +32,8 @@ export class Nodes extends Context.Service<Nodes, {
   readonly known: (identity: NodeIdentity) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   /** The same, stored as waiting where it is new; none where the waiting list is full. */
   readonly enlist: (identity: NodeIdentity, bound: WaitingLimit) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** Notes that a waiting machine proved its keys; whether it had not before. */
+  readonly prove: (id: NodeId) => Effect.Effect<boolean, StoreFailed>
   /** Drops the machines that waited too long: how many. */
   readonly dropExpired: (bound: WaitingLimit) => Effect.Effect<number, StoreFailed>
   /** Every change of `enabled` starts a new epoch, which ends the tokens of the one before. */
@@ -131,6 +133,12 @@ export class Nodes extends Context.Service<Nodes, {
         return Option.isSome(node) ? node : yield* insert(identity, bound)
       }, asStoreFailed("enlist a machine"))
 
+      const prove = Effect.fn("Nodes.prove")(function*(id: NodeId) {
+        const changed = yield* sql`UPDATE nodes SET proven_at = ${yield* now}
+          WHERE id = ${id} AND proven_at IS NULL AND enabled = 0 AND epoch = 1 RETURNING id`
+        return changed.length === 1
+      }, asStoreFailed("note a machine's proof"))
+
       const setEnabled = Effect.fn("Nodes.setEnabled")(function*(id: NodeId, enabled: boolean) {
         yield* sql`UPDATE nodes SET enabled = ${enabled ? 1 : 0}, epoch = epoch + 1 WHERE id = ${id}`
       }, asStoreFailed("enable or disable a node"))
@@ -179,6 +187,7 @@ export class Nodes extends Context.Service<Nodes, {
         known,
         enlist,
         dropExpired,
+        prove,
         setEnabled,
         startEpoch,
         authenticated,
