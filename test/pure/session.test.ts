@@ -37,7 +37,7 @@ const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
       nvWrite: () => unused,
       nvDefine: () => unused,
       nvUndefine: () => unused,
-      nvPublics: unused,
+      nvPublics: Effect.succeed([]),
       limits: unused,
       persistentHandles: unused,
       evictPersistent: () => unused

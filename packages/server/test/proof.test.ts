@@ -25,7 +25,7 @@ const sends = Effect.fnUntraced(function*(body: unknown) {
 
 const shown = Effect.map(
   Effect.flatMap(Nodes, ({ list }) => list),
-  (nodes) => nodes.map((node) => nodeView(node, [], 1).proven)
+  (nodes) => nodes.map((node) => nodeView(node, [], 1, "first-use").proven)
 )
 
 describe("a machine that waits", () => {

@@ -4,6 +4,7 @@ import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Clock, Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
 import { HttpClientError } from "effect/http"
+import { endorsementCertificates } from "./endorsementCertificates.ts"
 import { readHardware } from "./HardwareReader.ts"
 import { KeptToken, TokenKeeper } from "./KeptToken.ts"
 import { openToken } from "./openToken.ts"
@@ -48,10 +49,12 @@ export class Authentication extends Context.Service<Authentication, {
         if (before !== undefined) return before
         const endorsement = yield* tpm.endorsementKey
         const attestation = yield* tpm.attestationKey
+        const certificates = yield* endorsementCertificates(hex(endorsement)).pipe(Effect.provideService(Tpm, tpm))
         const request: AuthRequest = {
           ek_public: hex(endorsement),
           ak_public: hex(attestation.public),
-          ak_name: hex(attestation.name)
+          ak_name: hex(attestation.name),
+          ...certificates.length === 0 ? {} : { ek_certificates: certificates.map(hex) }
         }
         yield* Ref.set(known, request)
         return request
@@ -69,7 +72,14 @@ export class Authentication extends Context.Service<Authentication, {
             return
           }
           const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
-          const payload = { ...keys, challenge: challenge.challenge, mac: proveKeys(challenge, keys, key) }
+          const { ek_public, ak_public, ak_name } = keys
+          const payload = {
+            ek_public,
+            ak_public,
+            ak_name,
+            challenge: challenge.challenge,
+            mac: proveKeys(challenge, keys, key)
+          }
           yield* client.public.proof({ payload })
         },
         Effect.catch(({ message }) =>

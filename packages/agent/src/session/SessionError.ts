@@ -29,6 +29,7 @@ export const classify = (error: Refusal): Effect.Effect<never, SessionError> => 
     case "ServerAway":
       return Effect.fail(new ServerAway({ message: error.message }))
     case "NodeNotEnabled":
+    case "TierTooLow":
       return Effect.fail(
         new WaitingForApproval({ message: error.detail ?? "the server has not enabled this node yet" })
       )

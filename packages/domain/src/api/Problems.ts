@@ -63,3 +63,10 @@ export class SpecsMissing extends HttpApiError.Problem<SpecsMissing>()("SpecsMis
   status: 409,
   title: "Specs missing"
 }) {}
+
+/** Too little is known of where the node's endorsement key is: `detail` has its hash and what a person may do. */
+export class TierTooLow extends HttpApiError.Problem<TierTooLow>()("TierTooLow", {
+  type: "urn:patela:problem:tier-too-low",
+  status: 403,
+  title: "Tier too low"
+}) {}

@@ -1,15 +1,36 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { HexText } from "./HexText.ts"
-import { IdentityRefused, NodeNotEnabled, ProofRefused, TooManyRequests, WaitingListFull } from "./Problems.ts"
-import { Proof } from "./Proof.ts"
+import {
+  IdentityRefused,
+  NodeNotEnabled,
+  ProofRefused,
+  TierTooLow,
+  TooManyRequests,
+  WaitingListFull
+} from "./Problems.ts"
+import { Proof, type ProvedKeys } from "./Proof.ts"
+
+/** A certificate, DER as hex: those of endorsement keys and their issuers have one to two KiB. */
+const CertificateText = Schema.String.pipe(
+  Schema.check(
+    Schema.isPattern(/^(?:[0-9a-fA-F]{2})+$/, { message: "expected hexadecimal digits, two for each byte" }),
+    Schema.isMaxLength(8192)
+  )
+)
 
 /** Who asks: the public areas as TPM2B_PUBLIC (TPM 2.0 part 2, 12.2.5) and the Name of the AK (part 1, 16), in hex. */
-export const AuthRequest = Schema.Struct({ ek_public: HexText, ak_public: HexText, ak_name: HexText })
+const keyFields = { ek_public: HexText, ak_public: HexText, ak_name: HexText }
+
+/** With the certificate of the endorsement key where the TPM has one, and then those between it and a vendor's root. */
+export const AuthRequest = Schema.Struct({
+  ...keyFields,
+  ek_certificates: Schema.optionalKey(Schema.Array(CertificateText).pipe(Schema.check(Schema.isMaxLength(5))))
+})
 export type AuthRequest = typeof AuthRequest.Type
 
 /** A waiting machine's proof, with the keys that it is about. */
-export const ProofRequest = Schema.Struct({ ...AuthRequest.fields, ...Proof.fields })
+export const ProofRequest = Schema.Struct({ ...keyFields, ...Proof.fields })
 export type ProofRequest = typeof ProofRequest.Type
 
 /**
@@ -44,7 +65,7 @@ export type Challenge = typeof FirstChallenge.Type | typeof ReturningChallenge.T
  */
 export const sealedWith = (
   challenge: { readonly challenge: string; readonly expires_at: number },
-  request: AuthRequest
+  request: ProvedKeys
 ): string =>
   ["patela challenge v1", challenge.challenge, request.ek_public, request.ak_public, request.ak_name]
     .map((part) => part.toLowerCase())
@@ -60,6 +81,6 @@ export class PublicApi extends HttpApiGroup.make("public").add(
   HttpApiEndpoint.post("auth", "/auth", {
     payload: AuthRequest,
     success: [FirstChallenge, ReturningChallenge],
-    error: [NodeNotEnabled, IdentityRefused, WaitingListFull, TooManyRequests]
+    error: [NodeNotEnabled, TierTooLow, IdentityRefused, WaitingListFull, TooManyRequests]
   })
 ).prefix("/public") {}

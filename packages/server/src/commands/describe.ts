@@ -40,8 +40,9 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       "MEMORY",
       "RELAYS",
       "KEYS",
+      "TIER",
       "LAST SEEN (UTC)",
-      "EK FINGERPRINT"
+      "EK SHA-256"
     ],
     nodes.map((node) => [
       String(node.id),
@@ -52,8 +53,9 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       memoryText(node.memory),
       String(node.relays.length),
       provenText(node),
+      node.tier,
       node.last_seen.slice(0, 19).replace("T", " "),
-      node.ek_fingerprint
+      node.ek_sha256
     ])
   )
 
@@ -92,7 +94,7 @@ export const nodeText = (node: NodeView): string =>
     ["last seen", node.last_seen],
     ["authenticated", known(node.authenticated_at)],
     ["reported", known(node.reported_at)],
-    ["keys", provenText(node)],
-    ["EK fingerprint", node.ek_fingerprint],
+    ["keys", `${provenText(node)}, ${node.tier}`],
+    ["EK SHA-256", node.ek_sha256],
     ["AK name", node.ak_name]
   ])

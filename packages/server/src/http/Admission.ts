@@ -5,6 +5,7 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { keysDigest } from "../session/keysDigest.ts"
 import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
+import { Trust } from "../trust/Trust.ts"
 
 const refused = (detail: string) => new TokenRefused({ detail })
 
@@ -16,7 +17,8 @@ const NO_SESSION = {
 
 /**
  * Admits a token that this server signed, whose checks hold for its node as it stands now, and whose challenge began the
- * session that it is in. All is looked up each time, so that disabling and revoking work at once.
+ * session that it is in. All is looked up each time, so that disabling, revoking and a
+ * stricter policy work at once.
  */
 export class Admission extends Context.Service<Admission, {
   readonly admit: (token: Redacted.Redacted<string>) => Effect.Effect<NodeRow, TokenRefused>
@@ -27,6 +29,7 @@ export class Admission extends Context.Service<Admission, {
       const tokens = yield* Tokens
       const nodes = yield* Nodes
       const sessions = yield* Sessions
+      const trust = yield* Trust
       return Admission.of({
         admit: Effect.fn("Admission.admit")(function*(token: Redacted.Redacted<string>) {
           const claims = yield* tokens.read(token).pipe(Effect.mapError(({ message }) => refused(message)))
@@ -36,7 +39,11 @@ export class Admission extends Context.Service<Admission, {
             Effect.mapError(({ message }) => refused(message))
           )
           const none = yield* Effect.orDie(sessions.enter(claims))
-          return Option.isSome(none) ? yield* refused(NO_SESSION[none.value]) : node
+          if (Option.isSome(none)) return yield* refused(NO_SESSION[none.value])
+          yield* trust.accept(node).pipe(
+            Effect.catchTags({ StoreFailed: Effect.die, TierTooLow: ({ message }) => refused(message) })
+          )
+          return node
         })
       })
     })

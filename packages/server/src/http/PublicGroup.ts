@@ -1,5 +1,6 @@
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
 import { IdentityRefused, NodeNotEnabled, ProofRefused, WaitingListFull } from "@patela/domain/api/Problems"
+import type { ProvedKeys } from "@patela/domain/api/Proof"
 import type { AuthRequest, ProofRequest } from "@patela/domain/api/PublicApi"
 import { Clock, Effect, Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
@@ -17,13 +18,14 @@ import { TOKEN_LIFE } from "../session/lifetimes.ts"
 import { Proofs } from "../session/Proofs.ts"
 import { sealToken } from "../session/sealToken.ts"
 import { Tokens } from "../session/Tokens.ts"
+import { Trust } from "../trust/Trust.ts"
 
 interface Asked<Payload> {
   readonly payload: Payload
   readonly request: HttpServerRequest.HttpServerRequest
 }
 
-const identified = (payload: AuthRequest) =>
+const identified = (payload: ProvedKeys) =>
   Effect.fromResult(checkIdentity(payload)).pipe(Effect.mapError((detail) => new IdentityRefused({ detail })))
 
 /** When to ask again where the waiting list is full, in seconds: room comes when a person or time makes it. */
@@ -39,6 +41,7 @@ export const PublicGroup = HttpApiBuilder.group(
     const nodes = yield* Nodes
     const tokens = yield* Tokens
     const proofs = yield* Proofs
+    const trust = yield* Trust
     const bound = yield* WaitingBound
     const limits = yield* AuthLimits
 
@@ -60,15 +63,25 @@ export const PublicGroup = HttpApiBuilder.group(
 
     const auth = Effect.fn("public.auth")(function*({ payload, request }: Asked<AuthRequest>) {
       const checked = yield* identified(payload)
-      const node = yield* machine(checked.identity, sourceOf(Option.getOrUndefined(request.remoteAddress)))
-      const { endorsementKey, akName } = checked
+      const found = yield* machine(checked.identity, sourceOf(Option.getOrUndefined(request.remoteAddress)))
+      const { akName } = checked
+      const certificates = (payload.ek_certificates ?? []).map((text) => new Uint8Array(Buffer.from(text, "hex")))
+      const node = yield* Effect.orDie(trust.certify(found, checked.endorsementKey, certificates))
+      const endorsementKey = checked.endorsementKey.public
+      const accepted = trust.accept(node).pipe(Effect.catchTag("StoreFailed", Effect.die))
       if (!node.enabled) {
         const proof = mayProve(node) ? yield* proofs.ask(node, endorsementKey, akName) : undefined
+        const tooLow = yield* Effect.match(accepted, {
+          onSuccess: () => "",
+          onFailure: ({ message }) => `. ${message}`
+        })
         return yield* new NodeNotEnabled({
-          detail: `This machine is node ${node.id} and not yet enabled. On the server: patela enable ${node.id}`,
+          detail:
+            `This machine is node ${node.id} and not yet enabled. On the server: patela enable ${node.id}${tooLow}`,
           ...proof === undefined ? {} : { proof }
         })
       }
+      yield* accepted
       const challenge = newChallenge()
       const made = yield* Clock.currentTimeMillis
       const token = yield* tokens.mint({ node: node.id, epoch: node.epoch, keys: keysDigest(node), challenge, made })

@@ -8,6 +8,7 @@ import { Proofs } from "../session/Proofs.ts"
 import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
+import { Trust } from "../trust/Trust.ts"
 import { Admission } from "./Admission.ts"
 import { EventStreams } from "./EventStreams.ts"
 import * as HttpsServer from "./HttpsServer.ts"
@@ -21,7 +22,7 @@ export const sessionServices = Layer.mergeAll(
   Report.layer,
   ResolvedConfig.layer,
   EventStreams.layer,
-  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer, Proofs.layer))
+  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer, Proofs.layer, Trust.layer))
 )
 
 const announce = Effect.gen(function*() {

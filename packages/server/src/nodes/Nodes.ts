@@ -34,6 +34,8 @@ export class Nodes extends Context.Service<Nodes, {
   readonly enlist: (identity: NodeIdentity, bound: WaitingLimit) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   /** Notes that a waiting machine proved its keys; whether it had not before. */
   readonly prove: (id: NodeId) => Effect.Effect<boolean, StoreFailed>
+  /** Notes the root certificate that vouched for a machine's endorsement key, by its SHA-256. */
+  readonly saveRoot: (id: NodeId, root: string) => Effect.Effect<void, StoreFailed>
   /** Drops the machines that waited too long: how many. */
   readonly dropExpired: (bound: WaitingLimit) => Effect.Effect<number, StoreFailed>
   /** Every change of `enabled` starts a new epoch, which ends the tokens of the one before. */
@@ -139,6 +141,10 @@ export class Nodes extends Context.Service<Nodes, {
         return changed.length === 1
       }, asStoreFailed("note a machine's proof"))
 
+      const saveRoot = Effect.fn("Nodes.saveRoot")(function*(id: NodeId, root: string) {
+        yield* sql`UPDATE nodes SET ek_root = ${root} WHERE id = ${id}`
+      }, asStoreFailed("note who vouched for an endorsement key"))
+
       const setEnabled = Effect.fn("Nodes.setEnabled")(function*(id: NodeId, enabled: boolean) {
         yield* sql`UPDATE nodes SET enabled = ${enabled ? 1 : 0}, epoch = epoch + 1 WHERE id = ${id}`
       }, asStoreFailed("enable or disable a node"))
@@ -188,6 +194,7 @@ export class Nodes extends Context.Service<Nodes, {
         enlist,
         dropExpired,
         prove,
+        saveRoot,
         setEnabled,
         startEpoch,
         authenticated,

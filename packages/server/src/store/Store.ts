@@ -10,6 +10,7 @@ import { createGeneration } from "./migrations/0005Generation.ts"
 import { createRemovedRelays } from "./migrations/0006RemovedRelays.ts"
 import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
+import { createTrust } from "./migrations/0009Trust.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -24,7 +25,8 @@ const migrate = Migrator.make({})({
     "0005_generation": createGeneration,
     "0006_removed_relays": createRemovedRelays,
     "0007_sessions": createSessions,
-    "0008_proof": addProof
+    "0008_proof": addProof,
+    "0009_trust": createTrust
   }),
   table: "patela_migrations"
 })

@@ -10,6 +10,7 @@ import { AuthLimits } from "../../src/limits/AuthLimits.ts"
 import { WaitingBound } from "../../src/nodes/WaitingBound.ts"
 import { newTokenKey, TokenKey } from "../../src/session/TokenKey.ts"
 import { layerAt } from "../../src/store/Store.ts"
+import { EndorsementRoots } from "../../src/trust/EndorsementRoots.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 
 export interface Answer {
@@ -125,7 +126,7 @@ export const testApi = (variables: Readonly<Record<string, string>> = poolVariab
     TokenKey,
     Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))
   )
-  const settings = Layer.mergeAll(AuthLimits.layer, Pools.layer, WaitingBound.layer).pipe(
+  const settings = Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, Pools.layer, WaitingBound.layer).pipe(
     Layer.provide(environment(variables))
   )
   return Layer.effect(TestApi, make).pipe(
