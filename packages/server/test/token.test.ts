@@ -3,6 +3,7 @@ import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Layer, Redacted, Schema } from "effect"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
+import { sameBiscuit } from "./rig/sameBiscuit.ts"
 
 const Claims = Schema.Struct({
   node: NodeId,
@@ -37,8 +38,7 @@ describe("tokens", () => {
         const claims = { node: NodeId.make(1), epoch: 1, keys, challenge, made: 0 }
         const good = Redacted.value(yield* mint(claims))
         const bad = good.slice(0, at) + letter + good.slice(at + 1)
-        // Padding may be left away or added without changing a byte.
-        if (Buffer.from(bad, "base64url").equals(Buffer.from(good, "base64url"))) return
+        if (sameBiscuit(good, bad)) return
         const refusal = yield* Effect.flip(read(Redacted.make(bad)))
         assert.notInclude(refusal.message, bad)
         assert.deepStrictEqual(yield* read(Redacted.make(good)), { ...claims, oldKey: false })
