@@ -6,11 +6,13 @@ import { encodePublicHex } from "@patela/tpm/structures/TpmtPublic"
 import { Arbitrary, Effect, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { DatabaseSync } from "node:sqlite"
+import { httpsAsk } from "../../packages/server/test/rig/httpsAsk.ts"
 import { type FloodRequest, httpsFlood } from "../../packages/server/test/rig/httpsFlood.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { sameBiscuit } from "../../packages/server/test/rig/sameBiscuit.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { keyOf } from "../../packages/tpm/test/fixtures.ts"
+import { alter, Mutation } from "./alteredRequest.ts"
 
 const TIMEOUT = 300_000
 
@@ -128,54 +130,6 @@ describe("keys that are nearly right", () => {
     TIMEOUT
   )
 })
-
-const between = (minimum: number, maximum: number) =>
-  Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
-
-/** One alteration of a request. Places are modulo the length of what is altered. */
-const Mutation = Schema.Struct({
-  field: Schema.Literals(["ek_public", "ak_public", "ak_name", "challenge", "mac"]),
-  how: Schema.Literals(["byte", "cut", "grow", "splice", "drop", "type", "text", "exchange"]),
-  at: between(0, 9999),
-  value: between(1, 255)
-})
-type Mutation = typeof Mutation.Type
-
-type Fields = Readonly<Record<string, string>>
-
-/** The altered body as text; undefined where a field is meant that there is not. */
-const alter = (fields: Fields, { field, how, at, value }: Mutation): string | undefined => {
-  const text = fields[field]
-  if (text === undefined) return undefined
-  const bytes = Buffer.from(text, "hex")
-  const place = at % bytes.length
-  const other = Buffer.from(bytes)
-  const hex = (...parts: ReadonlyArray<Uint8Array>) =>
-    JSON.stringify({ ...fields, [field]: Buffer.concat(parts).toString("hex") })
-  switch (how) {
-    case "byte":
-      other.writeUInt8(other.readUInt8(place) ^ value, place)
-      return hex(other)
-    case "cut":
-      return hex(bytes.subarray(0, place))
-    case "grow":
-      return hex(bytes, Buffer.alloc(1 + at % 40, value))
-    case "splice":
-      return hex(bytes.subarray(0, place), Buffer.from([value]), bytes.subarray(place))
-    case "drop":
-      return JSON.stringify({ ...fields, [field]: undefined })
-    case "type":
-      return JSON.stringify({ ...fields, [field]: [null, at, [text], { hex: text }, true, `${text}g`, ""][at % 7] })
-    case "text": {
-      const whole = JSON.stringify(fields)
-      return whole.slice(0, at % whole.length)
-    }
-    case "exchange": {
-      const names = Object.keys(fields).filter((name) => name !== field)
-      return JSON.stringify({ ...fields, [field]: fields[names[at % names.length] ?? ""] })
-    }
-  }
-}
 
 const mutations = (count: number) => Arbitrary.sampleEffect(Arbitrary.schema(Mutation), { count })
 
@@ -297,6 +251,38 @@ describe("one machine for another", () => {
       assert.isTrue(yield* administration.revoke("test", node.id))
       assert.strictEqual((yield* config(node.tpm.open(recorded))).status, 401)
     }), TIMEOUT)
+
+  it.live(
+    "two servers before one database: each takes the other's challenge, once, and knows at once who was revoked",
+    () =>
+      Effect.gen(function*() {
+        const { node, waiting, challenged, start, pem, cli, folder, ask } = yield* house
+        const second = yield* start()
+        const asked = (path: string, body?: string, token?: string) =>
+          httpsAsk({
+            port: second.port,
+            ca: pem,
+            path,
+            ...body === undefined ? {} : { body },
+            ...token === undefined ? {} : { token }
+          })
+        const used = (token: string) =>
+          Effect.all([ask, asked].map((at) => at("/private/config/resolved/node", undefined, token)), {
+            concurrency: "unbounded"
+          }).pipe(Effect.map((answers) => answers.map(({ status }) => status)))
+        const challenge = yield* challenged
+        assert.deepStrictEqual(yield* used(node.tpm.open(challenge)), [200, 200])
+        const sessions = JSON.stringify(contentOf(folder).match(new RegExp(challenge.challenge, "g")) ?? [])
+        assert.strictEqual(sessions, JSON.stringify([challenge.challenge]), "one session")
+        const { text } = yield* asked("/public/auth", JSON.stringify(waiting.request))
+        const proof = JSON.stringify(waiting.prove((yield* Schema.decodeEffect(Waiting)(text)).proof))
+        assert.strictEqual((yield* ask("/public/proof", proof)).status, 204)
+        assert.strictEqual((yield* asked("/public/proof", proof)).status, 403)
+        assert.strictEqual((yield* cli(["node", "revoke", String(node.id)])).code, 0)
+        assert.deepStrictEqual(yield* used(node.tpm.open(challenge)), [401, 401])
+      }),
+    TIMEOUT
+  )
 
   it.live("a live token ends with its node's being disabled, at the next request", () =>
     Effect.gen(function*() {

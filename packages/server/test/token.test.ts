@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Layer, Redacted, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { loadBiscuit } from "../src/session/biscuitModule.ts"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
 import { sameBiscuit } from "./rig/sameBiscuit.ts"
@@ -17,9 +19,8 @@ const Damage = Schema.Struct({
   letter: Schema.Literals(["A", "b", "0", "-", "_", "", "=", "AA"])
 })
 
-const tokens = Tokens.layer.pipe(
-  Layer.provide(Layer.effect(TokenKey, Effect.map(newTokenKey, (key) => TokenKey.of({ private: key, old: [] }))))
-)
+const tokenKey = Layer.effect(TokenKey, Effect.map(newTokenKey, (key) => TokenKey.of({ private: key, old: [] })))
+const tokens = Tokens.layer.pipe(Layer.provide(tokenKey))
 
 describe("tokens", () => {
   it.effect.prop("say what was put into them", [Claims], ([claims]) =>
@@ -44,4 +45,49 @@ describe("tokens", () => {
         assert.deepStrictEqual(yield* read(Redacted.make(good)), { ...claims, oldKey: false })
       }).pipe(Effect.provide(tokens))
   )
+
+  it.effect("cannot be widened by who holds them: what a later block says is nobody's word", () =>
+    Effect.gen(function*() {
+      const { authorize, mint, read } = yield* Tokens
+      const biscuit = yield* loadBiscuit
+      const claims = { node: NodeId.make(1), epoch: 1, keys, challenge, made: 0 }
+      const token = yield* mint(claims)
+      const key = biscuit.KeyPair.fromPrivateKey(
+        biscuit.PrivateKey.fromString(Redacted.value((yield* TokenKey).private))
+      )
+      const appended = (code: string) => {
+        const block = biscuit.Biscuit.block_builder()
+        block.addCode(code)
+        const parsed = biscuit.Biscuit.fromBase64(Redacted.value(token), key.getPublicKey())
+        return Redacted.make(parsed.appendBlock(block).toBase64())
+      }
+      const standing = { node: claims.node, epoch: 2, keys }
+      for (
+        const code of [
+          "node(2); epoch(2); made(9000000000000);",
+          `standing(1, 1, "${keys}"); time(1970-01-01T00:00:00Z);`,
+          `standing($n, $e, $k) <- node($n), epoch($e), keys($k);`
+        ]
+      ) {
+        const wider = appended(code)
+        assert.deepStrictEqual(yield* read(wider), { ...claims, oldKey: false })
+        yield* authorize(wider, { ...standing, epoch: 1 })
+        yield* Effect.flip(authorize(wider, standing))
+        yield* Effect.flip(authorize(wider, { ...standing, node: NodeId.make(2) }))
+        yield* Effect.flip(authorize(wider, { ...standing, epoch: 1, keys: "00".repeat(32) }))
+      }
+      yield* Effect.flip(authorize(appended("check if false;"), { ...standing, epoch: 1 }))
+      yield* TestClock.adjust("15 minutes")
+      yield* Effect.flip(authorize(token, { ...standing, epoch: 1 }))
+    }).pipe(Effect.provide(Layer.provideMerge(Tokens.layer, Layer.fresh(tokenKey)))))
+
+  it.effect("of another purpose, though this server signed them, are none", () =>
+    Effect.gen(function*() {
+      const { read } = yield* Tokens
+      const biscuit = yield* loadBiscuit
+      const builder = biscuit.Biscuit.builder()
+      builder.addCode(`node(1); epoch(1); keys("${keys}"); challenge("${challenge}"); made(0); purpose("proof");`)
+      const key = biscuit.PrivateKey.fromString(Redacted.value((yield* TokenKey).private))
+      yield* Effect.flip(read(Redacted.make(builder.build(key).toBase64())))
+    }).pipe(Effect.provide(Layer.provideMerge(Tokens.layer, Layer.fresh(tokenKey)))))
 })
