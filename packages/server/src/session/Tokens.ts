@@ -1,5 +1,6 @@
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { createHash } from "node:crypto"
 import { loadBiscuit } from "./biscuitModule.ts"
 import { TOKEN_LIFE } from "./lifetimes.ts"
 import { TokenKey } from "./TokenKey.ts"
@@ -38,6 +39,9 @@ export class TokenInvalid extends Schema.TaggedError<TokenInvalid>()("TokenInval
  * far, and half a second was seen to be passed on a machine with three times the work that it has processors for.
  */
 const LIMITS = { max_facts: 100, max_iterations: 10, max_time_micro: 2_000_000 }
+
+/** How many tokens are known by what they say: signatures of sessions that go on need not be verified to read them. */
+const MOST_READ = 4096
 
 const QUERY = "claims($node, $epoch, $keys, $challenge, $made) <- " +
   "node($node), epoch($epoch), keys($keys), challenge($challenge), made($made), purpose(\"session\")"
@@ -81,6 +85,9 @@ export class Tokens extends Context.Service<Tokens, {
       const oldKeys = key.old.map((old) => publicOf(Redacted.value(old)))
       /** No token of an old key is left by then; whoever has the key could still make some. */
       const oldUntil = (yield* Clock.currentTimeMillis) + TOKEN_LIFE
+
+      /** What the newest tokens say, by their digest. Whether they hold is evaluated each time. */
+      const readBefore = new Map<string, ReadToken>()
 
       /** The token under the first key that signed it; the last key's error where none did. */
       const parse = (token: string, nowMillis: number) => {
@@ -132,10 +139,17 @@ export class Tokens extends Context.Service<Tokens, {
         const text = Redacted.value(token)
         if (text.length === 0) return yield* new TokenInvalid({ message: "the request carries no bearer token" })
         if (text.length > LONGEST || !/^[\w=-]+$/.test(text)) return yield* foreign
+        const digest = createHash("sha256").update(text).digest("base64url")
+        const known = readBefore.get(digest)
+        if (known !== undefined) return known
         const nowMillis = yield* Clock.currentTimeMillis
         const { said, oldKey } = yield* Effect.try({ try: () => claimsOf(text, nowMillis), catch: () => foreign })
         const claims = yield* Schema.decodeUnknownEffect(TokenClaims)(said).pipe(Effect.mapError(() => foreign))
-        return { ...claims, oldKey }
+        const found: ReadToken = { ...claims, oldKey }
+        const [first] = readBefore.keys()
+        if (readBefore.size >= MOST_READ && first !== undefined) readBefore.delete(first)
+        readBefore.set(digest, found)
+        return found
       })
 
       const authorize = Effect.fn("Tokens.authorize")(
