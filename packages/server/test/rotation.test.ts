@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Admission } from "../src/http/Admission.ts"
 import { Administration } from "../src/nodes/Administration.ts"
@@ -8,7 +8,17 @@ import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
 import { biscuitPublicKey } from "./rig/biscuitPublicKey.ts"
 import { enabledMany, node1, specs, tokenOf } from "./rig/Fleet.ts"
+import { httpsAsk } from "./rig/httpsAsk.ts"
+import { runningPatela } from "./rig/runningPatela.ts"
 import { environment, TestApi, testApi } from "./rig/TestApi.ts"
+
+const Sealed = Schema.fromJsonString(Schema.Struct({
+  challenge: Schema.String,
+  blob: Schema.String,
+  secret: Schema.String,
+  token: Schema.String,
+  expires_at: Schema.Int
+}))
 
 /** A server of these keys over the database of the test, as one that was started anew with other settings. */
 const serverOf = Effect.fnUntraced(
@@ -81,6 +91,35 @@ describe("another key", () => {
       assert.include(refused.message, "key 2")
       assert.notInclude(refused.message, "secret")
     }).pipe(Effect.provide(testApi())))
+})
+
+describe("patela run with another key", () => {
+  it.live("goes on with the sessions of the old one, and new ones are of the new", () =>
+    Effect.gen(function*() {
+      const { enrolled, server, start, folder, pem } = yield* runningPatela
+      const { tpm, token } = yield* enrolled
+      const config = (port: number, bearer: string) =>
+        Effect.map(
+          httpsAsk({ port, ca: pem, path: "/private/config/resolved/node", token: bearer }),
+          ({ status }) => status
+        )
+      assert.strictEqual(yield* config(server.port, token), 200)
+      yield* server.stop
+      const PATELA_BISCUIT_KEY = Redacted.value(yield* newTokenKey)
+      const second = yield* start(0, { PATELA_BISCUIT_KEY, PATELA_BISCUIT_OLD_KEYS: `file:${folder}/token.key` })
+      assert.strictEqual(yield* config(second.port, token), 200)
+      const { text } = yield* httpsAsk({
+        port: second.port,
+        ca: pem,
+        path: "/public/auth",
+        body: JSON.stringify(tpm.request)
+      })
+      const renewed = tpm.open(yield* Schema.decodeEffect(Sealed)(text))
+      assert.strictEqual(yield* config(second.port, renewed), 200)
+      yield* second.stop
+      const third = yield* start(0, { PATELA_BISCUIT_KEY })
+      assert.deepStrictEqual([yield* config(third.port, token), yield* config(third.port, renewed)], [401, 200])
+    }), 60_000)
 })
 
 describe("revoking", () => {

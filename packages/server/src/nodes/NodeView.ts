@@ -27,7 +27,8 @@ export const configurationStateOf = (
 }
 
 /** Whether the machine ever showed that it holds its keys: by a proof while it waited, or by using a token. */
-const isProven = ({ proven_at, authenticated_at }: NodeRow): boolean => proven_at !== null || authenticated_at !== null
+export const isProven = ({ proven_at, authenticated_at }: NodeRow): boolean =>
+  proven_at !== null || authenticated_at !== null
 
 /** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
 export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: number, tier: TrustTier) => ({

@@ -44,7 +44,8 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
   yield* Context.get(services, NetworkAdministration).set("test", network)
 
   const cli = (args: ReadonlyArray<string>, stdin?: string) => patela(variables, args, stdin)
-  const start = (port?: number) => runServer(variables, ["--cert", cert, "--key", key], port)
+  const start = (port?: number, more: Variables = {}) =>
+    runServer({ ...variables, ...more }, ["--cert", cert, "--key", key], port)
   const server = yield* start()
   const ask = (path: string, body?: string, token?: string) =>
     httpsAsk({
