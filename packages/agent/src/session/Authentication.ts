@@ -15,6 +15,9 @@ import { classify, type Refusal, ServerRefused, type SessionError, TpmNotReady }
 /** A token is renewed so long before its end, in seconds: a busy TPM and a slow network have their time in it. */
 const BEFORE_THE_END = 120
 
+/** The longest that a server's Retry-After is heeded, in seconds. */
+const LONGEST_WAIT = 60
+
 /** A proof that failed is tried again after a minute, in nanoseconds, and not each time that the server is asked. */
 const PROVE_EVERY = 60_000_000_000n
 
@@ -37,6 +40,8 @@ export class Authentication extends Context.Service<Authentication, {
       if (Option.isSome(kept)) yield* Ref.set(token, kept.value)
       /** The token that was refused last, or that there is none yet. */
       const bad = yield* Ref.make(Option.isSome(kept) ? undefined : yield* Ref.get(token))
+      /** Until when the server is not asked for a challenge, because it said so, and its answer. */
+      const toldToWait = yield* Ref.make<{ readonly until: bigint; readonly answer: Refusal } | undefined>(undefined)
       const provedAt = yield* Ref.make<bigint | undefined>(undefined)
       /** When the token is to be renewed, by the monotonic clock: whatever the time of day is set to meanwhile. */
       const renewAt = yield* Ref.make<bigint | undefined>(undefined)
@@ -90,10 +95,15 @@ export class Authentication extends Context.Service<Authentication, {
       const authenticate = Effect.fn("Authentication.authenticate")(function*() {
         const payload = yield* identity
         const asked = yield* Clock.monotonicTimeNanos
+        const quiet = yield* Ref.get(toldToWait)
+        if (quiet !== undefined && asked < quiet.until) return yield* classify(quiet.answer)
         const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(
-          Effect.tapError((error) =>
-            error._tag === "NodeNotEnabled" && error.proof !== undefined ? prove(payload, error.proof) : Effect.void
-          ),
+          Effect.tapError((error) => {
+            if (error._tag === "NodeNotEnabled" && error.proof !== undefined) return prove(payload, error.proof)
+            if (error._tag !== "TooManyRequests" && error._tag !== "WaitingListFull") return Effect.void
+            const seconds = Math.min(Math.max(0, error.retry_after), LONGEST_WAIT)
+            return Ref.set(toldToWait, { until: asked + BigInt(seconds) * 1_000_000_000n, answer: error })
+          }),
           Effect.catch(classify)
         )
         const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })

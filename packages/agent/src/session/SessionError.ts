@@ -38,10 +38,13 @@ export const classify = (error: Refusal): Effect.Effect<never, SessionError> => 
       return Effect.fail(
         new ServerAway({ message: `the server took back the session: ${error.detail ?? error.message}` })
       )
-    case "HttpClientError":
-    case "SchemaError":
     case "WaitingListFull":
     case "TooManyRequests":
+      return Effect.fail(
+        new ServerAway({ message: `the server takes no more requests for now: ${error.detail ?? error.message}` })
+      )
+    case "HttpClientError":
+    case "SchemaError":
       return Effect.fail(new ServerAway({ message: `no answer from the server: ${error.message}` }))
     default:
       return Effect.fail(new ServerRefused({ message: `the server refused: ${error.detail ?? error.message}` }))
