@@ -73,9 +73,7 @@ export class Authentication extends Context.Service<Authentication, {
             provedAt,
             (last) => last !== undefined && at - last < PROVE_EVERY ? last : at
           )
-          if (before !== undefined && at - before < PROVE_EVERY) {
-            return
-          }
+          if (before !== undefined && at - before < PROVE_EVERY) return
           const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
           const { ek_public, ak_public, ak_name } = keys
           const payload = {

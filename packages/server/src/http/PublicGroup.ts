@@ -32,7 +32,8 @@ const identified = (payload: ProvedKeys) =>
 const FULL_RETRY = 60
 
 /**
- * What anybody can ask. All that it ever writes is a waiting machine, when that was last seen, and that it proved its keys.
+ * What anybody can ask. All that it ever writes is a waiting machine, when that was last seen, that it proved its keys,
+ * and that a vendor's root vouched for an endorsement key. None of it changes which keys a node has, or is taken back.
  */
 export const PublicGroup = HttpApiBuilder.group(
   PatelaApi,
