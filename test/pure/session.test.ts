@@ -1,96 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { KeptToken } from "@patela/agent/session/KeptToken"
-import { ServerClient, SessionToken } from "@patela/agent/session/ServerClient"
-import { Session } from "@patela/agent/session/Session"
-import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Duration, Effect, Fiber, Layer, Redacted, Ref, Stream } from "effect"
-import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { Duration, Effect, Fiber, Ref, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { readFileSync, writeFileSync } from "node:fs"
-import { ClientRequest, IncomingMessage } from "node:http"
 import { createServer } from "node:https"
 import { eventually } from "../../packages/server/test/rig/eventually.ts"
-import { runningPatela } from "../../packages/server/test/rig/runningPatela.ts"
+import { runningPatela, runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { selfSigned } from "../../packages/server/test/rig/selfSigned.ts"
 import { socketsOf } from "../../packages/server/test/rig/socketsOf.ts"
-import { type SoftwareTpm, softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
+import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
+import { answers, house, sessionWith, tpmOf } from "./SessionHouse.ts"
 
 const TIMEOUT = 60_000
 const once = { total: Duration.zero }
-
-/** What of the TPM a session uses, with keys that are in software; `activations` counts how often it was asked to prove. */
-const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
-  const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"))
-  const hex = (data: Uint8Array) => Buffer.from(data).toString("hex")
-  const unused = Effect.die("a session does not use this of a TPM")
-  return Layer.succeed(
-    Tpm,
-    Tpm.of({
-      endorsementKey: Effect.succeed(bytes(keys.request.ek_public)),
-      attestationKey: Effect.succeed({ public: bytes(keys.request.ak_public), name: bytes(keys.request.ak_name) }),
-      activateCredential: ({ blob, secret }) =>
-        Ref.update(activations, (count) => count + 1).pipe(
-          Effect.as(Redacted.make(new Uint8Array(keys.activate(hex(blob), hex(secret)))))
-        ),
-      nvRead: () => unused,
-      nvWrite: () => unused,
-      nvDefine: () => unused,
-      nvUndefine: () => unused,
-      nvPublics: unused,
-      limits: unused,
-      persistentHandles: unused,
-      evictPersistent: () => unused
-    })
-  )
-}
-
-/** Every answer that this process gets over HTTP, as `STATUS PATH`, from Node itself. */
-const answers = Effect.acquireRelease(
-  Effect.sync(() => {
-    const heard: Array<string> = []
-    const listen = (message: unknown) => {
-      if (typeof message !== "object" || message === null) return
-      if (!("request" in message && "response" in message)) return
-      const { request, response } = message
-      if (request instanceof ClientRequest && response instanceof IncomingMessage) {
-        heard.push(`${response.statusCode} ${request.path}`)
-      }
-    }
-    subscribe("http.client.response.finish", listen)
-    return { heard, listen }
-  }),
-  ({ listen }) => Effect.sync(() => unsubscribe("http.client.response.finish", listen))
-).pipe(Effect.map(({ heard }) => ({ take: () => heard.splice(0) })))
-
-const sessionWith = (input: {
-  readonly port: number
-  readonly cert: string
-  readonly token: string
-  readonly tpm: Layer.Layer<Tpm>
-}) =>
-  Layer.build(
-    Session.layer.pipe(
-      Layer.provide(ServerClient.layer({
-        url: new URL(`https://127.0.0.1:${input.port}`),
-        caCertificate: input.cert
-      })),
-      Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layerAt(input.token), input.tpm))
-    )
-  ).pipe(Effect.flatMap((context) => Effect.provide(Session, context)))
-
-/** A server in a process of its own, a machine that it enabled, and that machine's session. */
-const house = Effect.gen(function*() {
-  const patela = yield* runningPatela
-  const { id, tpm } = yield* patela.enrolled
-  const activations = yield* Ref.make(0)
-  const session = yield* sessionWith({
-    port: patela.server.port,
-    cert: patela.cert,
-    token: `${patela.folder}/no-token`,
-    tpm: tpmOf(tpm, activations)
-  })
-  return { ...patela, id, session, activations: Ref.get(activations) }
-})
 
 describe("a session", () => {
   it.live("costs two answers of 304 where nothing changed, and hears what did", () =>
@@ -204,6 +126,69 @@ describe("a session", () => {
       yield* Effect.all([session.config(once), first, report, first], { concurrency: "unbounded" })
       assert.strictEqual(yield* session.config(once), config)
       assert.strictEqual(yield* activations, 2)
+    }), TIMEOUT)
+
+  it.live("proves its keys once while it waits, however often it asks", () =>
+    Effect.gen(function*() {
+      const patela = yield* runningPatela
+      const activations = yield* Ref.make(0)
+      const { take } = yield* answers
+      const session = yield* sessionWith({
+        port: patela.server.port,
+        cert: patela.cert,
+        token: `${patela.folder}/no-token`,
+        tpm: tpmOf(softwareTpm(), activations)
+      })
+      yield* Effect.flip(session.config({ total: Duration.seconds(4) }))
+      assert.deepStrictEqual(take(), ["401 /public/auth", "204 /public/proof", "401 /public/auth", "401 /public/auth"])
+      assert.strictEqual(yield* Ref.get(activations), 1)
+      const { stdout } = yield* patela.cli(["list", "node", "waiting"])
+      assert.include(stdout, " proven ")
+    }), TIMEOUT)
+
+  it.live("asks no earlier than a server that is asked too often says", () =>
+    Effect.gen(function*() {
+      const patela = yield* runningPatelaWith({ PATELA_NEW_PER_SOURCE: "1" })
+      yield* patela.ask("/public/auth", JSON.stringify(softwareTpm().request))
+      const { take } = yield* answers
+      take()
+      const session = yield* sessionWith({
+        port: patela.server.port,
+        cert: patela.cert,
+        token: `${patela.folder}/no-token`,
+        tpm: tpmOf(softwareTpm(), yield* Ref.make(0))
+      })
+      const error = yield* Effect.flip(session.config({ total: Duration.seconds(7) }))
+      assert.include(error.message, "takes no more requests for now")
+      assert.deepStrictEqual(take(), ["429 /public/auth"])
+    }), TIMEOUT)
+
+  it.live("authenticates again by itself after it was revoked", () =>
+    Effect.gen(function*() {
+      const { session, administration, id, cli, activations } = yield* house
+      const config = yield* session.config(once)
+      const said = yield* cli(["node", "revoke", String(id)])
+      assert.include(said.stdout, "stays enabled")
+      assert.strictEqual(yield* session.config(once), config)
+      assert.strictEqual(yield* activations, 2)
+      assert.isTrue((yield* administration.node(id)).enabled)
+    }), TIMEOUT)
+
+  // The node's clock is the test's here and the server's is its own, years apart.
+  it.effect("renews its token ahead of its end, by its own count of time", () =>
+    Effect.gen(function*() {
+      const { session, activations } = yield* house
+      const { take } = yield* answers
+      const config = yield* session.config(once)
+      yield* TestClock.adjust("12 minutes")
+      assert.strictEqual(yield* session.config(once), config)
+      assert.strictEqual(yield* activations, 1)
+      yield* TestClock.adjust("1 minute")
+      take()
+      const asked = Effect.all([session.config(once), session.config(once)], { concurrency: "unbounded" })
+      assert.deepStrictEqual(yield* asked, [config, config])
+      assert.strictEqual(yield* activations, 2, "once for both")
+      assert.deepStrictEqual(take().filter((line) => line.startsWith("401")), [], "before it was refused")
     }), TIMEOUT)
 
   it.live("hears of each new generation, and the end of the stream", () =>

@@ -42,6 +42,7 @@ describe("patela", () => {
       assert.deepInclude(waiting, { status: 401, type: "application/problem+json", protocol: "TLSv1.3" })
       const enabled = yield* patela(variables, ["enable", "1"])
       assert.strictEqual(enabled.code, 0)
+      assert.include(enabled.stdout, "has not shown yet")
       assert.strictEqual((yield* ask("/public/auth", auth)).status, 201)
       yield* patela(variables, ["node", "disable", "1"])
       assert.strictEqual((yield* ask("/public/auth", auth)).status, 401)

@@ -1,13 +1,25 @@
 import type { TokenRefused } from "@patela/domain/api/Problems"
+import type { ProofChallenge } from "@patela/domain/api/Proof"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
+import { Clock, Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
 import { HttpClientError } from "effect/http"
+import { endorsementCertificates } from "./endorsementCertificates.ts"
 import { readHardware } from "./HardwareReader.ts"
 import { KeptToken, TokenKeeper } from "./KeptToken.ts"
 import { openToken } from "./openToken.ts"
+import { proveKeys } from "./proveKeys.ts"
 import { ServerClient, SessionToken } from "./ServerClient.ts"
 import { classify, type Refusal, ServerRefused, type SessionError, TpmNotReady } from "./SessionError.ts"
+
+/** A token is renewed so long before its end, in seconds: a busy TPM and a slow network have their time in it. */
+const BEFORE_THE_END = 120
+
+/** The longest that a server's Retry-After is heeded, in seconds. */
+const LONGEST_WAIT = 60
+
+/** A proof that failed is tried again after a minute, in nanoseconds, and not each time that the server is asked. */
+const PROVE_EVERY = 60_000_000_000n
 
 /** Authentication by the TPM, when a request needs it. */
 export class Authentication extends Context.Service<Authentication, {
@@ -28,6 +40,11 @@ export class Authentication extends Context.Service<Authentication, {
       if (Option.isSome(kept)) yield* Ref.set(token, kept.value)
       /** The token that was refused last, or that there is none yet. */
       const bad = yield* Ref.make(Option.isSome(kept) ? undefined : yield* Ref.get(token))
+      /** Until when the server is not asked for a challenge, because it said so, and its answer. */
+      const toldToWait = yield* Ref.make<{ readonly until: bigint; readonly answer: Refusal } | undefined>(undefined)
+      const provedAt = yield* Ref.make<bigint | undefined>(undefined)
+      /** When the token is to be renewed, by the monotonic clock: whatever the time of day is set to meanwhile. */
+      const renewAt = yield* Ref.make<bigint | undefined>(undefined)
       // Two requests whose token ended would both ask the TPM, which does one thing at a time.
       const alone = yield* Semaphore.make(1)
 
@@ -37,18 +54,56 @@ export class Authentication extends Context.Service<Authentication, {
         if (before !== undefined) return before
         const endorsement = yield* tpm.endorsementKey
         const attestation = yield* tpm.attestationKey
+        const certificates = yield* endorsementCertificates(hex(endorsement)).pipe(Effect.provideService(Tpm, tpm))
         const request: AuthRequest = {
           ek_public: hex(endorsement),
           ak_public: hex(attestation.public),
-          ak_name: hex(attestation.name)
+          ak_name: hex(attestation.name),
+          ...certificates.length === 0 ? {} : { ek_certificates: certificates.map(hex) }
         }
         yield* Ref.set(known, request)
         return request
       }).pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
 
+      /** Tells the person who looks at the waiting list that it is this TPM. The server asks until it was told. */
+      const prove = Effect.fn("Authentication.prove")(
+        function*(keys: AuthRequest, challenge: ProofChallenge) {
+          const at = yield* Clock.monotonicTimeNanos
+          const before = yield* Ref.getAndUpdate(
+            provedAt,
+            (last) => last !== undefined && at - last < PROVE_EVERY ? last : at
+          )
+          if (before !== undefined && at - before < PROVE_EVERY) return
+          const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
+          const { ek_public, ak_public, ak_name } = keys
+          const payload = {
+            ek_public,
+            ak_public,
+            ak_name,
+            challenge: challenge.challenge,
+            mac: proveKeys(challenge, keys, key)
+          }
+          yield* client.public.proof({ payload })
+        },
+        Effect.catch(({ message }) =>
+          Effect.logWarning(`the server has no proof of this machine's keys yet: ${message}`)
+        )
+      )
+
       const authenticate = Effect.fn("Authentication.authenticate")(function*() {
         const payload = yield* identity
-        const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(Effect.catch(classify))
+        const asked = yield* Clock.monotonicTimeNanos
+        const quiet = yield* Ref.get(toldToWait)
+        if (quiet !== undefined && asked < quiet.until) return yield* classify(quiet.answer)
+        const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(
+          Effect.tapError((error) => {
+            if (error._tag === "NodeNotEnabled" && error.proof !== undefined) return prove(payload, error.proof)
+            if (error._tag !== "TooManyRequests" && error._tag !== "WaitingListFull") return Effect.void
+            const seconds = Math.min(Math.max(0, error.retry_after), LONGEST_WAIT)
+            return Ref.set(toldToWait, { until: asked + BigInt(seconds) * 1_000_000_000n, answer: error })
+          }),
+          Effect.catch(classify)
+        )
         const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
           .pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))
         const opened = yield* openToken(challenge, payload, key).pipe(
@@ -57,8 +112,21 @@ export class Authentication extends Context.Service<Authentication, {
         yield* Ref.set(token, opened)
         yield* keeper.keep(opened)
         yield* client.private.specs({ payload: yield* readHardware }).pipe(Effect.catch(classify))
+        yield* Ref.set(renewAt, asked + BigInt(Math.max(0, challenge.token_life - BEFORE_THE_END)) * 1_000_000_000n)
         yield* Ref.set(bad, undefined)
       })
+
+      const nearItsEnd = Effect.gen(function*() {
+        const time = yield* Ref.get(renewAt)
+        return time !== undefined && (yield* Clock.monotonicTimeNanos) >= time
+      })
+
+      /** Ahead of its end; where that fails the token may still be good, and the server says when it is not. */
+      const renewEarly = Effect.gen(function*() {
+        if (!(yield* nearItsEnd)) return
+        yield* Ref.set(renewAt, undefined)
+        yield* Effect.ignore(authenticate())
+      }).pipe(alone.withPermit)
 
       /** A token that is not `used`, which was refused: another request may have asked for it by now. */
       const renew = Effect.fnUntraced(function*(used: Redacted.Redacted<string>) {
@@ -71,6 +139,7 @@ export class Authentication extends Context.Service<Authentication, {
         request: Effect.Effect<A, E | TokenRefused>
       ): Effect.Effect<A, SessionError> =>
         Effect.gen(function*() {
+          if (yield* nearItsEnd) yield* renewEarly
           const used = yield* Ref.get(token)
           if ((yield* Ref.get(bad)) === undefined) {
             const first = yield* Effect.result(onLiveSocket(request))

@@ -29,12 +29,22 @@ export const classify = (error: Refusal): Effect.Effect<never, SessionError> => 
     case "ServerAway":
       return Effect.fail(new ServerAway({ message: error.message }))
     case "NodeNotEnabled":
+    case "TierTooLow":
       return Effect.fail(
         new WaitingForApproval({ message: error.detail ?? "the server has not enabled this node yet" })
       )
+    case "TokenRefused":
+      // Of a token that was just made: the node was revoked meanwhile, or servers' clocks differ. The next may be good.
+      return Effect.fail(
+        new ServerAway({ message: `the server took back the session: ${error.detail ?? error.message}` })
+      )
+    case "WaitingListFull":
+    case "TooManyRequests":
+      return Effect.fail(
+        new ServerAway({ message: `the server takes no more requests for now: ${error.detail ?? error.message}` })
+      )
     case "HttpClientError":
     case "SchemaError":
-    case "WaitingListFull":
       return Effect.fail(new ServerAway({ message: `no answer from the server: ${error.message}` }))
     default:
       return Effect.fail(new ServerRefused({ message: `the server refused: ${error.detail ?? error.message}` }))

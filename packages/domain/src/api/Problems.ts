@@ -1,10 +1,22 @@
+import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
+import { ProofChallenge } from "./Proof.ts"
 
-/** The node is known and waits for a person to enable it. The agent asks again every three seconds. */
+/**
+ * The node is known and waits for a person to enable it. The agent asks again every three seconds. `proof` is there as
+ * long as the machine did not prove that it holds its keys: a credential for POST /public/proof.
+ */
 export class NodeNotEnabled extends HttpApiError.Problem<NodeNotEnabled>()("NodeNotEnabled", {
   type: "urn:patela:problem:node-not-enabled",
   status: 401,
   title: "Node not yet enabled"
+}, { proof: Schema.optionalKey(ProofChallenge) }) {}
+
+/** A proof of possession does not hold, is too late, or is not asked for. Nothing was changed. */
+export class ProofRefused extends HttpApiError.Problem<ProofRefused>()("ProofRefused", {
+  type: "urn:patela:problem:proof-refused",
+  status: 403,
+  title: "Proof refused"
 }) {}
 
 /** The bearer token is missing, expired, forged, of an earlier epoch, or its node was disabled. */
@@ -21,12 +33,22 @@ export class IdentityRefused extends HttpApiError.Problem<IdentityRefused>()("Id
   title: "Identity refused"
 }) {}
 
-/** The waiting list is full: a person must enable or remove machines before new ones are taken. */
+/** Seconds until asking again may help; the header Retry-After says the same (RFC 9110, section 10.2.3). */
+const retryAfter = { retry_after: Schema.Int }
+
+/** The waiting list is full: a person must enable some, or machines leave it, before new ones are taken. */
 export class WaitingListFull extends HttpApiError.Problem<WaitingListFull>()("WaitingListFull", {
   type: "urn:patela:problem:waiting-list-full",
   status: 429,
   title: "Waiting list full"
-}) {}
+}, retryAfter) {}
+
+/** Asked too often, by this source or by all together. */
+export class TooManyRequests extends HttpApiError.Problem<TooManyRequests>()("TooManyRequests", {
+  type: "urn:patela:problem:too-many-requests",
+  status: 429,
+  title: "Too many requests"
+}, retryAfter) {}
 
 /** The server cannot give this node its relays, for `detail`: a pool is exhausted, or a setting is missing. */
 export class AllocationFailed extends HttpApiError.Problem<AllocationFailed>()("AllocationFailed", {
@@ -40,4 +62,11 @@ export class SpecsMissing extends HttpApiError.Problem<SpecsMissing>()("SpecsMis
   type: "urn:patela:problem:specs-missing",
   status: 409,
   title: "Specs missing"
+}) {}
+
+/** Too little is known of where the node's endorsement key is: `detail` has its hash and what a person may do. */
+export class TierTooLow extends HttpApiError.Problem<TierTooLow>()("TierTooLow", {
+  type: "urn:patela:problem:tier-too-low",
+  status: 403,
+  title: "Tier too low"
 }) {}

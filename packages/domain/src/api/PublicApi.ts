@@ -1,30 +1,52 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { IdentityRefused, NodeNotEnabled, WaitingListFull } from "./Problems.ts"
+import { HexText } from "./HexText.ts"
+import {
+  IdentityRefused,
+  NodeNotEnabled,
+  ProofRefused,
+  TierTooLow,
+  TooManyRequests,
+  WaitingListFull
+} from "./Problems.ts"
+import { Proof, type ProvedKeys } from "./Proof.ts"
 
-/** Bytes as lower- or upper-case hex, bounded: the largest TPM structure sent here is far below a kilobyte. */
-const HexText = Schema.String.pipe(
+/** A certificate, DER as hex: those of endorsement keys and their issuers have one to two KiB. */
+const CertificateText = Schema.String.pipe(
   Schema.check(
     Schema.isPattern(/^(?:[0-9a-fA-F]{2})+$/, { message: "expected hexadecimal digits, two for each byte" }),
-    Schema.isMaxLength(4096)
+    Schema.isMaxLength(8192)
   )
 )
 
 /** Who asks: the public areas as TPM2B_PUBLIC (TPM 2.0 part 2, 12.2.5) and the Name of the AK (part 1, 16), in hex. */
-export const AuthRequest = Schema.Struct({ ek_public: HexText, ak_public: HexText, ak_name: HexText })
+const keyFields = { ek_public: HexText, ak_public: HexText, ak_name: HexText }
+
+/** With the certificate of the endorsement key where the TPM has one, and then those between it and a vendor's root. */
+export const AuthRequest = Schema.Struct({
+  ...keyFields,
+  ek_certificates: Schema.optionalKey(Schema.Array(CertificateText).pipe(Schema.check(Schema.isMaxLength(5))))
+})
 export type AuthRequest = typeof AuthRequest.Type
+
+/** A waiting machine's proof, with the keys that it is about. */
+export const ProofRequest = Schema.Struct({ ...keyFields, ...Proof.fields })
+export type ProofRequest = typeof ProofRequest.Type
 
 /**
  * The challenge. `blob` is a TPM2B_ID_OBJECT and `secret` a TPM2B_ENCRYPTED_SECRET (TPM 2.0 part 1, 24): activating
  * them gives a 32-byte key. `token` is the Biscuit under that key, AES-256-GCM as nonce (12 bytes) || ciphertext || tag
- * (16 bytes), with `sealedWith` as associated data. `expires_at` is the challenge's end in Unix seconds.
+ * (16 bytes), with `sealedWith` as associated data. `expires_at` is the challenge's end in Unix seconds by the server's
+ * clock: until then the token must have been used once. `token_life` is how long the token is good for, in seconds from
+ * this answer on: what a node counts by, for its clock may be anything.
  */
 const challengeFields = {
   challenge: HexText,
   blob: HexText,
   secret: HexText,
   token: HexText,
-  expires_at: Schema.Int
+  expires_at: Schema.Int,
+  token_life: Schema.Int
 }
 
 /** 201: this node never authenticated before. */
@@ -43,7 +65,7 @@ export type Challenge = typeof FirstChallenge.Type | typeof ReturningChallenge.T
  */
 export const sealedWith = (
   challenge: { readonly challenge: string; readonly expires_at: number },
-  request: AuthRequest
+  request: ProvedKeys
 ): string =>
   ["patela challenge v1", challenge.challenge, request.ek_public, request.ak_public, request.ak_name]
     .map((part) => part.toLowerCase())
@@ -51,9 +73,14 @@ export const sealedWith = (
     .join("\n")
 
 export class PublicApi extends HttpApiGroup.make("public").add(
+  HttpApiEndpoint.post("proof", "/proof", {
+    payload: ProofRequest,
+    success: HttpApiSchema.NoContent,
+    error: [IdentityRefused, ProofRefused, TooManyRequests]
+  }),
   HttpApiEndpoint.post("auth", "/auth", {
     payload: AuthRequest,
     success: [FirstChallenge, ReturningChallenge],
-    error: [NodeNotEnabled, IdentityRefused, WaitingListFull]
+    error: [NodeNotEnabled, TierTooLow, IdentityRefused, WaitingListFull, TooManyRequests]
   })
 ).prefix("/public") {}

@@ -10,6 +10,7 @@ import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
 import { Settings } from "../settings/Settings.ts"
 import * as Store from "../store/Store.ts"
 import { TorrcLayers } from "../torrc/TorrcLayers.ts"
+import { TrustPolicy } from "../trust/TrustPolicy.ts"
 
 const repositories = Layer.mergeAll(
   Nodes.layer,
@@ -24,7 +25,8 @@ const repositories = Layer.mergeAll(
 export const StoreServicesNoDatabase = Layer.mergeAll(
   TorrcLayers.layer,
   NetworkAdministration.layer,
-  RelayAdministration.layer
+  RelayAdministration.layer,
+  TrustPolicy.layer
 ).pipe(
   Layer.provideMerge(Administration.layer),
   Layer.provideMerge(repositories)

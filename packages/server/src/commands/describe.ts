@@ -27,9 +27,23 @@ const memoryText = (bytes: number | null): string => bytes === null ? "-" : `${(
 
 const known = (value: string | number | null): string => value === null ? "-" : plain(String(value))
 
+const provenText = ({ proven }: NodeView): string => proven ? "proven" : "unproven"
+
 export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
   table(
-    ["ID", "STATE", "CONFIGURATION", "HOSTNAME", "CPUS", "MEMORY", "RELAYS", "LAST SEEN (UTC)", "EK FINGERPRINT"],
+    [
+      "ID",
+      "STATE",
+      "CONFIGURATION",
+      "HOSTNAME",
+      "CPUS",
+      "MEMORY",
+      "RELAYS",
+      "KEYS",
+      "TIER",
+      "LAST SEEN (UTC)",
+      "EK SHA-256"
+    ],
     nodes.map((node) => [
       String(node.id),
       stateText(node.state),
@@ -38,8 +52,10 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       known(node.n_cpus),
       memoryText(node.memory),
       String(node.relays.length),
+      provenText(node),
+      node.tier,
       node.last_seen.slice(0, 19).replace("T", " "),
-      node.ek_fingerprint
+      node.ek_sha256
     ])
   )
 
@@ -78,6 +94,7 @@ export const nodeText = (node: NodeView): string =>
     ["last seen", node.last_seen],
     ["authenticated", known(node.authenticated_at)],
     ["reported", known(node.reported_at)],
-    ["EK fingerprint", node.ek_fingerprint],
+    ["keys", `${provenText(node)}, ${node.tier}`],
+    ["EK SHA-256", node.ek_sha256],
     ["AK name", node.ak_name]
   ])

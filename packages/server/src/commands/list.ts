@@ -5,6 +5,7 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { nodeView } from "../nodes/NodeView.ts"
 import { Relays } from "../relays/Relays.ts"
 import { relayView } from "../relays/RelayView.ts"
+import { TrustPolicy } from "../trust/TrustPolicy.ts"
 import { nodeTable, relayTable } from "./describe.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { printJson } from "./print.ts"
@@ -31,15 +32,12 @@ export const list = Command.make(
     const relayRows = yield* (yield* Relays).list
     const current = yield* (yield* Generation).current
     const text = Option.getOrElse(filter, () => "").toLowerCase()
-    const nodes = nodeRows
-      .map((node) =>
-        nodeView(
-          node,
-          relayRows.filter((relay) => relay.node_id === node.id).map((relay) => relay.name),
-          current
-        )
-      )
-      .filter((node) => holds(node, text))
+    const { tier } = yield* TrustPolicy
+    const views = yield* Effect.forEach(nodeRows, (node) => {
+      const names = relayRows.filter((relay) => relay.node_id === node.id).map((relay) => relay.name)
+      return Effect.map(tier(node), (found) => nodeView(node, names, current, found))
+    })
+    const nodes = views.filter((node) => holds(node, text))
     const relays = relayRows.map(relayView).filter((relay) => holds(relay, text))
     const wanted = { ...what === "relay" ? {} : { nodes }, ...what === "node" ? {} : { relays } }
     if (json) return yield* printJson(wanted)

@@ -5,11 +5,12 @@ import { Administration } from "../nodes/Administration.ts"
 import { NODE_SETTINGS, overridesOf, settingText } from "../nodes/NodeSetting.ts"
 import { nodeView } from "../nodes/NodeView.ts"
 import { Relays } from "../relays/Relays.ts"
+import { TrustPolicy } from "../trust/TrustPolicy.ts"
 import { administrator } from "./administrator.ts"
 import { nodeText } from "./describe.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { nodeIdArgument } from "./nodeIdArgument.ts"
-import { nodeDisable, nodeEnable } from "./nodeState.ts"
+import { nodeDisable, nodeEnable, nodeRevoke } from "./nodeState.ts"
 import { printJson } from "./print.ts"
 import { StoreServices } from "./StoreServices.ts"
 
@@ -19,7 +20,8 @@ const show = Command.make(
   Effect.fn("node.show")(function*({ id, json }) {
     const node = yield* (yield* Administration).node(id)
     const relays = yield* (yield* Relays).ofNode(id)
-    const view = nodeView(node, relays.map((relay) => relay.name), yield* (yield* Generation).current)
+    const tier = yield* (yield* TrustPolicy).tier(node)
+    const view = nodeView(node, relays.map((relay) => relay.name), yield* (yield* Generation).current, tier)
     yield* json ? printJson(view) : Console.log(nodeText(view))
   })
 ).pipe(
@@ -78,5 +80,5 @@ const get = Command.make(
 
 export const node = Command.make("node").pipe(
   Command.withDescription("Look at nodes and decide about them"),
-  Command.withSubcommands([nodeEnable, nodeDisable, show, set, get])
+  Command.withSubcommands([nodeEnable, nodeDisable, nodeRevoke, show, set, get])
 )

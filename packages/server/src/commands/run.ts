@@ -1,10 +1,13 @@
 import { Config, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Pools } from "../allocate/Pools.ts"
+import { AuthLimits } from "../limits/AuthLimits.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
 import { TokenKey } from "../session/TokenKey.ts"
 import { Settings } from "../settings/Settings.ts"
 import { unfitNetwork } from "../settings/unfitNetwork.ts"
+import { EndorsementRoots } from "../trust/EndorsementRoots.ts"
+import { TrustPolicy } from "../trust/TrustPolicy.ts"
 import { CommandFailed } from "./CommandFailed.ts"
 import { StoreServices } from "./StoreServices.ts"
 
@@ -15,6 +18,13 @@ const checkSettings = Effect.gen(function*() {
   const missing: Array<string> = []
   if (Option.isNone(yield* settings.torrc)) {
     missing.push("There is no default torrc. Import one: patela torrc import FILE default")
+  }
+  const lowest = yield* (yield* TrustPolicy).lowest
+  if (lowest === "certified" && (yield* EndorsementRoots).count === 0) {
+    missing.push(
+      "The lowest tier is certified, and no vendor's root is known. Set PATELA_EK_ROOTS to a folder of root " +
+        "certificates, or accept less: patela policy tier allow-listed"
+    )
   }
   const network = yield* settings.network
   if (Option.isNone(network)) {
@@ -59,13 +69,16 @@ export const run = Command.make(
 ).pipe(
   Command.withDescription(
     "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, PATELA_FIRST_V4, PATELA_PREFIX_V4, and " +
-      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST"
+      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_EK_ROOTS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST, PATELA_WAITING_DAYS, PATELA_NEW_PER_SOURCE, PATELA_NEW_IN_ALL, " +
+      "PATELA_AUTH_PER_NODE"
   ),
   Command.withShortDescription("Serve the nodes over HTTPS"),
   Command.withExamples([
     { command: "patela run --host 0.0.0.0 --port 8020 --cert cert.pem --key key.pem", description: "Serve" }
   ]),
   Command.provide(
-    Layer.mergeAll(Pools.layer, TokenKey.layer, WaitingBound.layer).pipe(Layer.provideMerge(StoreServices))
+    Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, Pools.layer, TokenKey.layer, WaitingBound.layer).pipe(
+      Layer.provideMerge(StoreServices)
+    )
   )
 )

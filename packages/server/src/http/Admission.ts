@@ -2,13 +2,23 @@ import { TokenRefused } from "@patela/domain/api/Problems"
 import { Context, Effect, Layer, Option, type Redacted } from "effect"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
+import { keysDigest } from "../session/keysDigest.ts"
+import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
+import { Trust } from "../trust/Trust.ts"
 
 const refused = (detail: string) => new TokenRefused({ detail })
 
+const NO_SESSION = {
+  "used or ended": "the challenge of this token was used, and its session has ended; authenticate again",
+  "old key": "this token was made with an old key, which begins no session any more; authenticate again",
+  "too late": "the challenge of this token was not used within 60 seconds; authenticate again"
+} as const
+
 /**
- * Admits a token that verifies, whose node is enabled now, and since which no epoch began. All three are looked up each
- * time, so that disabling a node works at once.
+ * Admits a token that this server signed, whose checks hold for its node as it stands now, and whose challenge began the
+ * session that it is in. All is looked up each time, so that disabling, revoking and a
+ * stricter policy work at once.
  */
 export class Admission extends Context.Service<Admission, {
   readonly admit: (token: Redacted.Redacted<string>) => Effect.Effect<NodeRow, TokenRefused>
@@ -18,14 +28,21 @@ export class Admission extends Context.Service<Admission, {
     Effect.gen(function*() {
       const tokens = yield* Tokens
       const nodes = yield* Nodes
+      const sessions = yield* Sessions
+      const trust = yield* Trust
       return Admission.of({
         admit: Effect.fn("Admission.admit")(function*(token: Redacted.Redacted<string>) {
-          const claims = yield* tokens.verify(token).pipe(Effect.mapError(({ message }) => refused(message)))
+          const claims = yield* tokens.read(token).pipe(Effect.mapError(({ message }) => refused(message)))
           const node = Option.getOrUndefined(yield* Effect.orDie(nodes.find(claims.node)))
           if (node === undefined || !node.enabled) return yield* refused("the node of this token is not enabled")
-          if (node.epoch !== claims.epoch) {
-            return yield* refused("the node was disabled or enabled since this token was made; authenticate again")
-          }
+          yield* tokens.authorize(token, { node: node.id, epoch: node.epoch, keys: keysDigest(node) }).pipe(
+            Effect.mapError(({ message }) => refused(message))
+          )
+          const none = yield* Effect.orDie(sessions.enter(claims))
+          if (Option.isSome(none)) return yield* refused(NO_SESSION[none.value])
+          yield* trust.accept(node).pipe(
+            Effect.catchTags({ StoreFailed: Effect.die, TierTooLow: ({ message }) => refused(message) })
+          )
           return node
         })
       })

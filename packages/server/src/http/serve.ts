@@ -3,8 +3,12 @@ import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Allocator } from "../allocate/Allocator.ts"
 import { Report } from "../nodes/Report.ts"
+import { waitingSweep } from "../nodes/waitingSweep.ts"
+import { Proofs } from "../session/Proofs.ts"
+import { Sessions } from "../session/Sessions.ts"
 import { Tokens } from "../session/Tokens.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
+import { Trust } from "../trust/Trust.ts"
 import { Admission } from "./Admission.ts"
 import { EventStreams } from "./EventStreams.ts"
 import * as HttpsServer from "./HttpsServer.ts"
@@ -18,7 +22,7 @@ export const sessionServices = Layer.mergeAll(
   Report.layer,
   ResolvedConfig.layer,
   EventStreams.layer,
-  Layer.provideMerge(Admission.layer, Tokens.layer)
+  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer, Proofs.layer, Trust.layer))
 )
 
 const announce = Effect.gen(function*() {
@@ -40,7 +44,7 @@ export const serve = Effect.fn("serve")(function*(input: {
 }) {
   const { host, port } = input
   const certificate = yield* HttpsServer.readCertificate(input.certPath, input.keyPath)
-  const server = Layer.mergeAll(Layer.effectDiscard(announce), endStreams).pipe(
+  const server = Layer.mergeAll(Layer.effectDiscard(announce), Layer.effectDiscard(waitingSweep), endStreams).pipe(
     Layer.provideMerge(HttpsServer.layer(certificate, { host, port })),
     Layer.provide(sessionServices)
   )

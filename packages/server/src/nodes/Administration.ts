@@ -30,6 +30,8 @@ export class Administration extends Context.Service<Administration, {
     id: NodeId,
     enabled: boolean
   ) => Effect.Effect<boolean, NodeUnknown | StoreFailed>
+  /** Ends every token of a node, which then has to authenticate again; whether it had any. */
+  readonly revoke: (who: string, id: NodeId) => Effect.Effect<boolean, NodeUnknown | StoreFailed>
   readonly set: (
     who: string,
     id: NodeId,
@@ -66,6 +68,21 @@ export class Administration extends Context.Service<Administration, {
         return true
       })
 
+      const revoke = Effect.fn("Administration.revoke")(function*(who: string, id: NodeId) {
+        const { enabled, epoch } = yield* node(id)
+        if (!enabled) return false
+        yield* sql.withTransaction(Effect.andThen(
+          nodes.startEpoch(id),
+          audit.record({
+            who,
+            what: `node ${id}: tokens revoked`,
+            before: `epoch ${epoch}`,
+            after: `epoch ${epoch + 1}`
+          })
+        )).pipe(asStoreFailed("revoke a node's tokens"))
+        return true
+      })
+
       const set = Effect.fn("Administration.set")(
         function*(who: string, id: NodeId, setting: NodeSetting, value: string) {
           const before = overridesOf(yield* node(id))
@@ -85,7 +102,7 @@ export class Administration extends Context.Service<Administration, {
         }
       )
 
-      return Administration.of({ node, setEnabled, set })
+      return Administration.of({ node, setEnabled, revoke, set })
     })
   )
 }

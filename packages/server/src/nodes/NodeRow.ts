@@ -8,6 +8,7 @@ const Text = Schema.NullOr(Schema.String)
  * A machine as the server knows it. Keys are lower-case hex, times UTC in ISO 8601, memory bytes. The hardware is null
  * until the node reported it. `authenticated_at` is the first time that one of its tokens was used. `generation` is
  * that of the configuration which the node says it was brought to, `rolled_back` why it took a newer one back.
+ * `proven_at` is when it proved, while it waited, that it holds the keys. `ek_root` is the SHA-256 of the root certificate that vouched for its endorsement key.
  */
 export const NodeRow = Schema.Struct({
   id: NodeId,
@@ -31,7 +32,9 @@ export const NodeRow = Schema.Struct({
   relays_override: Schema.NullOr(Whole),
   geoip_override: Schema.NullOr(Flag),
   generation: Schema.NullOr(Whole),
-  rolled_back: Text
+  rolled_back: Text,
+  proven_at: Text,
+  ek_root: Text
 })
 export type NodeRow = typeof NodeRow.Type
 
@@ -41,3 +44,7 @@ export interface NodeIdentity {
   readonly ak_public: string
   readonly ak_name: string
 }
+
+/** Whether a proof is asked of a machine: it waits, and gave none yet. */
+export const mayProve = ({ enabled, epoch, proven_at }: NodeRow): boolean =>
+  !enabled && epoch === 1 && proven_at === null

@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto"
+import { ekHashOf } from "../trust/EkHash.ts"
+import type { TrustTier } from "../trust/TrustTier.ts"
 import type { NodeRow } from "./NodeRow.ts"
 
 /** `waiting`: never enabled. `disabled`: was enabled once. */
@@ -8,8 +9,7 @@ export const stateOf = (node: Pick<NodeRow, "enabled" | "epoch">): NodeState =>
   node.enabled ? "enabled" : node.epoch === 1 ? "waiting" : "disabled"
 
 /** The first 16 hex digits of SHA-256 over the EK's TPM2B_PUBLIC: short enough to compare with a label by eye. */
-export const ekFingerprint = (ekPublic: string): string =>
-  createHash("sha256").update(Buffer.from(ekPublic, "hex")).digest("hex").slice(0, 16)
+export const ekFingerprint = (ekPublic: string): string => ekHashOf(ekPublic).slice(0, 16)
 
 /**
  * How a node stands to the configuration. `unknown`: it never said. `behind`: it was last brought to an older one.
@@ -26,8 +26,12 @@ export const configurationStateOf = (
   return generation === current ? "current" : generation < current ? "behind" : "ahead"
 }
 
+/** Whether the machine ever showed that it holds its keys: by a proof while it waited, or by using a token. */
+export const isProven = ({ proven_at, authenticated_at }: NodeRow): boolean =>
+  proven_at !== null || authenticated_at !== null
+
 /** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
-export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: number) => ({
+export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: number, tier: TrustTier) => ({
   id: node.id,
   state: stateOf(node),
   configuration: {
@@ -49,6 +53,9 @@ export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: 
   last_seen: node.last_seen,
   authenticated_at: node.authenticated_at,
   reported_at: node.reported_at,
+  proven: isProven(node),
+  tier,
+  ek_sha256: ekHashOf(node.ek_public),
   ek_fingerprint: ekFingerprint(node.ek_public),
   ak_name: node.ak_name
 })

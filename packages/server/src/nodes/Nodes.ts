@@ -7,7 +7,7 @@ import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now, Whole } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { type NodeIdentity, NodeRow } from "./NodeRow.ts"
-import { roomNeeded, waitingExpiry } from "./waitingList.ts"
+import { quietSince, roomNeeded, waitingExpiry } from "./waitingList.ts"
 
 /** A setting of one node that overrides what holds for all; null gives the common value back. */
 export interface NodeOverrides {
@@ -15,14 +15,33 @@ export interface NodeOverrides {
   readonly geoip_override: boolean | null
 }
 
-/** The machines. Only `enlist` is reached by requests that are not authenticated, and it never changes a known one. */
+/** How exact `last_seen` is, in milliseconds: a write for every request would be most of what the database does. */
+const SEEN_EVERY = 10_000
+
+/** How many machines may wait, and for how many days one is listed that does not ask any more. */
+export interface WaitingLimit {
+  readonly machines: number
+  readonly days: number
+}
+
+/** The machines. Only `known` and `enlist` are reached by requests that are not authenticated, and they never change a known one. */
 export class Nodes extends Context.Service<Nodes, {
   readonly find: (id: NodeId) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   readonly list: Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
-  /** The machine with exactly these keys, stored as waiting where it is new; none where the waiting list is full. */
-  readonly enlist: (identity: NodeIdentity, bound: number) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** The machine with exactly these keys. */
+  readonly known: (identity: NodeIdentity) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** The same, stored as waiting where it is new; none where the waiting list is full. */
+  readonly enlist: (identity: NodeIdentity, bound: WaitingLimit) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** Notes that a waiting machine proved its keys; whether it had not before. */
+  readonly prove: (id: NodeId) => Effect.Effect<boolean, StoreFailed>
+  /** Notes the root certificate that vouched for a machine's endorsement key, by its SHA-256. */
+  readonly saveRoot: (id: NodeId, root: string) => Effect.Effect<void, StoreFailed>
+  /** Drops the machines that waited too long: how many. */
+  readonly dropExpired: (bound: WaitingLimit) => Effect.Effect<number, StoreFailed>
   /** Every change of `enabled` starts a new epoch, which ends the tokens of the one before. */
   readonly setEnabled: (id: NodeId, enabled: boolean) => Effect.Effect<void, StoreFailed>
+  /** Starts a new epoch and changes nothing else. */
+  readonly startEpoch: (id: NodeId) => Effect.Effect<void, StoreFailed>
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
   readonly saveSpecs: (id: NodeId, specs: HardwareSpecs) => Effect.Effect<void, StoreFailed>
@@ -60,37 +79,84 @@ export class Nodes extends Context.Service<Nodes, {
 
       const find = Effect.fn("Nodes.find")((id: NodeId) => byId(id).pipe(asStoreFailed("read a node")))
 
-      const makeRoom = Effect.fnUntraced(function*(bound: number) {
-        const count = Effect.map(Effect.catchTag(waiting(), "NoSuchElementError", Effect.die), (row) => row.waiting)
-        if (!roomNeeded(yield* count, bound)) return true
-        const expiry = waitingExpiry(yield* Clock.currentTimeMillis)
+      const countWaiting = Effect.map(
+        Effect.catchTag(waiting(), "NoSuchElementError", Effect.die),
+        (row) => row.waiting
+      )
+      const deleteExpired = Effect.fnUntraced(function*({ days }: WaitingLimit) {
+        const expiry = waitingExpiry(yield* Clock.currentTimeMillis, days)
         yield* sql`DELETE FROM nodes WHERE enabled = 0 AND epoch = 1 AND last_seen < ${expiry}`
-        return !roomNeeded(yield* count, bound)
       })
 
-      const insert = Effect.fnUntraced(function*(identity: NodeIdentity, bound: number) {
+      const dropExpired = Effect.fn("Nodes.dropExpired")(
+        function*(bound: WaitingLimit) {
+          const before = yield* countWaiting
+          yield* deleteExpired(bound)
+          return before - (yield* countWaiting)
+        },
+        sql.withTransaction,
+        asStoreFailed("drop machines that waited too long")
+      )
+
+      const makeRoom = Effect.fnUntraced(function*(bound: WaitingLimit) {
+        yield* deleteExpired(bound)
+        if (!roomNeeded(yield* countWaiting, bound.machines)) return true
+        const quiet = quietSince(yield* Clock.currentTimeMillis)
+        yield* sql`DELETE FROM nodes WHERE enabled = 0 AND epoch = 1 AND proven_at IS NULL AND last_seen < ${quiet}`
+        return !roomNeeded(yield* countWaiting, bound.machines)
+      })
+
+      const insert = Effect.fnUntraced(function*(identity: NodeIdentity, bound: WaitingLimit) {
         const known = yield* byKeys(identity)
         if (Option.isSome(known)) return known
         if (!(yield* makeRoom(bound))) return Option.none<NodeRow>()
-        const seen = yield* now
-        yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: seen, last_seen: seen })}`
+        const at = yield* now
+        yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: at, last_seen: at })}`
         return yield* byKeys(identity)
       }, sql.withTransaction)
 
-      const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: number) {
-        const known = yield* byKeys(identity)
-        if (Option.isNone(known)) return yield* insert(identity, bound)
-        yield* sql`UPDATE nodes SET last_seen = ${yield* now} WHERE id = ${known.value.id}`
-        return known
+      const isOld = (lastSeen: string) =>
+        Effect.map(Clock.currentTimeMillis, (millis) => lastSeen <= new Date(millis - SEEN_EVERY).toISOString())
+      const seen = Effect.fnUntraced(function*(id: NodeId) {
+        yield* sql`UPDATE nodes SET last_seen = ${yield* now} WHERE id = ${id}`
+      })
+
+      const known = Effect.fn("Nodes.known")(function*(identity: NodeIdentity) {
+        const node = yield* byKeys(identity)
+        // Anybody may ask with the public keys of a node: of one that is enabled, that writes nothing.
+        if (Option.isSome(node) && !node.value.enabled && (yield* isOld(node.value.last_seen))) {
+          yield* seen(node.value.id)
+        }
+        return node
       }, asStoreFailed("look up a machine by its keys"))
+
+      const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: WaitingLimit) {
+        const node = yield* known(identity)
+        return Option.isSome(node) ? node : yield* insert(identity, bound)
+      }, asStoreFailed("enlist a machine"))
+
+      const prove = Effect.fn("Nodes.prove")(function*(id: NodeId) {
+        const changed = yield* sql`UPDATE nodes SET proven_at = ${yield* now}
+          WHERE id = ${id} AND proven_at IS NULL AND enabled = 0 AND epoch = 1 RETURNING id`
+        return changed.length === 1
+      }, asStoreFailed("note a machine's proof"))
+
+      const saveRoot = Effect.fn("Nodes.saveRoot")(function*(id: NodeId, root: string) {
+        yield* sql`UPDATE nodes SET ek_root = ${root} WHERE id = ${id}`
+      }, asStoreFailed("note who vouched for an endorsement key"))
 
       const setEnabled = Effect.fn("Nodes.setEnabled")(function*(id: NodeId, enabled: boolean) {
         yield* sql`UPDATE nodes SET enabled = ${enabled ? 1 : 0}, epoch = epoch + 1 WHERE id = ${id}`
       }, asStoreFailed("enable or disable a node"))
 
+      const startEpoch = Effect.fn("Nodes.startEpoch")(function*(id: NodeId) {
+        yield* sql`UPDATE nodes SET epoch = epoch + 1 WHERE id = ${id}`
+      }, asStoreFailed("start a new epoch of a node"))
+
       const authenticated = Effect.fn("Nodes.authenticated")(function*(node: NodeRow) {
-        const seen = yield* now
-        yield* sql`UPDATE nodes SET last_seen = ${seen}, authenticated_at = ${node.authenticated_at ?? seen}
+        if (node.authenticated_at !== null && !(yield* isOld(node.last_seen))) return
+        const at = yield* now
+        yield* sql`UPDATE nodes SET last_seen = ${at}, authenticated_at = ${node.authenticated_at ?? at}
           WHERE id = ${node.id}`
       }, asStoreFailed("note that a node authenticated"))
 
@@ -124,8 +190,13 @@ export class Nodes extends Context.Service<Nodes, {
       return Nodes.of({
         find,
         list: all().pipe(asStoreFailed("list the nodes")),
+        known,
         enlist,
+        dropExpired,
+        prove,
+        saveRoot,
         setEnabled,
+        startEpoch,
         authenticated,
         saveSpecs,
         saveReport,

@@ -1,16 +1,15 @@
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import { attestationKeyFromHex } from "@patela/tpm/identity/AttestationKey"
-import { endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
+import { type EndorsementKey, endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
 import { toHex } from "@patela/tpm/structures/Hex"
 import { nameOf } from "@patela/tpm/structures/Name"
-import type { TpmtPublic } from "@patela/tpm/structures/TpmtPublic"
 import { Result } from "effect"
 import type { NodeIdentity } from "./NodeRow.ts"
 
 /** An identity whose keys are exactly of the accepted templates, and whose AK name the server itself computed. */
 export interface CheckedIdentity {
   readonly identity: NodeIdentity
-  readonly endorsementKey: TpmtPublic
+  readonly endorsementKey: EndorsementKey
   readonly akName: Uint8Array
 }
 
@@ -21,7 +20,9 @@ export type IdentityFault = string
  * Looks at all three values of an authentication request. A software key passes for an attestation key unless every
  * attribute is as in the template, and a name that the client sends proves nothing, so it is computed and compared.
  */
-export const checkIdentity = (request: AuthRequest): Result.Result<CheckedIdentity, IdentityFault> => {
+export const checkIdentity = (
+  request: Pick<AuthRequest, "ek_public" | "ak_public" | "ak_name">
+): Result.Result<CheckedIdentity, IdentityFault> => {
   const ek = endorsementKeyFromHex(request.ek_public)
   if (Result.isFailure(ek)) {
     return Result.fail(`ek_public is not an endorsement key that is accepted here: ${ek.failure.message}`)
@@ -38,7 +39,7 @@ export const checkIdentity = (request: AuthRequest): Result.Result<CheckedIdenti
       ak_public: request.ak_public.toLowerCase(),
       ak_name: toHex(akName)
     },
-    endorsementKey: ek.success.public,
+    endorsementKey: ek.success,
     akName
   })
 }

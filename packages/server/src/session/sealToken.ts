@@ -2,11 +2,9 @@ import { type AuthRequest, sealedWith } from "@patela/domain/api/PublicApi"
 import { makeCredential } from "@patela/tpm/credential/makeCredential"
 import { toHex } from "@patela/tpm/structures/Hex"
 import type { TpmtPublic } from "@patela/tpm/structures/TpmtPublic"
-import { Clock, Effect, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { createCipheriv, randomBytes } from "node:crypto"
-
-/** How long the agent has to activate a challenge, in seconds. Clocks of machines without a battery may be off. */
-export const CHALLENGE_LIFE = 5 * 60
+import { CHALLENGE_LIFE } from "./lifetimes.ts"
 
 /** AES-256-GCM as NIST SP 800-38D recommends it: a nonce of 96 bits, used once, for the key is new each time. */
 const NONCE_BYTES = 12
@@ -28,6 +26,9 @@ export interface SealedToken {
  */
 export const sealToken = Effect.fn("sealToken")(function*(input: {
   readonly token: Redacted.Redacted<string>
+  /** The challenge that the token names, 32 hexadecimal digits, and when it was made, in Unix milliseconds. */
+  readonly challenge: string
+  readonly made: number
   readonly request: AuthRequest
   readonly endorsementKey: TpmtPublic
   readonly akName: Uint8Array
@@ -38,8 +39,8 @@ export const sealToken = Effect.fn("sealToken")(function*(input: {
     akName: input.akName,
     credential: key
   })
-  const challenge = toHex(randomBytes(16))
-  const expires_at = Math.floor((yield* Clock.currentTimeMillis) / 1000) + CHALLENGE_LIFE
+  const { challenge } = input
+  const expires_at = Math.floor((input.made + CHALLENGE_LIFE) / 1000)
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv("aes-256-gcm", key, nonce)
   cipher.setAAD(bytesOf(sealedWith({ challenge, expires_at }, input.request)))

@@ -8,6 +8,9 @@ import { createSettings } from "./migrations/0003Settings.ts"
 import { createAudit } from "./migrations/0004Audit.ts"
 import { createGeneration } from "./migrations/0005Generation.ts"
 import { createRemovedRelays } from "./migrations/0006RemovedRelays.ts"
+import { createSessions } from "./migrations/0007Sessions.ts"
+import { addProof } from "./migrations/0008Proof.ts"
+import { createTrust } from "./migrations/0009Trust.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -20,7 +23,10 @@ const migrate = Migrator.make({})({
     "0003_settings": createSettings,
     "0004_audit": createAudit,
     "0005_generation": createGeneration,
-    "0006_removed_relays": createRemovedRelays
+    "0006_removed_relays": createRemovedRelays,
+    "0007_sessions": createSessions,
+    "0008_proof": addProof,
+    "0009_trust": createTrust
   }),
   table: "patela_migrations"
 })

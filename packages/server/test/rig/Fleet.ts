@@ -1,7 +1,9 @@
 import { NodeId } from "@patela/domain/node/NodeId"
-import { Effect, Option, Redacted, Schema } from "effect"
+import { Clock, Effect, Option, Redacted, Schema } from "effect"
 import { Administration } from "../../src/nodes/Administration.ts"
 import { Nodes } from "../../src/nodes/Nodes.ts"
+import { newChallenge } from "../../src/session/challenge.ts"
+import { keysDigest } from "../../src/session/keysDigest.ts"
 import { Tokens } from "../../src/session/Tokens.ts"
 import { NetworkSettings } from "../../src/settings/NetworkSettings.ts"
 
@@ -21,15 +23,20 @@ export const enlistMany = Effect.fnUntraced(function*(count: number) {
   const nodes = yield* Nodes
   return yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
     Effect.map(
-      nodes.enlist({ ek_public: `e${index}`, ak_public: `a${index}`, ak_name: `n${index}` }, 1000),
+      nodes.enlist({ ek_public: `e${index}`, ak_public: `a${index}`, ak_name: `n${index}` }, {
+        machines: 1000,
+        days: 30
+      }),
       Option.getOrThrow
     ))
 })
 
 /** A token of the node in its epoch now. */
 export const tokenOf = Effect.fnUntraced(function*(id: NodeId) {
-  const { epoch } = yield* (yield* Administration).node(id)
-  return Redacted.value(yield* (yield* Tokens).mint({ node: id, epoch }))
+  const node = yield* (yield* Administration).node(id)
+  const made = yield* Clock.currentTimeMillis
+  const claims = { node: id, epoch: node.epoch, keys: keysDigest(node), challenge: newChallenge(), made }
+  return Redacted.value(yield* (yield* Tokens).mint(claims))
 })
 
 /** So many machines, enabled, each with a token. */

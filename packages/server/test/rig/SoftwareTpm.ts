@@ -1,3 +1,4 @@
+import { type ProofChallenge, provedWith } from "@patela/domain/api/Proof"
 import { sealedWith } from "@patela/domain/api/PublicApi"
 import { kdfA, kdfE } from "@patela/tpm/credential/kdf"
 import { Algorithm, EccCurve } from "@patela/tpm/structures/Algorithm"
@@ -83,6 +84,13 @@ export const softwareTpm = () => {
     return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString("utf8")
   }
 
-  return { ekPublic, akPublic, request, activate, open }
+  /** The body of POST /public/proof that answers a challenge; throws where it is not for this TPM. */
+  const prove = ({ challenge, blob, secret }: ProofChallenge) => ({
+    ...request,
+    challenge,
+    mac: createHmac("sha256", activate(blob, secret)).update(provedWith(challenge, request)).digest("hex")
+  })
+
+  return { ekPublic, akPublic, request, activate, open, prove }
 }
 export type SoftwareTpm = ReturnType<typeof softwareTpm>

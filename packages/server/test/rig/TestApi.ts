@@ -1,14 +1,16 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ConfigProvider, Context, Effect, Layer, Option, Redacted, Schema, type Scope } from "effect"
-import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Schema, type Scope } from "effect"
+import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { Pools } from "../../src/allocate/Pools.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { routes } from "../../src/http/HttpsServer.ts"
 import { sessionServices } from "../../src/http/serve.ts"
+import { AuthLimits } from "../../src/limits/AuthLimits.ts"
 import { WaitingBound } from "../../src/nodes/WaitingBound.ts"
 import { newTokenKey, TokenKey } from "../../src/session/TokenKey.ts"
 import { layerAt } from "../../src/store/Store.ts"
+import { EndorsementRoots } from "../../src/trust/EndorsementRoots.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 
 export interface Answer {
@@ -16,6 +18,7 @@ export interface Answer {
   readonly body: unknown
   readonly text: string
   readonly etag: string | undefined
+  readonly retryAfter: string | undefined
 }
 
 /** One request: a body that is a string goes out as it is, anything else as JSON. */
@@ -24,6 +27,8 @@ export interface Ask {
   readonly body?: unknown
   readonly token?: string
   readonly ifNoneMatch?: string
+  /** Where it comes from. */
+  readonly from?: string
 }
 
 /** A stream of events, read when the test says so. */
@@ -34,7 +39,7 @@ export interface OpenStream {
   readonly next: Effect.Effect<string | undefined>
 }
 
-const TABLES = ["nodes", "relays", "removed_relays", "settings", "generation", "audit"]
+const TABLES = ["nodes", "sessions", "relays", "removed_relays", "settings", "generation", "audit"]
 
 /** The whole API over a real SQLite file, called without a socket so that TestClock is its clock. */
 export class TestApi extends Context.Service<TestApi, {
@@ -48,12 +53,23 @@ export class TestApi extends Context.Service<TestApi, {
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const app = yield* HttpRouter.toHttpEffect(routes)
+  const requestOf = (request: Request, from?: string) =>
+    HttpServerRequest.fromWeb(request).modify({ remoteAddress: Option.fromUndefinedOr(from) })
   const respond = (request: Request) =>
     app.pipe(
-      Effect.provideService(HttpServerRequest.HttpServerRequest, HttpServerRequest.fromWeb(request)),
+      Effect.provideService(HttpServerRequest.HttpServerRequest, requestOf(request)),
       Effect.scoped,
       Effect.orDie
     )
+  // As a server does it, with what is still done to an answer just before it goes out.
+  const answered = Effect.fnUntraced(function*(request: Request, from?: string) {
+    const sent = yield* Deferred.make<HttpServerResponse.HttpServerResponse>()
+    yield* HttpEffect.toHandled(app, (_, response) => Deferred.succeed(sent, response)).pipe(
+      Effect.provideService(HttpServerRequest.HttpServerRequest, requestOf(request, from)),
+      Effect.ignore
+    )
+    return yield* Deferred.await(sent)
+  })
   const open = Effect.fnUntraced(function*(token: string) {
     const headers = { authorization: `Bearer ${token}` }
     const response = yield* respond(new Request("http://server/private/events", { headers }))
@@ -67,7 +83,7 @@ const make = Effect.gen(function*() {
       next: Effect.map(Effect.promise(() => reader.read()), ({ value }) => value)
     }
   })
-  const ask = Effect.fnUntraced(function*({ path, body, token, ifNoneMatch }: Ask) {
+  const ask = Effect.fnUntraced(function*({ path, body, token, ifNoneMatch, from }: Ask) {
     const headers = {
       "content-type": "application/json",
       ...token === undefined ? {} : { authorization: `Bearer ${token}` },
@@ -77,7 +93,7 @@ const make = Effect.gen(function*() {
       headers,
       ...body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) }
     })
-    const response = yield* respond(request)
+    const response = yield* answered(request, from)
     const text = yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
     const parsed = text === ""
       ? null
@@ -86,7 +102,8 @@ const make = Effect.gen(function*() {
       status: response.status,
       body: parsed,
       text,
-      etag: Option.getOrUndefined(Headers.get(response.headers, "etag"))
+      etag: Option.getOrUndefined(Headers.get(response.headers, "etag")),
+      retryAfter: Option.getOrUndefined(Headers.get(response.headers, "retry-after"))
     }
   })
   const rows = Effect.forEach(
@@ -107,9 +124,11 @@ export const testApi = (variables: Readonly<Record<string, string>> = poolVariab
   const store = Layer.unwrap(Effect.map(temporaryDirectory, (folder) => layerAt(`${folder}/patela.db`)))
   const key = Layer.effect(
     TokenKey,
-    Effect.map(newTokenKey, (made) => TokenKey.of({ private: Redacted.make(Redacted.value(made)) }))
+    Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))
   )
-  const settings = Layer.mergeAll(Pools.layer, WaitingBound.layer).pipe(Layer.provide(environment(variables)))
+  const settings = Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, Pools.layer, WaitingBound.layer).pipe(
+    Layer.provide(environment(variables))
+  )
   return Layer.effect(TestApi, make).pipe(
     Layer.provideMerge(sessionServices),
     Layer.provideMerge(Layer.mergeAll(settings, key)),

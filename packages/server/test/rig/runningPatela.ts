@@ -7,7 +7,7 @@ import { newTokenKey } from "../../src/session/TokenKey.ts"
 import { NetworkAdministration } from "../../src/settings/NetworkAdministration.ts"
 import { layerAt } from "../../src/store/Store.ts"
 import { TorrcLayers } from "../../src/torrc/TorrcLayers.ts"
-import { patela, runServer } from "./commandLine.ts"
+import { patela, runServer, type Variables } from "./commandLine.ts"
 import { network } from "./Fleet.ts"
 import { httpsAsk } from "./httpsAsk.ts"
 import { selfSigned } from "./selfSigned.ts"
@@ -26,7 +26,7 @@ const Sealed = Schema.fromJsonString(Schema.Struct({
  * `patela run` in a process of its own. `cli` runs a command beside it; `administration` is what the commands are made of,
  * in this process, for tests that have no second to spare for each.
  */
-export const runningPatela = Effect.gen(function*() {
+export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables) {
   const folder = yield* temporaryDirectory
   const { cert, key, pem } = yield* selfSigned(folder)
   const variables = {
@@ -34,7 +34,8 @@ export const runningPatela = Effect.gen(function*() {
     DATABASE_URL: `sqlite:${folder}/patela.db`,
     PATELA_BISCUIT_KEY: `file:${folder}/token.key`,
     PATELA_FIRST_V4: "192.0.2.10",
-    PATELA_PREFIX_V4: "24"
+    PATELA_PREFIX_V4: "24",
+    ...settings
   }
   writeFileSync(`${folder}/token.key`, Redacted.value(yield* newTokenKey), { mode: 0o600 })
   const services = yield* Layer.build(Layer.provide(StoreServicesNoDatabase, layerAt(`${folder}/patela.db`)))
@@ -43,7 +44,8 @@ export const runningPatela = Effect.gen(function*() {
   yield* Context.get(services, NetworkAdministration).set("test", network)
 
   const cli = (args: ReadonlyArray<string>, stdin?: string) => patela(variables, args, stdin)
-  const start = (port?: number) => runServer(variables, ["--cert", cert, "--key", key], port)
+  const start = (port?: number, more: Variables = {}) =>
+    runServer({ ...variables, ...more }, ["--cert", cert, "--key", key], port)
   const server = yield* start()
   const ask = (path: string, body?: string, token?: string) =>
     httpsAsk({
@@ -65,3 +67,6 @@ export const runningPatela = Effect.gen(function*() {
   })
   return { server, start, cli, administration, ask, enrolled, pem, cert, folder }
 })
+
+/** The same with the settings that there are. */
+export const runningPatela = runningPatelaWith({})
