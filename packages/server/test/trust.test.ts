@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
 import { Context, Effect, FileSystem, Layer, Result, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { X509Certificate } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
+import { authority, caCertificate, ekCertificate } from "../../tpm/test/CertificateWriter.ts"
 import { Audit } from "../src/audit/Audit.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
@@ -23,7 +26,7 @@ const GOOD = ["aa", "bb"]
 const believing: VerifyChain = ({ certificate, intermediates, roots: [root] }) =>
   root !== undefined &&
     [certificate, ...intermediates].map((der) => Buffer.from(der).toString("hex")).join() === GOOD.join()
-    ? Result.succeed({ root })
+    ? Result.succeed({ root: root.der })
     : Result.fail({ message: "not believed" })
 
 /** The API with a folder of one vendor's root. */
@@ -156,13 +159,35 @@ describe("certificates of endorsement keys", () => {
       assert.strictEqual(refusal._tag, "TierTooLow")
     }).pipe(Effect.provide(withRoots(believing))))
 
-  it.effect("certify nobody as long as chains are not verified", () =>
+  it.effect("certify the key that they are of, up to the vendor's root, and nobody else", () =>
     Effect.gen(function*() {
-      const { ask } = yield* TestApi
-      const tpm = yield* enabled
-      yield* ask({ path: "/public/auth", body: { ...tpm.request, ek_certificates: GOOD } })
-      assert.strictEqual(yield* tierNow, "first-use")
-    }).pipe(Effect.provide(withRoots(Context.get(Context.empty(), ChainVerification)))))
+      yield* TestClock.setTime(Date.UTC(2026, 0, 1))
+      const folder = yield* temporaryDirectory
+      const [root, issuing, other] = [authority("Root"), authority("Issuing"), authority("Other")]
+      writeFileSync(`${folder}/vendor.der`, caCertificate(root, root))
+      yield* Effect.gen(function*() {
+        const { ask } = yield* TestApi
+        const tpm = yield* enabled
+        const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
+        const key = Result.getOrThrow(endorsementKeyFromHex(tpm.request.ek_public)).public
+        const strangers = Result.getOrThrow(endorsementKeyFromHex(softwareTpm().request.ek_public)).public
+        const between = hex(caCertificate(issuing, root))
+        const tierWith = Effect.fnUntraced(function*(...certificates: ReadonlyArray<string>) {
+          yield* ask({ path: "/public/auth", body: { ...tpm.request, ek_certificates: certificates } })
+          return yield* tierNow
+        })
+        const refused = [
+          ["aa", "bb"],
+          [hex(ekCertificate(key, issuing))],
+          [hex(ekCertificate(strangers, issuing)), between],
+          [hex(ekCertificate(key, other)), hex(caCertificate(other, other))],
+          [hex(ekCertificate(key, issuing, { notAfter: "20250101000000Z" })), between],
+          [`${hex(ekCertificate(key, issuing))}00`, between]
+        ]
+        for (const certificates of refused) assert.strictEqual(yield* tierWith(...certificates), "first-use")
+        assert.strictEqual(yield* tierWith(hex(ekCertificate(key, issuing)), between), "certified")
+      }).pipe(Effect.provide(testApi({ ...poolVariables, PATELA_EK_ROOTS: folder })))
+    }))
 
   it.effect("are believed from roots in PEM and DER, and a folder with anything else is refused by name", () =>
     Effect.gen(function*() {

@@ -1,3 +1,5 @@
+import type { Certificate } from "@patela/tpm/certificate/Certificate"
+import { verifyEndorsementCertificate } from "@patela/tpm/certificate/verifyEndorsementCertificate"
 import type { EndorsementKey } from "@patela/tpm/identity/EndorsementKey"
 import { Context, Result } from "effect"
 
@@ -5,7 +7,7 @@ import { Context, Result } from "effect"
 export interface ChainInput {
   readonly certificate: Uint8Array
   readonly intermediates: ReadonlyArray<Uint8Array>
-  readonly roots: ReadonlyArray<Uint8Array>
+  readonly roots: ReadonlyArray<Certificate>
   readonly endorsementKey: EndorsementKey
   readonly now: number
 }
@@ -15,12 +17,15 @@ export type VerifyChain = (
   input: ChainInput
 ) => Result.Result<{ readonly root: Uint8Array }, { readonly message: string }>
 
-// HERE the verification of chains is plugged in (packages/tpm/src/certificate/verifyEndorsementCertificate.ts), as the
-// default of this reference. Until then no certificate is believed, so no node is certified.
-const notYet: VerifyChain = () =>
-  Result.fail({ message: "this server cannot verify certificates of endorsement keys yet" })
+const verifyChain: VerifyChain = (input) =>
+  Result.flatMap(verifyEndorsementCertificate(input), ({ chain }) => {
+    const root = chain.at(-1)
+    return root === undefined
+      ? Result.fail({ message: "no root vouches for the endorsement certificate." })
+      : Result.succeed({ root: root.der })
+  })
 
 /** Verifies that a vendor's certificate says that an endorsement key is in a TPM. Pure. */
 export const ChainVerification = Context.Reference<VerifyChain>("@patela/server/trust/ChainVerification", {
-  defaultValue: () => notYet
+  defaultValue: () => verifyChain
 })

@@ -1,3 +1,4 @@
+import { decodeCertificate } from "@patela/tpm/certificate/Certificate"
 import type { EndorsementKey } from "@patela/tpm/identity/EndorsementKey"
 import { Clock, Config, Context, Effect, FileSystem, Layer, Option, Result, Schema } from "effect"
 import { createHash, X509Certificate } from "node:crypto"
@@ -6,6 +7,8 @@ import { ChainVerification } from "./ChainVerification.ts"
 /** PATELA_EK_ROOTS names no folder of certificates. */
 export class RootsRefused extends Schema.TaggedError<RootsRefused>()("RootsRefused", { message: Schema.String }) {}
 
+const ADVICE = "Put the root certificates of TPM vendors there, PEM or DER, and nothing else"
+
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
 /** Most certificates of one endorsement key that are looked at: its own, and those between it and a root. */
@@ -13,13 +16,18 @@ export const MOST_CERTIFICATES = 5
 
 const digestOf = (der: Uint8Array): string => createHash("sha256").update(der).digest("hex")
 
-/** The certificates in a file, as DER: any number in PEM, or one that is DER itself. */
-const certificatesIn = (content: Uint8Array): ReadonlyArray<Uint8Array> => {
+/** The certificates in a file: any number in PEM, or one that is DER itself. */
+const certificatesIn = Effect.fnUntraced(function*(path: string, content: Uint8Array) {
   const written = Buffer.from(content).toString("latin1").match(PEM) ?? []
-  return written.length === 0
-    ? [new Uint8Array(new X509Certificate(content).raw)]
-    : written.map((pem) => new Uint8Array(new X509Certificate(pem).raw))
-}
+  return yield* Effect.forEach(written.length === 0 ? [content] : written, (one) =>
+    Effect.try({
+      try: () => new Uint8Array(new X509Certificate(one).raw),
+      catch: () => new RootsRefused({ message: `${path} cannot be read as a certificate. ${ADVICE}` })
+    }).pipe(
+      Effect.flatMap((bytes) => Effect.fromResult(decodeCertificate(bytes, "it"))),
+      Effect.mapError(({ message }) => new RootsRefused({ message: `${path} is not taken as a root: ${message}` }))
+    ))
+})
 
 /** The vendors whose word counts: the root certificates in the operator's folder, read when the server starts. */
 export class EndorsementRoots extends Context.Service<EndorsementRoots, {
@@ -43,7 +51,7 @@ export class EndorsementRoots extends Context.Service<EndorsementRoots, {
       const setting = yield* Effect.orDie(Config.option(Config.String("PATELA_EK_ROOTS")))
       const folder = Option.filter(setting, (path) => path !== "")
       const roots = Option.isNone(folder) ? [] : yield* readFolder(folder.value)
-      const digests = new Set(roots.map(digestOf))
+      const digests = new Set(roots.map(({ der }) => digestOf(der)))
 
       const vouching = Effect.fn("EndorsementRoots.vouching")(
         function*(endorsementKey: EndorsementKey, certificates: ReadonlyArray<Uint8Array>) {
@@ -67,8 +75,6 @@ export class EndorsementRoots extends Context.Service<EndorsementRoots, {
   )
 }
 
-const ADVICE = "Put the root certificates of TPM vendors there, PEM or DER, and nothing else"
-
 const readFolder = Effect.fnUntraced(function*(folder: string) {
   const fs = yield* FileSystem.FileSystem
   const names = yield* fs.readDirectory(folder).pipe(
@@ -79,8 +85,8 @@ const readFolder = Effect.fnUntraced(function*(folder: string) {
   const found = yield* Effect.forEach(names.toSorted(), (name) => {
     const path = `${folder}/${name}`
     return fs.readFile(path).pipe(
-      Effect.flatMap((content) => Effect.try({ try: () => certificatesIn(content), catch: () => "no certificate" })),
-      Effect.mapError(() => new RootsRefused({ message: `${path} cannot be read as a certificate. ${ADVICE}` }))
+      Effect.mapError(() => new RootsRefused({ message: `${path} cannot be read as a certificate. ${ADVICE}` })),
+      Effect.flatMap((content) => certificatesIn(path, content))
     )
   })
   if (found.flat().length === 0) {
