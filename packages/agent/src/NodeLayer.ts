@@ -38,8 +38,8 @@ import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
 import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { tctiOf } from "@patela/tpm/transport/Tcti"
-import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
-import { Effect, Layer } from "effect"
+import { TpmTransport, Transport } from "@patela/tpm/transport/TpmTransport"
+import { Config, Effect, Layer, Option } from "effect"
 import type { NodeOptions, ServerOptions } from "./commands/AgentFlags.ts"
 import { AgentNotes, AgentState } from "./host/AgentState.ts"
 import { HostFactsReader } from "./host/HostFactsReader.ts"
@@ -54,9 +54,16 @@ import { ServerClient, SessionToken } from "./session/ServerClient.ts"
 import { Session } from "./session/Session.ts"
 import { StatusFile } from "./status/StatusFile.ts"
 
-/** The TPM at a `--tpm2` value. Nothing is asked of it until it is used. */
+/** The TPM at a `--tpm2` value, by the transport that PATELA_TPM_TRANSPORT names. Nothing is asked of it until it is used. */
 export const tpmLayer = (address: string) =>
-  Layer.unwrap(Effect.map(Effect.fromResult(tctiOf(address)), (tcti) => Tpm2Tools.layer({ tcti })))
+  Layer.unwrap(Effect.gen(function*() {
+    const tcti = yield* Effect.fromResult(tctiOf(address))
+    const transport = yield* Config.option(Config.schema(Transport, "PATELA_TPM_TRANSPORT"))
+    return TpmTransport.layer({
+      tcti,
+      ...Option.match(transport, { onNone: () => ({}), onSome: (it) => ({ transport: it }) })
+    })
+  }))
 
 const sessionLayer = (options: ServerOptions) =>
   Session.layer.pipe(

@@ -99,6 +99,8 @@ export class MemoryTpm {
       endorsementKey: unused,
       attestationKey: unused,
       activateCredential: () => unused,
+      quote: () => unused,
+      pcrRead: () => unused,
       persistentHandles: unused,
       evictPersistent: () => unused,
       nvRead: (index, offset, size) => this.#nvRead(index, offset, size),

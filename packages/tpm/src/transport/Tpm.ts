@@ -1,4 +1,5 @@
 import { Context, type Effect, type Redacted } from "effect"
+import type { PcrSelection, Quoted } from "../command/pcr.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { MalformedStructure } from "../structures/MalformedStructure.ts"
 import type { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, TpmError } from "./TpmError.ts"
@@ -43,6 +44,13 @@ export class Tpm extends Context.Service<Tpm, {
   readonly activateCredential: (
     credential: Credential
   ) => Effect.Effect<Redacted.Redacted<Uint8Array>, TpmError | MalformedStructure>
+  /**
+   * What the attestation key says of PCRs (TPM 2.0 part 3, 18.4). `nonce` is at most 32 bytes. A bank that the TPM has
+   * not allocated is quoted without a PCR: who verifies must look which there are.
+   */
+  readonly quote: (nonce: Uint8Array, selection: PcrSelection) => Effect.Effect<Quoted, TpmError>
+  /** The PCRs as they are (part 3, 22.4), without proof. Those of a bank that is not allocated are missing. */
+  readonly pcrRead: (selection: PcrSelection) => Effect.Effect<ReadonlyMap<number, Uint8Array>, TpmError>
   /**
    * Bytes of an NV index under the owner hierarchy, from `offset`; `size` undefined is all that follow. Any size: the
    * transport splits what is over NV_BUFFER_MAX.

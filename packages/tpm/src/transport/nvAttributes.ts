@@ -5,11 +5,11 @@
 export const NV_ATTRIBUTES = "ownerread|ownerwrite|no_da"
 
 /** The same as TPMA_NV bits: NO_DA is bit 25, OWNERREAD 17, OWNERWRITE 1. */
-const BITS = 0x0202_0002
+export const NV_BITS = 0x0202_0002
 const WRITTEN = 0x2000_0000
 
 /** Whether something was written into the index since it was defined. */
 export const isWritten = (attributes: number): boolean => (attributes & WRITTEN) !== 0
 
 /** Whether an index has the attributes that Patela gives to its own; one that has others is somebody else's. */
-export const isPatelas = (attributes: number): boolean => (attributes & ~WRITTEN) === BITS
+export const isPatelas = (attributes: number): boolean => (attributes & ~WRITTEN) === NV_BITS

@@ -1,0 +1,156 @@
+import { Effect, Layer, Redacted, Semaphore } from "effect"
+import { emptyPassword } from "../command/Command.ts"
+import { entityOf, HandleRange, owner } from "../command/Entity.ts"
+import { getProperty, IN_LOCKOUT, Property } from "../command/getCapability.ts"
+import { nvDefineSpace, nvReadCommand, nvReadPublic, nvUndefineSpace, nvWriteCommand } from "../command/nv.ts"
+import { pcrRead, type PcrSelection } from "../command/pcr.ts"
+import { evictControl } from "../command/primaryKey.ts"
+import { decodeCredential } from "../credential/CredentialFile.ts"
+import type { Credential } from "../credential/makeCredential.ts"
+import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
+import type { Connect } from "./Connection.ts"
+import { type Line, makeExchange } from "./Exchange.ts"
+import { loadedKeys } from "./loadedKeys.ts"
+import { isWritten, NV_BITS } from "./nvAttributes.ts"
+import { whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
+import { asText } from "./readAnswer.ts"
+import { codeIs } from "./refusalOf.ts"
+import { ResponseCode } from "./ResponseCode.ts"
+import { allHandles } from "./roomInTpm.ts"
+import { hasResourceManager, type Tcti } from "./Tcti.ts"
+import { type NvPublic, Tpm } from "./Tpm.ts"
+import type { TpmError } from "./TpmError.ts"
+
+/** Every TPM of a PC takes so many bytes of NV memory at once: NV_BUFFER_MAX is no less (PC Client Platform Profile). */
+const SMALL = 512
+
+/** The TPM by its own commands, without a process: to a device, or to a swtpm's socket. */
+export class DirectTpm {
+  /**
+   * `connect` comes from `directConnect`. `endorsementKey` is the template, ECC P-256 unless another is named. Nothing is
+   * opened until a method is used, so the layer itself also builds where there is no TPM.
+   */
+  static readonly layer = (options: {
+    readonly tcti: Tcti
+    readonly connect: Connect
+    readonly endorsementKey?: EndorsementKeyKind
+  }): Layer.Layer<Tpm> => Layer.effect(Tpm, make(options.tcti, options.connect, options.endorsementKey ?? "ecc-p256"))
+}
+
+/** Pieces of at most `most` bytes. */
+const pieces = (size: number, most: number): ReadonlyArray<{ readonly at: number; readonly length: number }> =>
+  Array.from({ length: Math.ceil(size / most) }, (_, piece) => ({
+    at: piece * most,
+    length: Math.min(most, size - piece * most)
+  }))
+
+const make = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect, kind: EndorsementKeyKind) {
+  const exchange = yield* makeExchange(tcti, connect)
+  const keys = loadedKeys(kind, hasResourceManager(tcti))
+  const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+  const onLine = <A, E>(use: (line: Line) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    oneAtATime(Effect.scoped(Effect.flatMap(exchange.line, use)))
+
+  /** The most bytes of one read or write, asked for only where there are more than every TPM takes. */
+  const bufferMax = (line: Line, size: number) =>
+    size <= SMALL ? Effect.succeed(SMALL) : line.send(getProperty(Property.nvBufferMax)).pipe(
+      // It is a divisor.
+      Effect.map((found) => Math.max(found, 1))
+    )
+
+  const nvReadOn = Effect.fnUntraced(function*(line: Line, index: number, offset: number, size?: number) {
+    const wanted = size ?? Math.max(0, (yield* line.send(nvReadPublic(index))).size - offset)
+    const most = yield* bufferMax(line, wanted)
+    const parts: Array<Uint8Array> = []
+    for (const { at, length } of pieces(wanted, most)) {
+      parts.push(yield* line.send(nvReadCommand(owner, entityOf(index), offset + at, length), [emptyPassword]))
+    }
+    return new Uint8Array(Buffer.concat(parts))
+  })
+
+  const nvWriteOn = Effect.fnUntraced(function*(line: Line, index: number, offset: number, data: Uint8Array) {
+    const most = yield* bufferMax(line, data.length)
+    for (const { at, length } of pieces(data.length, most)) {
+      const piece = data.subarray(at, at + length)
+      yield* line.send(nvWriteCommand(owner, entityOf(index), offset + at, piece), [emptyPassword])
+    }
+  })
+
+  /** An index that went meanwhile is none. */
+  const nvPublicOn = (line: Line, index: number) =>
+    line.send(nvReadPublic(index)).pipe(
+      Effect.map(({ attributes, size }): ReadonlyArray<NvPublic> => [
+        { index, size, attributes, written: isWritten(attributes) }
+      ]),
+      Effect.catchTag("TpmRefused", (error: TpmError) =>
+        codeIs(error, ResponseCode.handle) ? Effect.succeed([]) : Effect.fail(error))
+    )
+
+  const limits = Effect.fnUntraced(function*(line: Line) {
+    return {
+      nvBufferMax: yield* line.send(getProperty(Property.nvBufferMax)),
+      nvIndexMax: yield* line.send(getProperty(Property.nvIndexMax)),
+      manufacturer: asText(yield* line.send(getProperty(Property.manufacturer))),
+      inLockout: ((yield* line.send(getProperty(Property.permanent))) & IN_LOCKOUT) !== 0
+    }
+  })
+
+  return Tpm.of({
+    endorsementKey: onLine(keys.endorsementKey).pipe(
+      Effect.map((key) => key.public),
+      Effect.withSpan("Tpm.endorsementKey")
+    ),
+    attestationKey: onLine(keys.attestationKey).pipe(
+      Effect.map(({ name, public: area }) => ({ public: area, name })),
+      Effect.withSpan("Tpm.attestationKey")
+    ),
+    activateCredential: Effect.fn("Tpm.activateCredential")(function*(credential: Credential) {
+      const checked = yield* Effect.fromResult(decodeCredential(credential))
+      return yield* onLine((line) => keys.activate(line, checked))
+    }),
+    quote: Effect.fn("Tpm.quote")((nonce: Uint8Array, selection: PcrSelection) =>
+      onLine((line) => keys.quote(line, nonce, selection))
+    ),
+    pcrRead: Effect.fn("Tpm.pcrRead")((selection: PcrSelection) => onLine((line) => pcrsOn(line, selection))),
+    nvRead: Effect.fn("Tpm.nvRead")((index: number, offset: number, size?: number) =>
+      onLine((line) => nvReadOn(line, index, offset, size)).pipe(Effect.mapError(whenRead(index)))
+    ),
+    nvWrite: Effect.fn("Tpm.nvWrite")((index: number, offset: number, data: Redacted.Redacted<Uint8Array>) =>
+      onLine((line) => nvWriteOn(line, index, offset, Redacted.value(data))).pipe(Effect.mapError(whenAbsent(index)))
+    ),
+    nvDefine: Effect.fn("Tpm.nvDefine")((index: number, size: number) => {
+      const area = { index, size, attributes: NV_BITS, authPolicy: new Uint8Array() }
+      return onLine((line) => line.send(nvDefineSpace(area), [emptyPassword])).pipe(
+        Effect.mapError(whenDefined(index, size))
+      )
+    }),
+    nvUndefine: Effect.fn("Tpm.nvUndefine")((index: number) =>
+      onLine((line) => line.send(nvUndefineSpace(entityOf(index)), [emptyPassword])).pipe(
+        Effect.mapError(whenAbsent(index))
+      )
+    ),
+    nvPublics: onLine((line) =>
+      Effect.flatMap(
+        allHandles(line, HandleRange.nvIndex),
+        (indexes) => Effect.map(Effect.forEach(indexes, (index) => nvPublicOn(line, index)), (found) => found.flat())
+      )
+    ).pipe(Effect.withSpan("Tpm.nvPublics")),
+    limits: onLine(limits).pipe(Effect.withSpan("Tpm.limits")),
+    persistentHandles: onLine((line) => allHandles(line, HandleRange.persistent)),
+    evictPersistent: Effect.fn("Tpm.evictPersistent")((handle: number) =>
+      onLine((line) => line.send(evictControl(owner, entityOf(handle)), [emptyPassword]))
+    )
+  })
+})
+
+/** A TPM gives as many PCRs at once as it likes. One that gives no more has no such bank. */
+const pcrsOn = Effect.fnUntraced(function*(line: Line, { bank, pcrs }: PcrSelection) {
+  const found = new Map<number, Uint8Array>()
+  for (;;) {
+    const rest = pcrs.filter((pcr) => !found.has(pcr))
+    if (rest.length === 0) return found
+    const more = yield* line.send(pcrRead({ bank, pcrs: rest }))
+    for (const [pcr, digest] of more) found.set(pcr, digest)
+    if (rest.every((pcr) => !more.has(pcr))) return found
+  }
+})

@@ -1,0 +1,116 @@
+import { Duration, Effect, Option, RcRef, Scope } from "effect"
+import { type Authorisation, type Command, encodeCommand } from "../command/Command.ts"
+import { readParameters, readResponse, type Response } from "../command/response.ts"
+import type { CannotConnect, Connect, Connection } from "./Connection.ts"
+import { refusalOf } from "./refusalOf.ts"
+import { asksToTryAgain } from "./ResponseCode.ts"
+import type { Tcti } from "./Tcti.ts"
+import { TpmAnswerUnreadable, TpmBusy, type TpmError } from "./TpmError.ts"
+import { absentAt, closedAt, inUseAt, lostAt, silentFor } from "./unreachable.ts"
+
+/** How long a command may take that says nothing else. A TPM takes milliseconds, a busy one may need some more. */
+const LIMIT = Duration.seconds(10)
+/** How long a connection that nobody uses stays open: a bare TPM serves one client, and others wait. */
+const LINGER = Duration.millis(100)
+/** The first and the longest pause before a TPM is asked again that is busy. */
+const FIRST_PAUSE = 5
+const LONGEST_PAUSE = 250
+
+type Done = Extract<Response, { readonly answer: "done" }>
+
+/** A connection for as long as objects of ours are in the TPM: those of a resource manager go with it. */
+export interface Line {
+  /** Sends one command. A TPM that asks to be tried again is, until the command's time is over. */
+  readonly send: <A>(command: Command<A>, authorisations?: ReadonlyArray<Authorisation>) => Effect.Effect<A, TpmError>
+}
+
+/**
+ * Commands to the TPM at an address, one at a time, each with a deadline. Gives lines: all of a line goes through one
+ * connection, and the next line has a new one if that was lost. Nothing is opened before the first command.
+ */
+export const makeExchange = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect) {
+  const shared = yield* RcRef.make({ acquire: connect, idleTimeToLive: LINGER })
+
+  const failureOf = (error: CannotConnect, command: string): TpmError => {
+    switch (error.code) {
+      case "EBUSY":
+        return inUseAt(tcti, command)
+      case "EACCES":
+      case "EPERM":
+        return closedAt(tcti, command)
+      default:
+        return absentAt(tcti)
+    }
+  }
+
+  const open = RcRef.get(shared).pipe(
+    Effect.flatMap((found) =>
+      found.isOpen()
+        ? Effect.succeed(found)
+        // The old one stays counted until the scope ends, and is closed already.
+        : Effect.andThen(RcRef.invalidate(shared), RcRef.get(shared))
+    )
+  )
+  // Two programs that wait for a swtpm fill the queue of its socket (unix(7), EAGAIN of connect).
+  const openInTurn: typeof open = Effect.suspend(() =>
+    open.pipe(
+      Effect.catch((error) =>
+        error.code === "EAGAIN" ? Effect.andThen(Effect.sleep(FIRST_PAUSE), openInTurn) : Effect.fail(error)
+      )
+    )
+  )
+
+  const line: Effect.Effect<Line, never, Scope.Scope> = Effect.map(Effect.scope, (scope) => {
+    let connection: Connection | undefined
+    const connected = Effect.suspend(() =>
+      connection === undefined ? Scope.provide(openInTurn, scope) : Effect.succeed(connection)
+    ).pipe(Effect.tap((found) => Effect.sync(() => connection = found)))
+
+    const send: Line["send"] = Effect.fnUntraced(function*<A>(
+      command: Command<A>,
+      authorisations: ReadonlyArray<Authorisation> = []
+    ): Effect.fn.Return<A, TpmError> {
+      const limit = command.limit ?? LIMIT
+      const unreadable = ({ message }: { readonly message: string }) =>
+        new TpmAnswerUnreadable({
+          command: command.name,
+          message: `${command.name} was answered with what cannot be understood: ${message}`
+        })
+      let busy = false
+      const answered = Effect.gen(function*(): Effect.gen.Return<Done, TpmError> {
+        const way = yield* connected.pipe(Effect.mapError((error) => failureOf(error, command.name)))
+        const bytes = encodeCommand(command, authorisations)
+        for (let pause = FIRST_PAUSE;; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+          busy = false
+          const response = yield* way.exchange(bytes).pipe(Effect.mapError(() => lostAt(tcti, command.name)))
+          const read = yield* Effect.fromResult(readResponse(command, authorisations.length, response)).pipe(
+            Effect.mapError(unreadable)
+          )
+          if (read.answer === "done") return read
+          if (!asksToTryAgain(read.code)) {
+            return yield* Effect.fail(refusalOf({ command: command.name, code: Option.some(read.code) }))
+          }
+          busy = true
+          yield* Effect.sleep(pause)
+        }
+      })
+      const done = yield* Effect.timeoutOrElse(Effect.interruptible(answered), {
+        duration: limit,
+        orElse: () =>
+          Effect.fail(
+            busy
+              ? new TpmBusy({
+                command: command.name,
+                message: `${command.name}: the TPM is busy and asks to be tried again, ` +
+                  `for ${Duration.toSeconds(limit)} s by now.`
+              })
+              : silentFor(limit, command.name, "given up")
+          )
+      })
+      return yield* Effect.fromResult(readParameters(command, done)).pipe(Effect.mapError(unreadable))
+    })
+    return { send }
+  })
+
+  return { line }
+})
