@@ -22,7 +22,7 @@ export interface Command<A> {
 }
 
 /** TPMS_AUTH_COMMAND (TPM 2.0 part 2, 10.13.2). */
-export interface Authorisation {
+export interface PlainAuthorisation {
   readonly session: number
   readonly nonce: Uint8Array
   /** TPMA_SESSION (part 2, 8.4). */
@@ -36,7 +36,7 @@ export const SessionAttribute = { continueSession: 0x01, decrypt: 0x20, encrypt:
 const NOTHING = new Uint8Array()
 
 /** The empty password (TPM 2.0 part 1, 19.4). */
-export const emptyPassword: Authorisation = {
+export const emptyPassword: PlainAuthorisation = {
   session: Permanent.password,
   nonce: NOTHING,
   attributes: 0,
@@ -47,7 +47,7 @@ export const emptyPassword: Authorisation = {
  * A policy session, whose policy is already fulfilled and asks for no HMAC (TPM 2.0 part 1, 19.7). The TPM ends it after
  * the command.
  */
-export const fulfilledPolicy = (session: number): Authorisation => ({
+export const fulfilledPolicy = (session: number): PlainAuthorisation => ({
   session,
   nonce: NOTHING,
   attributes: 0,
@@ -63,7 +63,7 @@ export const FRAME_BYTES = 10
 /** The bytes of a command: header, handles, authorisation area, parameters (TPM 2.0 part 1, 18). */
 export const encodeCommand = (
   command: Pick<Command<unknown>, "code" | "handles" | "parameters">,
-  authorisations: ReadonlyArray<Authorisation>
+  authorisations: ReadonlyArray<PlainAuthorisation>
 ): Uint8Array => {
   const rest = new ByteWriter()
   for (const { handle } of command.handles) rest.u32(handle)

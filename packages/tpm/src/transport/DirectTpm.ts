@@ -1,8 +1,8 @@
-import { Effect, Layer, Redacted, Semaphore } from "effect"
+import { Effect, Layer, type Redacted, Semaphore } from "effect"
 import { emptyPassword } from "../command/Command.ts"
 import { entityOf, HandleRange, owner } from "../command/Entity.ts"
 import { getProperty, IN_LOCKOUT, Property } from "../command/getCapability.ts"
-import { nvDefineSpace, nvReadCommand, nvReadPublic, nvUndefineSpace, nvWriteCommand } from "../command/nv.ts"
+import { nvDefineSpace, nvReadPublic, nvUndefineSpace } from "../command/nv.ts"
 import { pcrRead, type PcrSelection } from "../command/pcr.ts"
 import { evictControl } from "../command/primaryKey.ts"
 import { decodeCredential } from "../credential/CredentialFile.ts"
@@ -13,6 +13,7 @@ import { type Line, makeExchange } from "./Exchange.ts"
 import { loadedKeys } from "./loadedKeys.ts"
 import { isWritten, NV_BITS } from "./nvAttributes.ts"
 import { whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
+import { nvMemory } from "./nvMemory.ts"
 import { asText } from "./readAnswer.ts"
 import { codeIs } from "./refusalOf.ts"
 import { ResponseCode } from "./ResponseCode.ts"
@@ -20,9 +21,6 @@ import { allHandles } from "./roomInTpm.ts"
 import { hasResourceManager, type Tcti } from "./Tcti.ts"
 import { type NvPublic, Tpm } from "./Tpm.ts"
 import type { TpmError } from "./TpmError.ts"
-
-/** Every TPM of a PC takes so many bytes of NV memory at once: NV_BUFFER_MAX is no less (PC Client Platform Profile). */
-const SMALL = 512
 
 /** The TPM by its own commands, without a process: to a device, or to a swtpm's socket. */
 export class DirectTpm {
@@ -37,44 +35,13 @@ export class DirectTpm {
   }): Layer.Layer<Tpm> => Layer.effect(Tpm, make(options.tcti, options.connect, options.endorsementKey ?? "ecc-p256"))
 }
 
-/** Pieces of at most `most` bytes. */
-const pieces = (size: number, most: number): ReadonlyArray<{ readonly at: number; readonly length: number }> =>
-  Array.from({ length: Math.ceil(size / most) }, (_, piece) => ({
-    at: piece * most,
-    length: Math.min(most, size - piece * most)
-  }))
-
 const make = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect, kind: EndorsementKeyKind) {
   const exchange = yield* makeExchange(tcti, connect)
   const keys = loadedKeys(kind, hasResourceManager(tcti))
+  const nv = nvMemory(keys.inSession)
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
   const onLine = <A, E>(use: (line: Line) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     oneAtATime(Effect.scoped(Effect.flatMap(exchange.line, use)))
-
-  /** The most bytes of one read or write, asked for only where there are more than every TPM takes. */
-  const bufferMax = (line: Line, size: number) =>
-    size <= SMALL ? Effect.succeed(SMALL) : line.send(getProperty(Property.nvBufferMax)).pipe(
-      // It is a divisor.
-      Effect.map((found) => Math.max(found, 1))
-    )
-
-  const nvReadOn = Effect.fnUntraced(function*(line: Line, index: number, offset: number, size?: number) {
-    const wanted = size ?? Math.max(0, (yield* line.send(nvReadPublic(index))).size - offset)
-    const most = yield* bufferMax(line, wanted)
-    const parts: Array<Uint8Array> = []
-    for (const { at, length } of pieces(wanted, most)) {
-      parts.push(yield* line.send(nvReadCommand(owner, entityOf(index), offset + at, length), [emptyPassword]))
-    }
-    return new Uint8Array(Buffer.concat(parts))
-  })
-
-  const nvWriteOn = Effect.fnUntraced(function*(line: Line, index: number, offset: number, data: Uint8Array) {
-    const most = yield* bufferMax(line, data.length)
-    for (const { at, length } of pieces(data.length, most)) {
-      const piece = data.subarray(at, at + length)
-      yield* line.send(nvWriteCommand(owner, entityOf(index), offset + at, piece), [emptyPassword])
-    }
-  })
 
   /** An index that went meanwhile is none. */
   const nvPublicOn = (line: Line, index: number) =>
@@ -113,10 +80,10 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect, kind: End
     ),
     pcrRead: Effect.fn("Tpm.pcrRead")((selection: PcrSelection) => onLine((line) => pcrsOn(line, selection))),
     nvRead: Effect.fn("Tpm.nvRead")((index: number, offset: number, size?: number) =>
-      onLine((line) => nvReadOn(line, index, offset, size)).pipe(Effect.mapError(whenRead(index)))
+      onLine((line) => nv.read(line, index, offset, size)).pipe(Effect.mapError(whenRead(index)))
     ),
     nvWrite: Effect.fn("Tpm.nvWrite")((index: number, offset: number, data: Redacted.Redacted<Uint8Array>) =>
-      onLine((line) => nvWriteOn(line, index, offset, Redacted.value(data))).pipe(Effect.mapError(whenAbsent(index)))
+      onLine((line) => nv.write(line, index, offset, data)).pipe(Effect.mapError(whenAbsent(index)))
     ),
     nvDefine: Effect.fn("Tpm.nvDefine")((index: number, size: number) => {
       const area = { index, size, attributes: NV_BITS, authPolicy: new Uint8Array() }

@@ -1,11 +1,14 @@
 import { Duration, Effect, Option, RcRef, Scope } from "effect"
-import { type Authorisation, type Command, encodeCommand } from "../command/Command.ts"
+import { randomBytes } from "node:crypto"
+import type { Command } from "../command/Command.ts"
 import { readParameters, readResponse, type Response } from "../command/response.ts"
+import { NONCE_BYTES } from "../session/ProtectedSession.ts"
+import { type Authorisation, sealCommand } from "../session/sealCommand.ts"
 import type { CannotConnect, Connect, Connection } from "./Connection.ts"
 import { refusalOf } from "./refusalOf.ts"
 import { asksToTryAgain } from "./ResponseCode.ts"
 import type { Tcti } from "./Tcti.ts"
-import { TpmAnswerUnreadable, TpmBusy, type TpmError } from "./TpmError.ts"
+import { TpmAnswerForged, TpmAnswerUnreadable, TpmBusy, type TpmError } from "./TpmError.ts"
 import { absentAt, closedAt, inUseAt, lostAt, silentFor } from "./unreachable.ts"
 
 /** How long a command may take that says nothing else. A TPM takes milliseconds, a busy one may need some more. */
@@ -15,6 +18,13 @@ const LINGER = Duration.millis(100)
 /** The first and the longest pause before a TPM is asked again that is busy. */
 const FIRST_PAUSE = 5
 const LONGEST_PAUSE = 250
+
+const forgedAt = (tcti: Tcti, command: string): TpmAnswerForged =>
+  new TpmAnswerForged({
+    command,
+    message: `The answer to ${command} was changed on its way from the TPM at ${tcti}, or is not the TPM's. ` +
+      "Something sits between this process and the TPM: look at the board and at who serves that address."
+  })
 
 type Done = Extract<Response, { readonly answer: "done" }>
 
@@ -76,13 +86,14 @@ export const makeExchange = Effect.fnUntraced(function*(tcti: Tcti, connect: Con
           command: command.name,
           message: `${command.name} was answered with what cannot be understood: ${message}`
         })
+      // A command that was not done is sent again as it was: the TPM's nonces stay until it does one.
+      const sealed = sealCommand(command, authorisations, () => randomBytes(NONCE_BYTES))
       let busy = false
       const answered = Effect.gen(function*(): Effect.gen.Return<Done, TpmError> {
         const way = yield* connected.pipe(Effect.mapError((error) => failureOf(error, command.name)))
-        const bytes = encodeCommand(command, authorisations)
         for (let pause = FIRST_PAUSE;; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
           busy = false
-          const response = yield* way.exchange(bytes).pipe(Effect.mapError(() => lostAt(tcti, command.name)))
+          const response = yield* way.exchange(sealed.bytes).pipe(Effect.mapError(() => lostAt(tcti, command.name)))
           const read = yield* Effect.fromResult(readResponse(command, authorisations.length, response)).pipe(
             Effect.mapError(unreadable)
           )
@@ -107,7 +118,10 @@ export const makeExchange = Effect.fnUntraced(function*(tcti: Tcti, connect: Con
               : silentFor(limit, command.name, "given up")
           )
       })
-      return yield* Effect.fromResult(readParameters(command, done)).pipe(Effect.mapError(unreadable))
+      const opened = yield* Effect.fromResult(sealed.open(done)).pipe(
+        Effect.mapError(() => forgedAt(tcti, command.name))
+      )
+      return yield* Effect.fromResult(readParameters(command, opened)).pipe(Effect.mapError(unreadable))
     })
     return { send }
   })

@@ -8,17 +8,25 @@ import { type PcrSelection, quote } from "../command/pcr.ts"
 import { policyOr, policySecret, SessionKind, startAuthSession } from "../command/policySession.ts"
 import { createPrimary, type LoadedKey } from "../command/primaryKey.ts"
 import type { Credential } from "../credential/makeCredential.ts"
+import { secretFor } from "../credential/secretFor.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { policyBranchesSha384 } from "../identity/endorsementPolicy.ts"
 import { attestationKeyPublic, endorsementKeyPublic } from "../identity/publicTemplate.ts"
+import { NONCE_BYTES, type ProtectedSession, sessionKey } from "../session/ProtectedSession.ts"
 import { Algorithm } from "../structures/Algorithm.ts"
 import { fromHex } from "../structures/Hex.ts"
-import type { TpmtPublic } from "../structures/TpmtPublic.ts"
+import { decodeTpm2bPublic, type TpmtPublic } from "../structures/TpmtPublic.ts"
 import type { Line } from "./Exchange.ts"
 import { codeIs } from "./refusalOf.ts"
 import { ResponseCode } from "./ResponseCode.ts"
 import { makingRoomFor } from "./roomInTpm.ts"
-import type { TpmError } from "./TpmError.ts"
+import { TpmAnswerUnreadable, type TpmError } from "./TpmError.ts"
+
+const unusable = (): TpmAnswerUnreadable =>
+  new TpmAnswerUnreadable({
+    command: "TPM2_CreatePrimary",
+    message: "TPM2_CreatePrimary was answered with an endorsement key that is no public key of its template."
+  })
 
 /** A key that was made before, to be loaded instead of made again. */
 interface SavedKey extends Omit<LoadedKey, "handle"> {
@@ -89,15 +97,47 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
     return handle
   })
 
+  /**
+   * A session whose key only the TPM with this endorsement key can compute: a listener on the bus sees the salt encrypted
+   * (TPM 2.0 part 1, 19.6.13).
+   */
+  const salted = Effect.fnUntraced(function*(
+    line: Line,
+    key: LoadedKey,
+    ours: Set<number>
+  ): Effect.fn.Return<ProtectedSession, TpmError, Scope.Scope> {
+    const area = yield* Effect.fromResult(decodeTpm2bPublic(key.public)).pipe(Effect.mapError(unusable))
+    const { encrypted, secret } = yield* Effect.try({ try: () => secretFor(area, "SECRET"), catch: unusable })
+    const nonceCaller = randomBytes(NONCE_BYTES)
+    const start = startAuthSession({
+      kind: SessionKind.hmac,
+      nonceCaller,
+      hash: Algorithm.sha256,
+      salt: { key, encrypted },
+      encrypts: true
+    })
+    const { handle, nonceTpm } = yield* held(line, line.send(start), ours)
+    return { handle, key: sessionKey(secret, nonceTpm, nonceCaller), nonceTpm }
+  })
+
+  /** A protected session for as long as it is used. What holds it is not interrupted: it would stay in a bare TPM. */
+  const inSession = <A>(line: Line, use: (session: ProtectedSession) => Effect.Effect<A, TpmError>) =>
+    Effect.gen(function*() {
+      const ours = new Set<number>()
+      const session = yield* Effect.flatMap(endorsementKey(line, ours), (key) => salted(line, key, ours))
+      return yield* use(session)
+    }).pipe(Effect.scoped, Effect.uninterruptible)
+
   const activate = (line: Line, credential: Credential) =>
     Effect.gen(function*() {
       const ours = new Set<number>()
       const attestation = yield* attestationKey(line, ours)
       const key = yield* endorsementKey(line, ours)
+      const protectedBy = yield* salted(line, key, ours)
       const session = yield* fulfilled(line, ours)
       const opened = yield* line.send(
         activateCredential(attestation, key, credential),
-        [emptyPassword, fulfilledPolicy(session)]
+        [{ protectedBy, decrypt: false, encrypt: true }, fulfilledPolicy(session)]
       )
       // The TPM ends a session that did its work.
       ours.delete(session)
@@ -108,6 +148,7 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
     endorsementKey: (line: Line) => Effect.scoped(endorsementKey(line, new Set())),
     attestationKey: (line: Line) => Effect.scoped(attestationKey(line, new Set())),
     activate,
+    inSession,
     quote: (line: Line, nonce: Uint8Array, selection: PcrSelection) =>
       attestationKey(line, new Set()).pipe(
         Effect.flatMap((key) => line.send(quote(key, nonce, selection), [emptyPassword])),
