@@ -1,8 +1,9 @@
 import { Duration, Effect, Option, RcRef, Scope } from "effect"
 import { randomBytes } from "node:crypto"
-import type { Command } from "../command/Command.ts"
+import { type Command, encodeCommand } from "../command/Command.ts"
+import { flushContext } from "../command/context.ts"
 import { readParameters, readResponse, type Response } from "../command/response.ts"
-import { NONCE_BYTES } from "../session/ProtectedSession.ts"
+import { NONCE_BYTES, type ProtectedSession } from "../session/ProtectedSession.ts"
 import { type Authorisation, sealCommand } from "../session/sealCommand.ts"
 import type { CannotConnect, Connect, Connection } from "./Connection.ts"
 import { refusalOf } from "./refusalOf.ts"
@@ -18,6 +19,10 @@ const LINGER = Duration.millis(100)
 /** The first and the longest pause before a TPM is asked again that is busy. */
 const FIRST_PAUSE = 5
 const LONGEST_PAUSE = 250
+/** How often a device that is in use is tried again: a quarter of a second. */
+const BUSY_TRIES = 50
+/** How long the flush of a session may take when its connection is closed. */
+const FAREWELL = Duration.seconds(1)
 
 const forgedAt = (tcti: Tcti, command: string): TpmAnswerForged =>
   new TpmAnswerForged({
@@ -32,6 +37,13 @@ type Done = Extract<Response, { readonly answer: "done" }>
 export interface Line {
   /** Sends one command. A TPM that asks to be tried again is, until the command's time is over. */
   readonly send: <A>(command: Command<A>, authorisations?: ReadonlyArray<Authorisation>) => Effect.Effect<A, TpmError>
+  /** What stays in the TPM as long as the connection is open; a line that sent nothing has none. */
+  readonly resident: () => Resident
+}
+
+/** A session that is used by one line after the other. */
+export interface Resident {
+  session: ProtectedSession | undefined
 }
 
 /**
@@ -39,7 +51,20 @@ export interface Line {
  * connection, and the next line has a new one if that was lost. Nothing is opened before the first command.
  */
 export const makeExchange = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect) {
-  const shared = yield* RcRef.make({ acquire: connect, idleTimeToLive: LINGER })
+  const acquire = Effect.gen(function*() {
+    const connection = yield* connect
+    const resident: Resident = { session: undefined }
+    yield* Effect.addFinalizer(() =>
+      resident.session === undefined || !connection.isOpen()
+        ? Effect.void
+        : connection.exchange(encodeCommand(flushContext(resident.session.handle), [])).pipe(
+          Effect.timeoutOption(FAREWELL),
+          Effect.ignore
+        )
+    )
+    return { connection, resident }
+  })
+  const shared = yield* RcRef.make({ acquire, idleTimeToLive: LINGER })
 
   const failureOf = (error: CannotConnect, command: string): TpmError => {
     switch (error.code) {
@@ -55,26 +80,28 @@ export const makeExchange = Effect.fnUntraced(function*(tcti: Tcti, connect: Con
 
   const open = RcRef.get(shared).pipe(
     Effect.flatMap((found) =>
-      found.isOpen()
+      found.connection.isOpen()
         ? Effect.succeed(found)
         // The old one stays counted until the scope ends, and is closed already.
         : Effect.andThen(RcRef.invalidate(shared), RcRef.get(shared))
     )
   )
-  // Two programs that wait for a swtpm fill the queue of its socket (unix(7), EAGAIN of connect).
-  const openInTurn: typeof open = Effect.suspend(() =>
+  // Two programs that wait for a swtpm fill the queue of its socket (unix(7), EAGAIN of connect), and an exclusive device
+  // is busy while our own connection before is being closed.
+  const openInTurn = (tries = 0): typeof open =>
     open.pipe(
       Effect.catch((error) =>
-        error.code === "EAGAIN" ? Effect.andThen(Effect.sleep(FIRST_PAUSE), openInTurn) : Effect.fail(error)
+        error.code === "EAGAIN" || (error.code === "EBUSY" && tries < BUSY_TRIES)
+          ? Effect.andThen(Effect.sleep(FIRST_PAUSE), openInTurn(tries + 1))
+          : Effect.fail(error)
       )
     )
-  )
 
   const line: Effect.Effect<Line, never, Scope.Scope> = Effect.map(Effect.scope, (scope) => {
-    let connection: Connection | undefined
+    let held: { readonly connection: Connection; readonly resident: Resident } | undefined
     const connected = Effect.suspend(() =>
-      connection === undefined ? Scope.provide(openInTurn, scope) : Effect.succeed(connection)
-    ).pipe(Effect.tap((found) => Effect.sync(() => connection = found)))
+      held === undefined ? Scope.provide(openInTurn(), scope) : Effect.succeed(held)
+    ).pipe(Effect.map((found) => (held = found).connection))
 
     const send: Line["send"] = Effect.fnUntraced(function*<A>(
       command: Command<A>,
@@ -123,7 +150,7 @@ export const makeExchange = Effect.fnUntraced(function*(tcti: Tcti, connect: Con
       )
       return yield* Effect.fromResult(readParameters(command, opened)).pipe(Effect.mapError(unreadable))
     })
-    return { send }
+    return { send, resident: () => held?.resident ?? { session: undefined } }
   })
 
   return { line }

@@ -8,25 +8,19 @@ import { type PcrSelection, quote } from "../command/pcr.ts"
 import { policyOr, policySecret, SessionKind, startAuthSession } from "../command/policySession.ts"
 import { createPrimary, type LoadedKey } from "../command/primaryKey.ts"
 import type { Credential } from "../credential/makeCredential.ts"
-import { secretFor } from "../credential/secretFor.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { policyBranchesSha384 } from "../identity/endorsementPolicy.ts"
 import { attestationKeyPublic, endorsementKeyPublic } from "../identity/publicTemplate.ts"
-import { NONCE_BYTES, type ProtectedSession, sessionKey } from "../session/ProtectedSession.ts"
+import type { ProtectedSession } from "../session/ProtectedSession.ts"
 import { Algorithm } from "../structures/Algorithm.ts"
 import { fromHex } from "../structures/Hex.ts"
-import { decodeTpm2bPublic, type TpmtPublic } from "../structures/TpmtPublic.ts"
+import type { TpmtPublic } from "../structures/TpmtPublic.ts"
 import type { Line } from "./Exchange.ts"
-import { codeIs } from "./refusalOf.ts"
+import { codeIs, unknownSession } from "./refusalOf.ts"
 import { ResponseCode } from "./ResponseCode.ts"
 import { makingRoomFor } from "./roomInTpm.ts"
-import { TpmAnswerUnreadable, type TpmError } from "./TpmError.ts"
-
-const unusable = (): TpmAnswerUnreadable =>
-  new TpmAnswerUnreadable({
-    command: "TPM2_CreatePrimary",
-    message: "TPM2_CreatePrimary was answered with an endorsement key that is no public key of its template."
-  })
+import { saltedSession } from "./saltedSession.ts"
+import type { TpmError } from "./TpmError.ts"
 
 /** A key that was made before, to be loaded instead of made again. */
 interface SavedKey extends Omit<LoadedKey, "handle"> {
@@ -42,6 +36,12 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
   const saved = new Map<TpmtPublic, SavedKey>()
   const endorsementTemplate = endorsementKeyPublic(kind)
 
+  const roomFor = (line: Line, ours: ReadonlySet<number>) => <A>(make: Effect.Effect<A, TpmError>) => {
+    const { session } = line.resident()
+    const kept = session === undefined ? ours : new Set([...ours, session.handle])
+    return hasResourceManager ? make : makingRoomFor(line, kept)(make)
+  }
+
   /** An object or session of ours, flushed with the scope. `make` cannot be interrupted, or its handle would be lost. */
   const held = <A extends { readonly handle: number }>(
     line: Line,
@@ -49,7 +49,7 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
     ours: Set<number>
   ): Effect.Effect<A, TpmError, Scope.Scope> =>
     Effect.acquireRelease(
-      (hasResourceManager ? make : makingRoomFor(line, ours)(make)).pipe(
+      roomFor(line, ours)(make).pipe(
         Effect.tap(({ handle }) => Effect.sync(() => ours.add(handle)))
       ),
       ({ handle }) => ours.delete(handle) ? Effect.ignore(line.send(flushContext(handle))) : Effect.void
@@ -97,51 +97,61 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
     return handle
   })
 
-  /**
-   * A session whose key only the TPM with this endorsement key can compute: a listener on the bus sees the salt encrypted
-   * (TPM 2.0 part 1, 19.6.13).
-   */
-  const salted = Effect.fnUntraced(function*(
-    line: Line,
-    key: LoadedKey,
-    ours: Set<number>
-  ): Effect.fn.Return<ProtectedSession, TpmError, Scope.Scope> {
-    const area = yield* Effect.fromResult(decodeTpm2bPublic(key.public)).pipe(Effect.mapError(unusable))
-    const { encrypted, secret } = yield* Effect.try({ try: () => secretFor(area, "SECRET"), catch: unusable })
-    const nonceCaller = randomBytes(NONCE_BYTES)
-    const start = startAuthSession({
-      kind: SessionKind.hmac,
-      nonceCaller,
-      hash: Algorithm.sha256,
-      salt: { key, encrypted },
-      encrypts: true
-    })
-    const { handle, nonceTpm } = yield* held(line, line.send(start), ours)
-    return { handle, key: sessionKey(secret, nonceTpm, nonceCaller), nonceTpm }
+  /** A session that only the TPM with this endorsement key can have the key of. */
+  const salted = Effect.fnUntraced(function*(line: Line, key: LoadedKey, ours: ReadonlySet<number>) {
+    const request = yield* saltedSession(key)
+    const started = yield* roomFor(line, ours)(line.send(request.start))
+    return request.sessionOf(started)
   })
 
-  /** A protected session for as long as it is used. What holds it is not interrupted: it would stay in a bare TPM. */
-  const inSession = <A>(line: Line, use: (session: ProtectedSession) => Effect.Effect<A, TpmError>) =>
-    Effect.gen(function*() {
-      const ours = new Set<number>()
-      const session = yield* Effect.flatMap(endorsementKey(line, ours), (key) => salted(line, key, ours))
-      return yield* use(session)
-    }).pipe(Effect.scoped, Effect.uninterruptible)
+  /**
+   * Does something in a protected session: the one that the connection has, or a new one, which it then has. One that
+   * fails is not used again; one that the TPM does not know any more is made anew, for another program may have flushed it.
+   */
+  const inSession = <A>(
+    line: Line,
+    use: (session: ProtectedSession) => Effect.Effect<A, TpmError>,
+    given?: LoadedKey
+  ): Effect.Effect<A, TpmError> => {
+    const attempt: Effect.Effect<A, TpmError> = Effect.gen(function*() {
+      const ours = new Set(given === undefined ? [] : [given.handle])
+      const resident = line.resident()
+      const before = resident.session
+      const session = before ?? (yield* Effect.scoped(
+        Effect.flatMap(
+          given === undefined ? endorsementKey(line, ours) : Effect.succeed(given),
+          (key) => salted(line, key, ours)
+        )
+      ))
+      line.resident().session = session
+      return yield* use(session).pipe(
+        Effect.catch((error) => {
+          resident.session = undefined
+          const end = Effect.ignore(line.send(flushContext(session.handle)))
+          return Effect.andThen(end, before !== undefined && unknownSession(error) ? attempt : Effect.fail(error))
+        })
+      )
+    })
+    return Effect.uninterruptible(attempt)
+  }
 
   const activate = (line: Line, credential: Credential) =>
     Effect.gen(function*() {
       const ours = new Set<number>()
       const attestation = yield* attestationKey(line, ours)
       const key = yield* endorsementKey(line, ours)
-      const protectedBy = yield* salted(line, key, ours)
-      const session = yield* fulfilled(line, ours)
-      const opened = yield* line.send(
-        activateCredential(attestation, key, credential),
-        [{ protectedBy, decrypt: false, encrypt: true }, fulfilledPolicy(session)]
-      )
-      // The TPM ends a session that did its work.
-      ours.delete(session)
-      return opened
+      return yield* inSession(line, (protectedBy) =>
+        Effect.gen(function*() {
+          ours.add(protectedBy.handle)
+          const session = yield* fulfilled(line, ours)
+          const opened = yield* line.send(
+            activateCredential(attestation, key, credential),
+            [{ protectedBy, decrypt: false, encrypt: true }, fulfilledPolicy(session)]
+          )
+          // The TPM ends a session that did its work.
+          ours.delete(session)
+          return opened
+        }).pipe(Effect.scoped), key)
     }).pipe(Effect.scoped, Effect.uninterruptible)
 
   return {

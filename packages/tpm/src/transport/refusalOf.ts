@@ -60,3 +60,8 @@ export const refusalOf = (
 /** Whether an error is a refusal with this plain code. */
 export const codeIs = (error: TpmError, plain: number): boolean =>
   error._tag === "TpmRefused" && Option.exists(error.code, (code) => plainCode(code) === plain)
+
+/** Whether a refusal may come from a session that is not the TPM's any more (TPM_RC_REFERENCE_S0 to S6, or a wrong HMAC). */
+export const unknownSession = (error: TpmError): boolean =>
+  codeIs(error, ResponseCode.authFail) || codeIs(error, ResponseCode.badAuth) ||
+  (error._tag === "TpmRefused" && Option.exists(error.code, (code) => code >= 0x918 && code <= 0x91e))

@@ -6,7 +6,7 @@ import type { EndorsementKeyKind } from "../../src/identity/EndorsementKey.ts"
 import { KeyStore } from "../../src/store/KeyStore.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { authenticate } from "./Authenticate.ts"
-import { goBetween } from "./GoBetween.ts"
+import { goBetween, refusal } from "./GoBetween.ts"
 import { holds, relays, storeOn } from "./StoreOnTpm.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
 import { tpmBy, transports } from "./Transports.ts"
@@ -122,6 +122,38 @@ describe("a listener between this process and the TPM", () => {
         spoil = Option.none()
         assert.deepStrictEqual(yield* tpm.nvRead(INDEX, 0), data)
         assert.strictEqual((yield* tpm.persistentHandles).length, 0)
+      }).pipe(Effect.provide(tpmBy("direct", between)))
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("whose program flushed our session is not felt, and a TPM that knows no session is no endless loop", () =>
+    Effect.gen(function*() {
+      const { tcti } = yield* swtpm(yield* newTpmState)
+      let refusals = 0
+      let sessions = 0
+      const between = yield* goBetween(tcti, {
+        command: (code) => {
+          if (code === CommandCode.startAuthSession) sessions += 1
+          if (code !== CommandCode.nvRead || refusals === 0) return "the TPM's"
+          refusals -= 1
+          // TPM_RC_REFERENCE_S0
+          return refusal(0x918)
+        }
+      })
+      yield* Effect.gen(function*() {
+        const tpm = yield* Tpm
+        const data = new Uint8Array(8).fill(3)
+        yield* tpm.nvDefine(INDEX, 8)
+        yield* tpm.nvWrite(INDEX, 0, Redacted.make(data))
+        yield* tpm.nvRead(INDEX, 0)
+        assert.strictEqual(sessions, 1)
+        refusals = 1
+        assert.deepStrictEqual(yield* tpm.nvRead(INDEX, 0), data)
+        assert.strictEqual(sessions, 2)
+        refusals = 9
+        assert.strictEqual((yield* Effect.flip(tpm.nvRead(INDEX, 0)))._tag, "TpmRefused")
+        assert.strictEqual(sessions, 3)
+        refusals = 0
+        assert.deepStrictEqual(yield* tpm.nvRead(INDEX, 0), data)
       }).pipe(Effect.provide(tpmBy("direct", between)))
     }).pipe(Effect.provide(NodeServices.layer)))
 
