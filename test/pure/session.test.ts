@@ -36,6 +36,7 @@ const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
       pcrRead: () => unused,
       nvRead: () => unused,
       nvWrite: () => unused,
+      nvAttributes: unused,
       nvDefine: () => unused,
       nvUndefine: () => unused,
       nvPublics: unused,

@@ -103,6 +103,7 @@ export class MemoryTpm {
       pcrRead: () => unused,
       persistentHandles: unused,
       evictPersistent: () => unused,
+      nvAttributes: Effect.succeed(PATELAS),
       nvRead: (index, offset, size) => this.#nvRead(index, offset, size),
       nvWrite: (index, offset, data) => this.#nvWrite(index, offset, data),
       nvDefine: (index, size) => this.#nvDefine(index, size),

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result, Schema } from "effect"
 import { activateCredential } from "../src/command/activateCredential.ts"
+import {
+  loadExternal,
+  policyAuthorize,
+  policyGetDigest,
+  policyPcr,
+  verifySignature
+} from "../src/command/authorisedPolicy.ts"
 import { type Command, emptyPassword, encodeCommand, fulfilledPolicy } from "../src/command/Command.ts"
 import { contextLoad, contextSave, flushContext } from "../src/command/context.ts"
 import { entityOf, HandleRange, owner } from "../src/command/Entity.ts"
@@ -94,6 +101,11 @@ const commands: ReadonlyArray<readonly [Command<unknown>, number, Uint8Array]> =
   ],
   [activateCredential(owner, owner, credential), 2, done(2, "0002 aabb")],
   [policySecret(owner, 1), 1, done(1, "0000 8023 40000007 0000")],
+  [policyPcr(1, { bank: Algorithm.sha256, pcrs: [12] }), 0, done(0, "")],
+  [policyGetDigest(1), 0, done(0, "0002 aabb")],
+  [loadExternal(endorsementKeyPublic("ecc-p256")), 0, done(0, "0002 aabb", "80000000")],
+  [verifySignature(owner, digest, digest), 0, done(0, "8022 40000001 0000")],
+  [policyAuthorize(1, { policy: digest, reference: digest, keyName: digest, ticket: digest }), 0, done(0, "")],
   [policyOr(1, [digest, digest]), 0, done(0, "")],
   [contextLoad(digest), 0, done(0, "", "80000000")],
   [contextSave(1), 0, done(0, "aabb")]

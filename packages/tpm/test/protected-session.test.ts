@@ -12,7 +12,7 @@ import {
   sessionHmac,
   sessionKey
 } from "../src/session/ProtectedSession.ts"
-import { sealCommand } from "../src/session/sealCommand.ts"
+import { type Authorisation, sealCommand } from "../src/session/sealCommand.ts"
 import { ByteWriter } from "../src/structures/ByteWriter.ts"
 import { toHex } from "../src/structures/Hex.ts"
 import { numbers } from "./fixtures.ts"
@@ -106,10 +106,12 @@ describe("a protected session", () => {
     assert.notStrictEqual(toHex(commandDigest(renamed, sent)), toHex(commandDigest(write, sent)))
   })
 
-  it("stands first where it encrypts", () => {
-    const protectedBy = sessionOf(numbers(2))
-    const second = [emptyPassword, { protectedBy, decrypt: false, encrypt: true }]
-    assert.throws(() => sealCommand(nvReadCommand(owner, INDEX, 0, 1), second, () => new Uint8Array(32)), RangeError)
+  it("is alone where it encrypts", () => {
+    const session = { protectedBy: sessionOf(numbers(2)), decrypt: false, encrypt: true }
+    const seal = (authorisations: ReadonlyArray<Authorisation>) =>
+      sealCommand(nvReadCommand(owner, INDEX, 0, 1), authorisations, () => new Uint8Array(32))
+    assert.throws(() => seal([session, session]), RangeError)
+    seal([emptyPassword, session])
   })
 
   it("has a key that cannot be printed", () => {

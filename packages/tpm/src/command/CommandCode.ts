@@ -12,9 +12,14 @@ export const CommandCode = {
   contextLoad: 0x0161,
   contextSave: 0x0162,
   flushContext: 0x0165,
+  loadExternal: 0x0167,
   nvReadPublic: 0x0169,
+  policyAuthorize: 0x016a,
   policyOr: 0x0171,
   startAuthSession: 0x0176,
+  verifySignature: 0x0177,
   getCapability: 0x017a,
-  pcrRead: 0x017e
+  pcrRead: 0x017e,
+  policyPcr: 0x017f,
+  policyGetDigest: 0x0189
 } as const

@@ -18,7 +18,10 @@ export interface ProtectedAuthorisation {
   readonly encrypt: boolean
 }
 
-/** How a command is authorised: as it stands, or by a protected session. One that encrypts must be the first. */
+/**
+ * How a command is authorised: as it stands, or by a protected session. One that encrypts is the only protected one: with
+ * two, the first one's HMAC would be over the nonces of the other as well (TPM 2.0 part 1, 19.6.5).
+ */
 export type Authorisation = PlainAuthorisation | ProtectedAuthorisation
 
 /** An answer that the TPM with the session's key did not give. */
@@ -50,10 +53,11 @@ export const sealCommand = (
       ? { ...authorisation, nonceCaller: fresh(), nonceBefore: authorisation.protectedBy.nonceTpm }
       : authorisation
   )
-  if (sessions.slice(1).some((session) => "protectedBy" in session && (session.decrypt || session.encrypt))) {
-    throw new RangeError("a session that encrypts must be the first")
+  const ours = sessions.flatMap((session, at) => "protectedBy" in session ? [{ ...session, at }] : [])
+  if (ours.length > 1 && ours.some(({ decrypt, encrypt }) => decrypt || encrypt)) {
+    throw new RangeError("a session that encrypts must be the only protected one")
   }
-  const [first] = sessions.flatMap((session) => "protectedBy" in session ? [session] : [])
+  const [first] = ours
   const parameters = first?.decrypt === true
     ? encryptFirst(first.protectedBy.key, { newer: first.nonceCaller, older: first.nonceBefore }, command.parameters)
     : command.parameters
@@ -81,7 +85,7 @@ export const sealCommand = (
       if (!sameHmac(expected, said.hmac)) return Result.fail(new AnswerForged())
       session.protectedBy.nonceTpm = said.nonce
     }
-    const said = done.sessions[0]
+    const said = done.sessions[first?.at ?? 0]
     if (first?.encrypt !== true || said === undefined) return Result.succeed(done)
     const nonces = { newer: said.nonce, older: first.nonceCaller }
     return Result.succeed({ ...done, parameters: decryptFirst(first.protectedBy.key, nonces, done.parameters) })

@@ -1,4 +1,4 @@
-import { Effect, Layer, type Redacted, Semaphore } from "effect"
+import { Effect, Layer, Option, type Redacted, Semaphore } from "effect"
 import { emptyPassword } from "../command/Command.ts"
 import { entityOf, HandleRange, owner } from "../command/Entity.ts"
 import { getProperty, IN_LOCKOUT, Property } from "../command/getCapability.ts"
@@ -8,10 +8,13 @@ import { evictControl } from "../command/primaryKey.ts"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
+import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
+import { authorisedPolicy, POLICY_REFERENCE } from "../policy/policyDigest.ts"
+import { nameOf } from "../structures/Name.ts"
 import type { Connect } from "./Connection.ts"
 import { type Line, makeExchange } from "./Exchange.ts"
 import { loadedKeys } from "./loadedKeys.ts"
-import { isWritten, NV_BITS } from "./nvAttributes.ts"
+import { BOUND_NV_BITS, isWritten, NV_BITS } from "./nvAttributes.ts"
 import { whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
 import { nvMemory } from "./nvMemory.ts"
 import { asText } from "./readAnswer.ts"
@@ -32,13 +35,28 @@ export class DirectTpm {
     readonly tcti: Tcti
     readonly connect: Connect
     readonly endorsementKey?: EndorsementKeyKind
-  }): Layer.Layer<Tpm> => Layer.effect(Tpm, make(options.tcti, options.connect, options.endorsementKey ?? "ecc-p256"))
+    readonly imagePolicy?: ImagePolicySource
+  }): Layer.Layer<Tpm> =>
+    Layer.effect(
+      Tpm,
+      make(
+        options.tcti,
+        options.connect,
+        options.endorsementKey ?? "ecc-p256",
+        options.imagePolicy ?? Effect.succeed(Option.none())
+      )
+    )
 }
 
-const make = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect, kind: EndorsementKeyKind) {
+const make = Effect.fnUntraced(function*(
+  tcti: Tcti,
+  connect: Connect,
+  kind: EndorsementKeyKind,
+  imagePolicy: ImagePolicySource
+) {
   const exchange = yield* makeExchange(tcti, connect)
   const keys = loadedKeys(kind, hasResourceManager(tcti))
-  const nv = nvMemory(keys.inSession)
+  const nv = nvMemory(keys.inSession, imagePolicy)
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
   const onLine = <A, E>(use: (line: Line) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     oneAtATime(Effect.scoped(Effect.flatMap(exchange.line, use)))
@@ -61,6 +79,18 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect, kind: End
       inLockout: ((yield* line.send(getProperty(Property.permanent))) & IN_LOCKOUT) !== 0
     }
   })
+
+  /** What a new index opens by. */
+  const binding = Effect.map(
+    imagePolicy,
+    Option.match({
+      onNone: () => ({ attributes: NV_BITS, authPolicy: new Uint8Array() }),
+      onSome: ({ key }) => ({
+        attributes: BOUND_NV_BITS,
+        authPolicy: authorisedPolicy(nameOf(key), POLICY_REFERENCE)
+      })
+    })
+  )
 
   return Tpm.of({
     endorsementKey: onLine(keys.endorsementKey).pipe(
@@ -85,9 +115,10 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, connect: Connect, kind: End
     nvWrite: Effect.fn("Tpm.nvWrite")((index: number, offset: number, data: Redacted.Redacted<Uint8Array>) =>
       onLine((line) => nv.write(line, index, offset, data)).pipe(Effect.mapError(whenAbsent(index)))
     ),
-    nvDefine: Effect.fn("Tpm.nvDefine")((index: number, size: number) => {
-      const area = { index, size, attributes: NV_BITS, authPolicy: new Uint8Array() }
-      return onLine((line) => line.send(nvDefineSpace(area), [emptyPassword])).pipe(
+    nvAttributes: Effect.map(binding, ({ attributes }) => attributes),
+    nvDefine: Effect.fn("Tpm.nvDefine")(function*(index: number, size: number) {
+      const area = { index, size, ...(yield* binding) }
+      yield* onLine((line) => line.send(nvDefineSpace(area), [emptyPassword])).pipe(
         Effect.mapError(whenDefined(index, size))
       )
     }),

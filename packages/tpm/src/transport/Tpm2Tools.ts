@@ -1,12 +1,13 @@
-import { Effect, FileSystem, Layer, type Redacted, Semaphore } from "effect"
+import { Effect, FileSystem, Layer, Option, type Redacted, Semaphore } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { type PcrSelection, pcrText } from "../command/pcr.ts"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
+import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
 import { keyStation } from "./keyStation.ts"
 import { makingRoom } from "./makingRoom.ts"
-import { NV_ATTRIBUTES } from "./nvAttributes.ts"
+import { NV_ATTRIBUTES, NV_BITS } from "./nvAttributes.ts"
 import { handleText, whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
 import { readHandles, readLimits, readNvPublics, readPcrs } from "./readAnswer.ts"
 import { runTool } from "./runTool.ts"
@@ -24,11 +25,23 @@ export class Tpm2Tools {
   static readonly layer = (options: {
     readonly tcti: Tcti
     readonly endorsementKey?: EndorsementKeyKind
+    readonly imagePolicy?: ImagePolicySource
   }): Layer.Layer<Tpm, TpmToolsUnusable, ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem> =>
-    Layer.effect(Tpm, make(options.tcti, options.endorsementKey ?? "ecc-p256"))
+    Layer.effect(
+      Tpm,
+      make(options.tcti, options.endorsementKey ?? "ecc-p256", options.imagePolicy ?? Effect.succeed(Option.none()))
+    )
 }
 
-const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
+const boundByTools = () =>
+  new TpmToolsUnusable({
+    command: "tpm2_nvdefine",
+    message:
+      "The server tells of an image policy, and tpm2-tools do not keep keys bound to one. Use the direct transport: " +
+      "leave PATELA_TPM_TRANSPORT out."
+  })
+
+const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind, imagePolicy: ImagePolicySource) {
   const files = yield* FileSystem.FileSystem
   const tool = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
   const run = hasResourceManager(tcti) ? tool : makingRoom(tool)
@@ -66,7 +79,14 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     }
   )
 
+  /** tpm2-tools keep the owner's indexes only: one that is bound must not become less by the choice of a transport. */
+  const nvAttributes = Effect.flatMap(
+    imagePolicy,
+    (policy) => Option.isNone(policy) ? Effect.succeed(NV_BITS) : Effect.fail(boundByTools())
+  )
+
   const nvDefine = Effect.fn("Tpm.nvDefine")(function*(index: number, size: number) {
+    yield* nvAttributes
     const args = ["-Q", "-C", "o", "-s", String(size), "-a", NV_ATTRIBUTES, handleText(index)]
     yield* oneAtATime(run("tpm2_nvdefine", args)).pipe(
       Effect.mapError(whenDefined(index, size))
@@ -110,6 +130,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind) {
     pcrRead,
     nvRead,
     nvWrite,
+    nvAttributes,
     nvDefine,
     nvUndefine,
     nvPublics,

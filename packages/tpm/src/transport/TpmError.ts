@@ -50,6 +50,11 @@ export class TpmAnswerForged extends Schema.TaggedError<TpmAnswerForged>()("TpmA
   message: Schema.String
 }) {}
 
+/** What is stored opens only for an approved image, and this is none (see ImagePolicy). */
+export class TpmPolicyUnmet extends Schema.TaggedError<TpmPolicyUnmet>()("TpmPolicyUnmet", {
+  message: Schema.String
+}) {}
+
 /** The NV index is not defined (TPM_RC_HANDLE, 0x18B from tpm2-tools 5.4). */
 export class NvIndexAbsent extends Schema.TaggedError<NvIndexAbsent>()("NvIndexAbsent", {
   index: Schema.Int,
@@ -79,3 +84,4 @@ export type TpmError =
   | TpmToolsUnusable
   | TpmAnswerUnreadable
   | TpmAnswerForged
+  | TpmPolicyUnmet

@@ -1,6 +1,7 @@
 import { type FileSystem, Layer, Option, Schema } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
+import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
 import { directConnect } from "./directConnect.ts"
 import { DirectTpm } from "./DirectTpm.ts"
 import type { Tcti } from "./Tcti.ts"
@@ -28,6 +29,7 @@ export class TpmTransport {
     readonly tcti: Tcti
     readonly transport?: Transport
     readonly endorsementKey?: EndorsementKeyKind
+    readonly imagePolicy?: ImagePolicySource
   }): Layer.Layer<
     Tpm,
     TpmToolsUnusable | NoDirectTransport,

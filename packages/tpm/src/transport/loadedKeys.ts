@@ -18,7 +18,7 @@ import type { TpmtPublic } from "../structures/TpmtPublic.ts"
 import type { Line } from "./Exchange.ts"
 import { codeIs, unknownSession } from "./refusalOf.ts"
 import { ResponseCode } from "./ResponseCode.ts"
-import { makingRoomFor } from "./roomInTpm.ts"
+import { type MakingRoom, makingRoomFor } from "./roomInTpm.ts"
 import { saltedSession } from "./saltedSession.ts"
 import type { TpmError } from "./TpmError.ts"
 
@@ -36,7 +36,7 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
   const saved = new Map<TpmtPublic, SavedKey>()
   const endorsementTemplate = endorsementKeyPublic(kind)
 
-  const roomFor = (line: Line, ours: ReadonlySet<number>) => <A>(make: Effect.Effect<A, TpmError>) => {
+  const roomFor = (line: Line, ours: ReadonlySet<number>): MakingRoom => (make) => {
     const { session } = line.resident()
     const kept = session === undefined ? ours : new Set([...ours, session.handle])
     return hasResourceManager ? make : makingRoomFor(line, kept)(make)
@@ -110,7 +110,7 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
    */
   const inSession = <A>(
     line: Line,
-    use: (session: ProtectedSession) => Effect.Effect<A, TpmError>,
+    use: (session: ProtectedSession, room: MakingRoom) => Effect.Effect<A, TpmError>,
     given?: LoadedKey
   ): Effect.Effect<A, TpmError> => {
     const attempt: Effect.Effect<A, TpmError> = Effect.gen(function*() {
@@ -124,7 +124,7 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
         )
       ))
       line.resident().session = session
-      return yield* use(session).pipe(
+      return yield* use(session, roomFor(line, ours)).pipe(
         Effect.catch((error) => {
           resident.session = undefined
           const end = Effect.ignore(line.send(flushContext(session.handle)))

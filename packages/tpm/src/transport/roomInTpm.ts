@@ -18,23 +18,25 @@ export const allHandles = Effect.fnUntraced(function*(line: Line, first: number)
   }
 })
 
+/** Does what takes a place for an object or a session, and sees to it that there is one. */
+export type MakingRoom = <A>(effect: Effect.Effect<A, TpmError>) => Effect.Effect<A, TpmError>
+
 /**
  * Does what takes a place for an object or a session, and once more when a TPM without a resource manager is full: what a
  * killed program left there is flushed first (a bare TPM has three places of each; TPM 2.0 part 1, 30). `kept` are the
  * handles that are ours.
  */
-export const makingRoomFor =
-  (line: Line, kept: ReadonlySet<number>) => <A>(effect: Effect.Effect<A, TpmError>): Effect.Effect<A, TpmError> => {
-    const clear = Effect.fnUntraced(function*(first: number) {
-      for (const handle of yield* allHandles(line, first)) {
-        if (!kept.has(handle)) yield* Effect.ignore(line.send(flushContext(handle)))
-      }
+export const makingRoomFor = (line: Line, kept: ReadonlySet<number>): MakingRoom => (effect) => {
+  const clear = Effect.fnUntraced(function*(first: number) {
+    for (const handle of yield* allHandles(line, first)) {
+      if (!kept.has(handle)) yield* Effect.ignore(line.send(flushContext(handle)))
+    }
+  })
+  return effect.pipe(
+    Effect.catch((error) => {
+      if (codeIs(error, ResponseCode.objectMemory)) return Effect.andThen(clear(HandleRange.transient), effect)
+      if (codeIs(error, ResponseCode.sessionMemory)) return Effect.andThen(clear(HandleRange.loadedSession), effect)
+      return Effect.fail(error)
     })
-    return effect.pipe(
-      Effect.catch((error) => {
-        if (codeIs(error, ResponseCode.objectMemory)) return Effect.andThen(clear(HandleRange.transient), effect)
-        if (codeIs(error, ResponseCode.sessionMemory)) return Effect.andThen(clear(HandleRange.loadedSession), effect)
-        return Effect.fail(error)
-      })
-    )
-  }
+  )
+}
