@@ -36,7 +36,9 @@ import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
 import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
+import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
+import { Sealing } from "@patela/tpm/store/Sealing"
 import { tctiOf } from "@patela/tpm/transport/Tcti"
 import { TpmTransport, Transport } from "@patela/tpm/transport/TpmTransport"
 import { Config, Effect, Layer, Option } from "effect"
@@ -58,9 +60,11 @@ import { StatusFile } from "./status/StatusFile.ts"
 export const tpmLayer = (address: string) =>
   Layer.unwrap(Effect.gen(function*() {
     const tcti = yield* Effect.fromResult(tctiOf(address))
+    const imagePolicy = (yield* CurrentImagePolicy).get
     const transport = yield* Config.option(Config.schema(Transport, "PATELA_TPM_TRANSPORT"))
     return TpmTransport.layer({
       tcti,
+      imagePolicy,
       ...Option.match(transport, { onNone: () => ({}), onSome: (it) => ({ transport: it }) })
     })
   }))
@@ -123,13 +127,18 @@ const host = Layer.mergeAll(HostCommand.layer, ReplaceFile.layer, SystemBus.laye
 
 /** A session with the server, and nothing that looks at the rest of the host. */
 export const serverLayer = (options: ServerOptions) =>
-  sessionLayer(options).pipe(Layer.provide(tpmLayer(options.tpm)), Layer.provide(NodeServices.layer))
+  sessionLayer(options).pipe(
+    Layer.provide(tpmLayer(options.tpm)),
+    Layer.provide(CurrentImagePolicy.layer),
+    Layer.provide(NodeServices.layer)
+  )
 
 /** Everything that looks at the host, and no server. */
 export const hostObservingLayer = ({ tpm }: Pick<NodeOptions, "tpm">) =>
   Layer.mergeAll(readers, AgentState.layer, TpmIdentityStore.readerLayer).pipe(
     Layer.provide(KeyStore.layer),
     Layer.provide(tpmLayer(tpm)),
+    Layer.provideMerge(CurrentImagePolicy.layer),
     Layer.provide(host),
     Layer.provide(NodeServices.layer)
   )
@@ -139,6 +148,7 @@ export const observingLayer = (options: ServerOptions) =>
   Layer.mergeAll(readers, AgentState.layer, sessionLayer(options), TpmIdentityStore.readerLayer).pipe(
     Layer.provide(KeyStore.layer),
     Layer.provide(tpmLayer(options.tpm)),
+    Layer.provideMerge(CurrentImagePolicy.layer),
     Layer.provide(host),
     Layer.provide(NodeServices.layer)
   )
@@ -158,7 +168,9 @@ export const nodeLayer = (options: NodeOptions) =>
     Layer.succeed(IdentityPolicy, { restore: !options.skipRestore })
   ).pipe(
     Layer.provide(KeyStore.layer),
+    Layer.provide(Layer.succeed(Sealing, { allowUnmeasured: options.allowUnmeasured })),
     Layer.provide(tpmLayer(options.tpm)),
+    Layer.provideMerge(CurrentImagePolicy.layer),
     // A report asks tor for its version.
     Layer.provideMerge(host),
     Layer.provide(NodeServices.layer)

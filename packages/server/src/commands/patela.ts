@@ -9,6 +9,7 @@ import { list } from "./list.ts"
 import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
+import { policy } from "./policy.ts"
 import { relay } from "./relay.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
@@ -17,7 +18,7 @@ const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
   ),
-  Command.withSubcommands([run, list, enable, node, relay, network, torrc, audit, keygen])
+  Command.withSubcommands([run, list, enable, node, relay, network, policy, torrc, audit, keygen])
 )
 
 /** The command `patela`, with the arguments of this process. */
