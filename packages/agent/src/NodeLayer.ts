@@ -40,7 +40,7 @@ import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Sealing } from "@patela/tpm/store/Sealing"
 import { tctiOf } from "@patela/tpm/transport/Tcti"
-import { TpmTransport, Transport } from "@patela/tpm/transport/TpmTransport"
+import { TpmTransport, transportOf } from "@patela/tpm/transport/TpmTransport"
 import { Config, Effect, Layer, Option } from "effect"
 import type { NodeOptions, ServerOptions } from "./commands/AgentFlags.ts"
 import { AgentNotes, AgentState } from "./host/AgentState.ts"
@@ -61,12 +61,10 @@ export const tpmLayer = (address: string) =>
   Layer.unwrap(Effect.gen(function*() {
     const tcti = yield* Effect.fromResult(tctiOf(address))
     const imagePolicy = (yield* CurrentImagePolicy).get
-    const transport = yield* Config.option(Config.schema(Transport, "PATELA_TPM_TRANSPORT"))
-    return TpmTransport.layer({
-      tcti,
-      imagePolicy,
-      ...Option.match(transport, { onNone: () => ({}), onSome: (it) => ({ transport: it }) })
-    })
+    const named = yield* Config.option(Config.String("PATELA_TPM_TRANSPORT"))
+    if (Option.isNone(named)) return TpmTransport.layer({ tcti, imagePolicy })
+    const transport = yield* Effect.fromResult(transportOf(named.value))
+    return TpmTransport.layer({ tcti, imagePolicy, transport })
   }))
 
 const sessionLayer = (options: ServerOptions) =>

@@ -5,6 +5,7 @@ import { directConnect } from "../src/transport/directConnect.ts"
 import { readHandles, readLimits, readNvPublics, readPcrs } from "../src/transport/readAnswer.ts"
 import { plainCode, ResponseCode } from "../src/transport/ResponseCode.ts"
 import { defaultTcti, hasResourceManager, tctiOf } from "../src/transport/Tcti.ts"
+import { transportOf } from "../src/transport/TpmTransport.ts"
 import { memoryMounts } from "../src/transport/workDirectory.ts"
 import { bytes, failure } from "./fixtures.ts"
 
@@ -107,6 +108,13 @@ describe("where the TPM is", () => {
     const direct = ["/dev/tpmrm0", "device:/dev/tpm0", "swtpm:path=/run/s", "swtpm:path=/run/s,x=1", "swtpm:", "tabrmd"]
       .map((address) => Option.isSome(directConnect(Result.getOrThrow(tctiOf(address)))))
     assert.deepStrictEqual(direct, [true, true, true, false, false, false])
+  })
+
+  it("knows two transports by name", () => {
+    assert.deepStrictEqual(["direct", "tools"].map((name) => Result.getOrThrow(transportOf(name))), ["direct", "tools"])
+    for (const name of ["", "Direct", "tools "]) {
+      assert.include(failure(transportOf(name)).message, `${JSON.stringify(name)}: say direct or tools`)
+    }
   })
 
   it("knows which TPMs have a resource manager, and which mounts are in memory", () => {

@@ -1,4 +1,4 @@
-import { type FileSystem, Layer, Option, Schema } from "effect"
+import { type FileSystem, Layer, Option, Result, Schema } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
@@ -12,6 +12,19 @@ import type { TpmToolsUnusable } from "./TpmError.ts"
 /** What commands go to the TPM by: `direct` from this process, `tools` by tpm2-tools. */
 export const Transport = Schema.Literals(["direct", "tools"])
 export type Transport = typeof Transport.Type
+
+/** A name that is no transport's. */
+export class UnknownTransport extends Schema.TaggedError<UnknownTransport>()("UnknownTransport", {
+  message: Schema.String
+}) {}
+
+/** The transport of this name. */
+export const transportOf = (name: string): Result.Result<Transport, UnknownTransport> =>
+  Schema.is(Transport)(name) ? Result.succeed(name) : Result.fail(
+    new UnknownTransport({
+      message: `PATELA_TPM_TRANSPORT is ${JSON.stringify(name)}: say direct or tools, or leave it out.`
+    })
+  )
 
 /** The direct transport was asked for where there is none. */
 export class NoDirectTransport extends Schema.TaggedError<NoDirectTransport>()("NoDirectTransport", {

@@ -15,6 +15,7 @@ import { TpmTransport } from "../../src/transport/TpmTransport.ts"
 import { authenticate } from "./Authenticate.ts"
 import { characterDevice } from "./CharacterDevice.ts"
 import { goBetween, refusal } from "./GoBetween.ts"
+import { SMALL_BUFFER, smallBuffers } from "./SmallBuffers.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
 import { tpmBy, transports } from "./Transports.ts"
 
@@ -225,25 +226,11 @@ describe("a TPM without tpm2-tools", () => {
   it.live("takes NV memory in pieces of what the TPM says, and of no more", () =>
     Effect.gen(function*() {
       const { tcti } = yield* swtpm(yield* newTpmState)
-      const MAX = 512
-      const between = yield* goBetween(tcti, {
-        // The size stands before the last two bytes of a read; a write has 99 bytes that are not data.
-        command: (code, bytes) =>
-          (code === CommandCode.nvRead && bytes.readUInt16BE(bytes.length - 4) > MAX) ||
-            (code === CommandCode.nvWrite && bytes.length > MAX + 99)
-            ? refusal(0x2d5)
-            : "the TPM's",
-        response: (code, bytes) => {
-          if (code === CommandCode.getCapability && bytes.includes(Buffer.from("0000012c", "hex"))) {
-            bytes.writeUInt32BE(MAX, bytes.length - 4)
-          }
-          return bytes
-        }
-      })
+      const between = yield* smallBuffers(tcti)
       const data = new Uint8Array(randomBytes(2048))
       yield* Effect.gen(function*() {
         const tpm = yield* Tpm
-        assert.strictEqual((yield* tpm.limits).nvBufferMax, MAX)
+        assert.strictEqual((yield* tpm.limits).nvBufferMax, SMALL_BUFFER)
         yield* tpm.nvDefine(INDEX, 2048)
         yield* tpm.nvWrite(INDEX, 0, Redacted.make(data))
         assert.strictEqual(toHex(yield* tpm.nvRead(INDEX, 0)), toHex(data))
