@@ -27,7 +27,7 @@ enable patela-agent.service and patela-agent-watch.service, and write /etc/patel
 PATELA_SERVER=https://HOST:8020
 PATELA_CA_CERT=/etc/patela/ca.pem
 
-The image needs systemd, dbus, tor, nftables, iproute2 and tpm2-tools.
+The image needs systemd, dbus, tor, nftables and iproute2; tpm2-tools to look after the TPM by hand.
 `
 
 /**

@@ -129,6 +129,7 @@ const worldOf = ({ relays, restore }: typeof Start.Type) =>
     noMonitors,
     Layer.succeed(IdentityPolicy, { restore }),
     Layer.succeed(IdentityStoreReader, {
+      isToMove: Effect.succeed(false),
       read: Effect.succeed(stored),
       digest: Effect.succeed(Option.some(digestOfStored(stored)))
     }),

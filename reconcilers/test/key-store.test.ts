@@ -39,6 +39,8 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
     const stored = relays[index]?.stored ?? null
     return stored === null ? [] : [[storeTagOf(name), identityAt(stored)] as const]
   })).set(STRANGER, identityAt(3))
+  // Some stores are older than the image policy.
+  let unbound = relays[0]?.stored === 1
   const wholeOf = (name: RelayName) => {
     const pick = picks.get(name) ?? null
     return pick === null || broken.has(name) ? Option.none() : Option.some(identityAt(pick))
@@ -46,6 +48,7 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
   const layer = Layer.mergeAll(
     noMonitors,
     Layer.succeed(IdentityStoreReader, {
+      isToMove: Effect.sync(() => unbound),
       read: Effect.sync(() => entries),
       digest: Effect.sync(() => Option.some(digestOfStored(entries)))
     }),
@@ -53,6 +56,7 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
       write: (next) =>
         host.write(() => {
           entries = next
+          unbound = false
         })
     }),
     Layer.succeed(KeyFileReader, {

@@ -51,6 +51,7 @@ const situation = (fates: typeof Fates.Type) => {
   const layer = Layer.mergeAll(
     noMonitors,
     Layer.succeed(IdentityStoreReader, {
+      isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),
       digest: Effect.sync(() => Option.some(digestOfStored(entries)))
     }),

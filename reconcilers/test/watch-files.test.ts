@@ -32,7 +32,11 @@ const readers = Layer.mergeAll(
   DropInReader.layer,
   ResolverReader.layer,
   TorrcReader.layer,
-  Layer.succeed(IdentityStoreReader, { digest: Effect.succeed(Option.none()), read: Effect.succeed(new Map()) })
+  Layer.succeed(IdentityStoreReader, {
+    isToMove: Effect.succeed(false),
+    digest: Effect.succeed(Option.none()),
+    read: Effect.succeed(new Map())
+  })
 )
 type FileKind = Kind<FileMonitor | Layer.Success<typeof readers>, never>
 const watchOf = <Write>(kind: Kind<FileMonitor | Layer.Success<typeof readers>, Write>): FileKind["watch"] => kind.watch

@@ -15,7 +15,7 @@ class Story extends Context.Service<Story, { readonly mission: Mission; readonly
 ) {
   static readonly layer = Layer.effect(
     Story,
-    Effect.map(enabledMission(2, {}), (mission) => Story.of({ mission, places: new Map() }))
+    Effect.map(enabledMission(2, { byTpmTools: true }), (mission) => Story.of({ mission, places: new Map() }))
   )
 }
 

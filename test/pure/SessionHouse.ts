@@ -22,6 +22,9 @@ export const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
         Ref.update(activations, (count) => count + 1).pipe(
           Effect.as(Redacted.make(new Uint8Array(keys.activate(hex(blob), hex(secret)))))
         ),
+      quote: () => unused,
+      pcrRead: () => unused,
+      nvAttributes: unused,
       nvRead: () => unused,
       nvWrite: () => unused,
       nvDefine: () => unused,

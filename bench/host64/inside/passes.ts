@@ -58,6 +58,7 @@ const main = Effect.gen(function*() {
     server: new URL(yield* Config.String("PATELA_SERVER")),
     caCertificate: yield* Config.String("PATELA_CA_CERT"),
     tpm: yield* Config.String("TPM2TOOLS_TCTI"),
+    allowUnmeasured: false,
     skipNet: false,
     skipRestore: false,
     relayInterface: undefined

@@ -36,10 +36,12 @@ import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
 import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
+import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
+import { Sealing } from "@patela/tpm/store/Sealing"
 import { tctiOf } from "@patela/tpm/transport/Tcti"
-import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
-import { Effect, Layer } from "effect"
+import { TpmTransport, transportOf } from "@patela/tpm/transport/TpmTransport"
+import { Config, Effect, Layer, Option } from "effect"
 import type { NodeOptions, ServerOptions } from "./commands/AgentFlags.ts"
 import { AgentNotes, AgentState } from "./host/AgentState.ts"
 import { HostFactsReader } from "./host/HostFactsReader.ts"
@@ -54,9 +56,16 @@ import { ServerClient, SessionToken } from "./session/ServerClient.ts"
 import { Session } from "./session/Session.ts"
 import { StatusFile } from "./status/StatusFile.ts"
 
-/** The TPM at a `--tpm2` value. Nothing is asked of it until it is used. */
+/** The TPM at a `--tpm2` value, by the transport that PATELA_TPM_TRANSPORT names. Nothing is asked of it until it is used. */
 export const tpmLayer = (address: string) =>
-  Layer.unwrap(Effect.map(Effect.fromResult(tctiOf(address)), (tcti) => Tpm2Tools.layer({ tcti })))
+  Layer.unwrap(Effect.gen(function*() {
+    const tcti = yield* Effect.fromResult(tctiOf(address))
+    const imagePolicy = (yield* CurrentImagePolicy).get
+    const named = yield* Config.option(Config.String("PATELA_TPM_TRANSPORT"))
+    if (Option.isNone(named)) return TpmTransport.layer({ tcti, imagePolicy })
+    const transport = yield* Effect.fromResult(transportOf(named.value))
+    return TpmTransport.layer({ tcti, imagePolicy, transport })
+  }))
 
 const sessionLayer = (options: ServerOptions) =>
   Session.layer.pipe(
@@ -116,13 +125,18 @@ const host = Layer.mergeAll(HostCommand.layer, ReplaceFile.layer, SystemBus.laye
 
 /** A session with the server, and nothing that looks at the rest of the host. */
 export const serverLayer = (options: ServerOptions) =>
-  sessionLayer(options).pipe(Layer.provide(tpmLayer(options.tpm)), Layer.provide(NodeServices.layer))
+  sessionLayer(options).pipe(
+    Layer.provide(tpmLayer(options.tpm)),
+    Layer.provide(CurrentImagePolicy.layer),
+    Layer.provide(NodeServices.layer)
+  )
 
 /** Everything that looks at the host, and no server. */
 export const hostObservingLayer = ({ tpm }: Pick<NodeOptions, "tpm">) =>
   Layer.mergeAll(readers, AgentState.layer, TpmIdentityStore.readerLayer).pipe(
     Layer.provide(KeyStore.layer),
     Layer.provide(tpmLayer(tpm)),
+    Layer.provideMerge(CurrentImagePolicy.layer),
     Layer.provide(host),
     Layer.provide(NodeServices.layer)
   )
@@ -132,6 +146,7 @@ export const observingLayer = (options: ServerOptions) =>
   Layer.mergeAll(readers, AgentState.layer, sessionLayer(options), TpmIdentityStore.readerLayer).pipe(
     Layer.provide(KeyStore.layer),
     Layer.provide(tpmLayer(options.tpm)),
+    Layer.provideMerge(CurrentImagePolicy.layer),
     Layer.provide(host),
     Layer.provide(NodeServices.layer)
   )
@@ -151,7 +166,9 @@ export const nodeLayer = (options: NodeOptions) =>
     Layer.succeed(IdentityPolicy, { restore: !options.skipRestore })
   ).pipe(
     Layer.provide(KeyStore.layer),
+    Layer.provide(Layer.succeed(Sealing, { allowUnmeasured: options.allowUnmeasured })),
     Layer.provide(tpmLayer(options.tpm)),
+    Layer.provideMerge(CurrentImagePolicy.layer),
     // A report asks tor for its version.
     Layer.provideMerge(host),
     Layer.provide(NodeServices.layer)

@@ -214,6 +214,7 @@ export const readersOf = (host: PresentHost) => {
       identity: ({ name }) => Effect.sync(() => Option.fromUndefinedOr(host.keys.get(name)?.identity))
     }),
     Layer.succeed(IdentityStoreReader, {
+      isToMove: Effect.succeed(false),
       read: Effect.sync(() => new Map(host.stored)),
       digest: Effect.suspend(() => {
         const message = host.unreadable.get("key-store")

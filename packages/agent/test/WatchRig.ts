@@ -14,6 +14,7 @@ import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { type Kind, ObservationFailed, type WatchSignal } from "@patela/domain/reconciler/Kind"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
+import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
 import { Effect, Layer, Logger, Option, Queue, Stream } from "effect"
 import { type MemoryHost, memoryHost, memoryKind, trialInMemory } from "./MemoryKinds.ts"
 
@@ -90,6 +91,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
   )
   const away: Effect.Effect<never, SessionError> = Effect.fail(new ServerAway({ message: "no answer" }))
   const layer = Layer.mergeAll(
+    CurrentImagePolicy.layer,
     Layer.succeed(Session, {
       events: Stream.never,
       config: () => Effect.suspend(() => rig.server === undefined ? away : Effect.succeed(rig.server)),

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Option, Result, Schema } from "effect"
-import { classifyFailure, plainCode, ResponseCode } from "../src/transport/classifyFailure.ts"
-import { isWhole, nvReadCommand, readNvReadAnswer } from "../src/transport/nvReadCommand.ts"
-import { readHandles, readLimits, readNvPublics } from "../src/transport/readAnswer.ts"
+import { Option, Result } from "effect"
+import { classifyFailure } from "../src/transport/classifyFailure.ts"
+import { directConnect } from "../src/transport/directConnect.ts"
+import { readHandles, readLimits, readNvPublics, readPcrs } from "../src/transport/readAnswer.ts"
+import { plainCode, ResponseCode } from "../src/transport/ResponseCode.ts"
 import { defaultTcti, hasResourceManager, tctiOf } from "../src/transport/Tcti.ts"
+import { transportOf } from "../src/transport/TpmTransport.ts"
 import { memoryMounts } from "../src/transport/workDirectory.ts"
-import { bytes, failure, mutated, numbers } from "./fixtures.ts"
+import { bytes, failure } from "./fixtures.ts"
 
 const means = (stderr: string) =>
   classifyFailure({ command: "tpm2_nvread", tcti: defaultTcti, status: "exit code 1", stderr })
@@ -74,53 +76,13 @@ describe("what the tools print", () => {
       inLockout: true
     })
     assert.include(failure(readLimits("c", fixed, "")).message, "inLockout")
-  })
-})
-
-describe("a read of NV memory without tpm2-tools", () => {
-  /** What a TPM answers to a read of five bytes, of an index that is absent, and of one that was never written. */
-  const answers = {
-    data: bytes("8002 0000001a 00000000 00000007 0005 0102030405 0000 00 0000"),
-    absent: bytes("8001 0000000a 0000018b"),
-    unwritten: bytes("8001 0000000a 0000014a")
-  }
-
-  it("asks as the owner, with an empty password", () => {
     assert.deepStrictEqual(
-      nvReadCommand(0x0180_0821, 7, 52),
-      bytes("8002 00000023 0000014e 40000001 01800821 00000009 40000009 0000 00 0000 0034 0007")
+      Result.getOrThrow(readPcrs("c", "  sha256:\n    0 : 0x00FF\n    23: 0xA0\n")),
+      new Map([[0, bytes("00ff")], [23, bytes("a0")]])
     )
+    assert.deepStrictEqual(Result.getOrThrow(readPcrs("c", "  sha384:\n")), new Map())
+    assert.strictEqual(failure(readPcrs("c", "  sha256:\n    0 : zero\n"))._tag, "TpmAnswerUnreadable")
   })
-
-  it("understands data and refusals, and nothing that is not just what was asked for", () => {
-    const data = bytes("0102030405")
-    assert.deepStrictEqual(Result.getOrThrow(readNvReadAnswer(answers.data, 5)), { answer: "data", data })
-    assert.deepStrictEqual(Result.getOrThrow(readNvReadAnswer(answers.absent, 5)), { answer: "refused", code: 0x18b })
-    assert.isTrue(Result.isFailure(readNvReadAnswer(answers.data, 6)))
-    assert.isTrue(Result.isFailure(readNvReadAnswer(answers.data, 4)))
-    for (const answer of Object.values(answers)) {
-      assert.isTrue(isWhole(answer))
-      for (let length = 0; length < answer.length; length += 1) {
-        assert.isFalse(isWhole(answer.subarray(0, length)))
-        assert.isTrue(Result.isFailure(readNvReadAnswer(answer.subarray(0, length), 5)))
-      }
-    }
-  })
-
-  it.prop(
-    "a response that was altered is refused, or is data of the size that was asked for",
-    [Schema.Int],
-    ([seed]) => {
-      const next = numbers(seed)
-      for (const answer of Object.values(answers)) {
-        const altered = mutated(answer, next)
-        isWhole(altered)
-        const read = readNvReadAnswer(altered, 5)
-        if (Result.isSuccess(read) && read.success.answer === "data") assert.strictEqual(read.success.data.length, 5)
-      }
-    },
-    { arbitrary: { runs: 500 } }
-  )
 })
 
 describe("where the TPM is", () => {
@@ -139,6 +101,19 @@ describe("where the TPM is", () => {
     ])
     for (const address of ["", "tpm0", "cmd:reboot", "/dev/tpm 0", "swtpm:\n", "device:tpm0", "/x:y"]) {
       assert.strictEqual(failure(tctiOf(address))._tag, "UnknownTpmAddress")
+    }
+  })
+
+  it("knows which TPMs are reached without tpm2-tools", () => {
+    const direct = ["/dev/tpmrm0", "device:/dev/tpm0", "swtpm:path=/run/s", "swtpm:path=/run/s,x=1", "swtpm:", "tabrmd"]
+      .map((address) => Option.isSome(directConnect(Result.getOrThrow(tctiOf(address)))))
+    assert.deepStrictEqual(direct, [true, true, true, false, false, false])
+  })
+
+  it("knows two transports by name", () => {
+    assert.deepStrictEqual(["direct", "tools"].map((name) => Result.getOrThrow(transportOf(name))), ["direct", "tools"])
+    for (const name of ["", "Direct", "tools "]) {
+      assert.include(failure(transportOf(name)).message, `${JSON.stringify(name)}: say direct or tools`)
     }
   })
 

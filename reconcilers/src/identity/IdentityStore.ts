@@ -33,6 +33,8 @@ export class IdentityStoreReader extends Context.Service<IdentityStoreReader, {
   readonly read: Effect.Effect<StoredIdentities, IdentityStoreFailed>
   /** `digestOfStored` of what `read` would give, from the store's header alone; none where nothing was ever stored. */
   readonly digest: Effect.Effect<Option.Option<string>, IdentityStoreFailed>
+  /** Whether what is stored is to be written again as it is, to be bound to the approved images. */
+  readonly isToMove: Effect.Effect<boolean, IdentityStoreFailed>
 }>()("@patela/reconcilers/identity/IdentityStoreReader") {}
 
 /** Replaces what the store holds: all of it, or nothing. */

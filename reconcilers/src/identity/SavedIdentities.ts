@@ -16,9 +16,13 @@ import { watchKeyFiles } from "./watchKeyFiles.ts"
 
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/key-store`
 
-/** A relay's entry: the one that the host has, another, or one too many. Relays with no entry are not observed. */
+/**
+ * A relay's entry: the one that the host has, the same not yet bound to the approved images, another, or one too many.
+ * Relays with no entry are not observed.
+ */
 export type StoredEntry =
   | { readonly entry: "same" }
+  | { readonly entry: "unbound" }
   | { readonly entry: "other"; readonly stored: Fingerprints; readonly host: Fingerprints }
   | { readonly entry: "too many"; readonly stored: Fingerprints }
 
@@ -70,8 +74,9 @@ export const keyStoreSpec: KindSpec<
       const owners = desired.flatMap(({ value }) => value.is === "kept" ? [value] : [])
       const digest = yield* store.digest
       if (Option.isNone(digest)) return new Map<ResourceAddress, StoredEntry>()
+      const toMove = yield* store.isToMove
       // In the steady state the store holds just what the host has, and its header says so.
-      if (Option.contains(yield* files.storedDigest(owners), digest.value)) {
+      if (!toMove && Option.contains(yield* files.storedDigest(owners), digest.value)) {
         return new Map(owners.map(({ name }): [ResourceAddress, StoredEntry] => [addressOf(name), { entry: "same" }]))
       }
       const onHost = yield* Effect.forEach(
@@ -87,7 +92,7 @@ export const keyStoreSpec: KindSpec<
         const identity = stored.get(value.tag)
         if (identity === undefined) return []
         if (value.is === "gone") return [[address, { entry: "too many", stored: fingerprintsOf(identity) }]]
-        return [[address, entryOf(identity, host.get(value.tag))]]
+        return [[address, entryOf(identity, host.get(value.tag), toMove)]]
       }))
     },
     Effect.catchTag(
@@ -105,6 +110,8 @@ export const keyStoreSpec: KindSpec<
         switch (it.entry) {
           case "same":
             return []
+          case "unbound":
+            return ["the TPM gives the identity (sensitive) to approved images only"]
           case "other":
             return [`${fingerprintLine(it.stored)} -> ${fingerprintLine(it.host)} (sensitive, changed)`]
           case "too many":
@@ -174,9 +181,9 @@ const refusalOf = (
 }
 
 /** Where the host has no usable key files yet, the entry is what they will be restored from. */
-const entryOf = (stored: RelayIdentity, host: RelayIdentity | undefined): StoredEntry =>
+const entryOf = (stored: RelayIdentity, host: RelayIdentity | undefined, toMove: boolean): StoredEntry =>
   host === undefined || identityDigest(host) === identityDigest(stored)
-    ? { entry: "same" }
+    ? { entry: toMove && host !== undefined ? "unbound" : "same" }
     : { entry: "other", stored: fingerprintsOf(stored), host: fingerprintsOf(host) }
 
 export const SavedIdentities = make(keyStoreSpec)

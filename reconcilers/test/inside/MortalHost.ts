@@ -57,6 +57,7 @@ const storeOf = (host: Lifetime, start: StoredIdentities) => {
   const layer = Layer.merge(
     mortal(IdentityStoreWriter, host, writer),
     Layer.succeed(IdentityStoreReader, {
+      isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),
       digest: Effect.sync(() => Option.some(digestOfStored(entries)))
     })

@@ -37,6 +37,7 @@ const store = Layer.unwrap(Effect.map(
   (ref) =>
     Layer.mergeAll(
       Layer.succeed(IdentityStoreReader, {
+        isToMove: Effect.succeed(false),
         read: Effect.map(Ref.get(ref), ({ entries }) => entries),
         digest: Effect.map(Ref.get(ref), ({ entries, writes }) =>
           writes === 0 ? Option.none() : Option.some(digestOfStored(entries)))

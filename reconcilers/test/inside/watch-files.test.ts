@@ -27,7 +27,11 @@ const readers = Layer.mergeAll(
   LedgerReader.layer,
   ResolverReader.layer,
   TorrcReader.layer,
-  Layer.succeed(IdentityStoreReader, { digest: Effect.succeed(Option.none()), read: Effect.succeed(new Map()) })
+  Layer.succeed(IdentityStoreReader, {
+    isToMove: Effect.succeed(false),
+    digest: Effect.succeed(Option.none()),
+    read: Effect.succeed(new Map())
+  })
 )
 
 /** Milliseconds in which a change has to be told. */

@@ -44,6 +44,7 @@ export const FaultNode = {
     yield* fault(bundle(`${repositoryRoot}/test/src/faults/passDriver.ts`, `${folder}/passDriver.mjs`))
     const mission = yield* Mission.make({
       agentAtBoot: false,
+      byTpmTools: true,
       binds: [{ source: folder, target: "/opt/faults", writable: true }]
     })
     const { node } = mission
@@ -59,7 +60,7 @@ export const FaultNode = {
         passes
       })
       const { exitCode, stderr, stdout } = yield* node.exec(["/opt/patela/node", "/opt/faults/passDriver.mjs"], {
-        env: { NODE_COMPILE_CACHE: "/opt/faults/cache" },
+        env: { NODE_COMPILE_CACHE: "/opt/faults/cache", PATELA_TPM_TRANSPORT: "tools" },
         stdin: request,
         within: "3 minutes"
       })

@@ -37,6 +37,7 @@ const main = Effect.gen(function*() {
     server: new URL(request.server),
     caCertificate: request.caCertificate,
     tpm: request.tpm,
+    allowUnmeasured: false,
     skipNet: false,
     skipRestore: false,
     relayInterface

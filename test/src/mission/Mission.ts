@@ -53,6 +53,8 @@ export interface MissionOptions {
   readonly root?: RootKind
   /** What the node sees of this machine besides the agent. */
   readonly binds?: ReadonlyArray<Bind>
+  /** Makes the agent use tpm2-tools, so that a test can stand between. */
+  readonly byTpmTools?: boolean
 }
 
 /** One packaged agent for all missions of this process. */
@@ -72,7 +74,8 @@ export const Mission = {
     const environment = {
       PATELA_SERVER: `https://${management.serverV4}:8020`,
       PATELA_CA_CERT: "/etc/patela/ca.pem",
-      TPM2TOOLS_TCTI: nodeTcti
+      TPM2TOOLS_TCTI: nodeTcti,
+      ...(options.byTpmTools === true ? { PATELA_TPM_TRANSPORT: "tools" } : {})
     }
     yield* Effect.sync(() => {
       writeFileSync(

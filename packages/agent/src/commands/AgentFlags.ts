@@ -61,10 +61,18 @@ const relayInterface = Flag.String("relay-interface").pipe(
 /** What takes a command to the server. */
 export const serverFlags = { server, caCertificate, tpm }
 
+const allowUnmeasured = Flag.Boolean("allow-unmeasured").pipe(
+  Flag.withDescription(
+    "Bind identity keys to the image policy although nothing is measured of the image (or PATELA_ALLOW_UNMEASURED)"
+  ),
+  Flag.withFallbackConfig(Config.Boolean("PATELA_ALLOW_UNMEASURED")),
+  Flag.withDefault(false)
+)
+
 const hostFlags = { tpm, skipNet, skipRestore, relayInterface }
 
 /** What `reconcile` takes. */
-export const nodeFlags = { server, caCertificate, ...hostFlags }
+export const nodeFlags = { server, caCertificate, allowUnmeasured, ...hostFlags }
 
 /** What `diff` takes: the configuration is a server's, or a file's. */
 export const reviewFlags = {
@@ -96,6 +104,7 @@ export interface ServerOptions {
 
 /** The values of `nodeFlags`. */
 export interface NodeOptions extends ServerOptions {
+  readonly allowUnmeasured: boolean
   readonly skipNet: boolean
   readonly skipRestore: boolean
   readonly relayInterface: string | undefined

@@ -22,7 +22,7 @@ const IN_SYNC = 0
 const INCOMPLETE = 1
 const CHANGES = 2
 
-interface LookOptions extends Omit<NodeOptions, "server"> {}
+interface LookOptions extends Omit<NodeOptions, "server" | "allowUnmeasured"> {}
 
 /** The values of the flags of `patela-agent diff`. */
 export interface DiffOptions extends LookOptions {

@@ -1,8 +1,12 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
+import { IMAGE_PCRS } from "@patela/tpm/policy/policyDigest"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Console, Effect, Layer, Option, Schema } from "effect"
 import { createHash } from "node:crypto"
+import { KeptConfig } from "../host/KeptConfig.ts"
+import { tellImagePolicy } from "../keys/tellImagePolicy.ts"
 import { tpmLayer } from "../NodeLayer.ts"
 
 /** What `tpm status --json` prints. */
@@ -13,25 +17,48 @@ const StatusDocument = Schema.fromJsonString(Schema.Struct({
   nv_index_max: Schema.Int,
   nv_buffer_max: Schema.Int,
   persistent_handles: Schema.Array(Schema.String),
+  /** PCR 12, 13 and 14 of SHA-256, as `patela policy sign-image` takes them. */
+  image_pcrs: Schema.Record(Schema.String, Schema.String),
   ek_sha256: Schema.String,
   ak_name: Schema.String,
   key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String })),
+  /** Why it cannot be looked at: the image is not approved, or the policy is not known. */
+  key_store_closed: Schema.NullOr(Schema.String),
   nv_indexes: Schema.Array(Schema.Struct({ index: Schema.String, size: Schema.Int }))
 }))
 
 /** The TPM did not do what the command asked of it. */
 export class TpmUnusable extends Schema.TaggedError<TpmUnusable>()("TpmUnusable", { message: Schema.String }) {}
 
+/** The image policy of the configuration that the node keeps of this boot: without it a bound store is closed. */
+const keptPolicy = Layer.effectDiscard(
+  Effect.gen(function*() {
+    const kept = yield* (yield* KeptConfig).read
+    if (Option.isSome(kept)) yield* tellImagePolicy(kept.value)
+  })
+).pipe(Layer.provide(KeptConfig.layer), Layer.provideMerge(CurrentImagePolicy.layer))
+
 const withTpm = <A, E extends { readonly message: string }>(
   work: Effect.Effect<A, E, Tpm | KeyStore>,
   address: string
 ): Effect.Effect<A, TpmUnusable> =>
   work.pipe(
-    Effect.provide(KeyStore.layer.pipe(Layer.provideMerge(tpmLayer(address)), Layer.provide(NodeServices.layer))),
+    Effect.provide(
+      KeyStore.layer.pipe(
+        Layer.provideMerge(tpmLayer(address)),
+        Layer.provide(keptPolicy),
+        Layer.provide(NodeServices.layer)
+      )
+    ),
     Effect.mapError(({ message }) => new TpmUnusable({ message }))
   )
 
 const handleText = (handle: number): string => `0x${handle.toString(16).padStart(8, "0")}`
+
+const imagePcrs = Effect.fnUntraced(function*(device: Tpm["Service"]) {
+  const values = yield* device.pcrRead(IMAGE_PCRS)
+  return Object.fromEntries([...values].map(([pcr, value]) => [String(pcr), Buffer.from(value).toString("hex")]))
+})
 
 /** How many NV indexes the key store has, both slots together, and their bytes. */
 const indexLine = (indexes: ReadonlyArray<{ readonly index: string; readonly size: number }>): string =>
@@ -49,7 +76,13 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
       const limits = yield* device.limits
       const attestation = yield* device.attestationKey
       const keys = yield* KeyStore
-      const store = yield* keys.header
+      const store = yield* keys.header.pipe(
+        Effect.map((header) => ({ header, closed: Option.none<string>() })),
+        Effect.catchTag(
+          "TpmPolicyUnmet",
+          ({ message }) => Effect.succeed({ header: Option.none(), closed: Option.some(message) })
+        )
+      )
       return {
         version: 1,
         manufacturer: limits.manufacturer,
@@ -57,11 +90,13 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
         nv_index_max: limits.nvIndexMax,
         nv_buffer_max: limits.nvBufferMax,
         persistent_handles: (yield* device.persistentHandles).map(handleText),
+        image_pcrs: yield* imagePcrs(device),
         ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
         ak_name: Buffer.from(attestation.name).toString("hex"),
         key_store: Option.getOrNull(
-          Option.map(store, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
+          Option.map(store.header, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
         ),
+        key_store_closed: Option.getOrNull(store.closed),
         nv_indexes: (yield* keys.indexes).map(({ index, size }) => ({ index: handleText(index), size }))
       } satisfies typeof StatusDocument.Type
     }),
@@ -74,9 +109,12 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
       `Endorsement key   sha256:${status.ek_sha256}`,
       `Attestation key   ${status.ak_name}`,
       `NV memory         ${status.nv_index_max} bytes an index, ${status.nv_buffer_max} a read`,
+      ...Object.entries(status.image_pcrs).map(([pcr, value]) => `PCR ${pcr}            ${value}`),
       `Persistent        ${status.persistent_handles.join(" ") || "nothing"}`,
       `Key store         ${
-        status.key_store === null
+        status.key_store_closed !== null
+          ? `closed: ${status.key_store_closed}`
+          : status.key_store === null
           ? "empty"
           : `${status.key_store.relays} relays, written ${status.key_store.sequence} times`
       }`,

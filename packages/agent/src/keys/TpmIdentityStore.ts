@@ -14,6 +14,7 @@ export class TpmIdentityStore {
     IdentityStoreReader,
     Effect.map(KeyStore, (store) =>
       IdentityStoreReader.of({
+        isToMove: Effect.mapError(store.isToMove, refusal),
         digest: store.header.pipe(Effect.map(Option.map(({ digest }) => digest)), Effect.mapError(refusal)),
         read: store.read.pipe(
           Effect.mapError(refusal),
@@ -56,6 +57,8 @@ const REASONS: Readonly<Record<string, IdentityStoreFailed["reason"]>> = {
   KeyStoreDamaged: "damaged",
   KeyStoreFull: "full",
   KeyStoreObstructed: "refused",
+  KeyStoreUnmeasured: "refused",
+  TpmPolicyUnmet: "refused",
   TpmAbsent: "absent",
   TpmRefused: "refused",
   TpmLockedOut: "refused"

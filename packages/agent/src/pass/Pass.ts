@@ -11,6 +11,7 @@ import { AgentNotes, AgentState, configDigest, type Notes } from "../host/AgentS
 import { HostFactsReader } from "../host/HostFactsReader.ts"
 import { ConfigKeeper } from "../host/KeptConfig.ts"
 import { WriterLock } from "../host/WriterLock.ts"
+import { tellImagePolicy } from "../keys/tellImagePolicy.ts"
 import { guardsFor } from "./Guards.ts"
 
 /** What the desired state of this host is computed from, now. */
@@ -19,6 +20,7 @@ export const inputOf = Effect.fn("Pass.inputOf")(function*(config: NodeConfig, r
 })
 
 const inputWith = Effect.fnUntraced(function*(config: NodeConfig, relayInterface: string | undefined, notes: Notes) {
+  yield* tellImagePolicy(config)
   const facts = yield* (yield* HostFactsReader).read(config, { named: relayInterface, noted: notes.relayInterface })
   return {
     config,

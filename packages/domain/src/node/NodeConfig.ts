@@ -39,17 +39,30 @@ export const NodeNetwork = Schema.Struct({
 })
 export type NodeNetwork = typeof NodeNetwork.Type
 
+const Hex = Schema.String.pipe(Schema.check(Schema.isPattern(/^(?:[0-9a-f]{2}){1,1024}$/)))
+
+/**
+ * Which images may open the node's key store: the operator's public key (TPM2B_PUBLIC) and the policies over PCR 12 to 14
+ * that it signed (digest and TPMT_SIGNATURE), all as hex. No secret: what a TPM is bound to is the key.
+ */
+export const ImagePolicyText = Schema.Struct({
+  key: Hex,
+  approved: Schema.Array(Schema.Struct({ policy: Hex, signature: Hex }))
+})
+export type ImagePolicyText = typeof ImagePolicyText.Type
+
 /**
  * What holds for the whole node. `generation` counts the changes of the configuration on the server, so that an older one
  * is known as such. `removed` are relays that a person took off this node: the explicit word that they, and their keys in
- * the TPM, may go. `test_network` lets torrc lines through that only a private Tor network needs.
+ * the TPM, may go. Without `image_policy` the key store is bound to no image. `test_network` lets torrc lines through that only a private Tor network needs.
  */
 export const ResolvedNode = Schema.Struct({
   generation: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))),
   removed: Schema.Array(RelayName),
   network: NodeNetwork,
   geoip: Schema.Boolean,
-  test_network: Schema.Boolean
+  test_network: Schema.Boolean,
+  image_policy: Schema.optionalKey(ImagePolicyText)
 })
 export type ResolvedNode = typeof ResolvedNode.Type
 

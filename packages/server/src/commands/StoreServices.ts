@@ -6,6 +6,7 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { RelayAdministration } from "../relays/RelayAdministration.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
+import { ImageApproval } from "../settings/ImageApproval.ts"
 import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
 import { Settings } from "../settings/Settings.ts"
 import * as Store from "../store/Store.ts"
@@ -24,6 +25,7 @@ const repositories = Layer.mergeAll(
 /** The repositories and what people decide through them, over whatever database is provided. */
 export const StoreServicesNoDatabase = Layer.mergeAll(
   TorrcLayers.layer,
+  ImageApproval.layer,
   NetworkAdministration.layer,
   RelayAdministration.layer,
   TrustPolicy.layer

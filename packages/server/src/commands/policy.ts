@@ -8,6 +8,7 @@ import { administrator } from "./administrator.ts"
 import { CommandFailed } from "./CommandFailed.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { printJson } from "./print.ts"
+import { signImage } from "./signImage.ts"
 import { StoreServices } from "./StoreServices.ts"
 import { table } from "./table.ts"
 
@@ -118,6 +119,6 @@ const tier = Command.make(
 )
 
 export const policy = Command.make("policy").pipe(
-  Command.withDescription("Decide which machines are trusted"),
-  Command.withSubcommands([allowEk, tier])
+  Command.withDescription("Decide which machines are trusted, and what they must have booted"),
+  Command.withSubcommands([allowEk, tier, signImage])
 )

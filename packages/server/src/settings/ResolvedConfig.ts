@@ -72,7 +72,11 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
             pools: v6 === undefined ? [v4.range] : [v4.range, v6.range]
           },
           geoip: node.geoip_override ?? geoip,
-          test_network
+          test_network,
+          ...Option.match(yield* settings.imagePolicy, {
+            onNone: () => ({}),
+            onSome: (image_policy) => ({ image_policy })
+          })
         }
       })
 

@@ -1,3 +1,4 @@
+import { ImagePolicyText } from "@patela/domain/node/NodeConfig"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
@@ -10,11 +11,15 @@ export class Settings extends Context.Service<Settings, {
   readonly saveTorrc: (torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly network: Effect.Effect<Option.Option<NetworkSettings>, StoreFailed>
   readonly saveNetwork: (network: NetworkSettings) => Effect.Effect<void, StoreFailed, ConfigChange>
+  /** Which images may open the key stores of nodes. */
+  readonly imagePolicy: Effect.Effect<Option.Option<ImagePolicyText>, StoreFailed>
+  readonly saveImagePolicy: (policy: ImagePolicyText) => Effect.Effect<void, StoreFailed, ConfigChange>
 }>()("@patela/server/settings/Settings") {
   static readonly layer = Layer.effect(
     Settings,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const Images = Schema.fromJsonString(ImagePolicyText)
       const Network = Schema.fromJsonString(NetworkSettings)
       const read = SqlSchema.findOneOption({
         Request: Schema.String,
@@ -38,6 +43,13 @@ export class Settings extends Context.Service<Settings, {
           : Option.some(yield* Schema.decodeEffect(Network)(row.value.value))
       }).pipe(asStoreFailed("read the network settings"))
 
+      const imagePolicy = Effect.gen(function*() {
+        const row = yield* read("image_policy")
+        return Option.isNone(row)
+          ? Option.none<ImagePolicyText>()
+          : Option.some(yield* Schema.decodeEffect(Images)(row.value.value))
+      }).pipe(asStoreFailed("read the image policy"))
+
       const saveTorrc = Effect.fn("Settings.saveTorrc")(function*(text: string) {
         yield* write("torrc", text)
       }, asStoreFailed("store the default torrc"))
@@ -46,7 +58,11 @@ export class Settings extends Context.Service<Settings, {
         yield* write("network", yield* Schema.encodeEffect(Network)(settings))
       }, asStoreFailed("store the network settings"))
 
-      return Settings.of({ torrc, saveTorrc, network, saveNetwork })
+      const saveImagePolicy = Effect.fn("Settings.saveImagePolicy")(function*(policy: ImagePolicyText) {
+        yield* write("image_policy", yield* Schema.encodeEffect(Images)(policy))
+      }, asStoreFailed("store the image policy"))
+
+      return Settings.of({ torrc, saveTorrc, network, saveNetwork, imagePolicy, saveImagePolicy })
     })
   )
 }

@@ -1,18 +1,11 @@
 import { Effect, Schema } from "effect"
-import {
-  constants,
-  createCipheriv,
-  createECDH,
-  createHmac,
-  createPublicKey,
-  publicEncrypt,
-  randomBytes
-} from "node:crypto"
+import { createCipheriv, createHmac } from "node:crypto"
 import { Algorithm, EccCurve } from "../structures/Algorithm.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { hashNameOf } from "../structures/Name.ts"
-import { coordinateSize, type EccPublic, paddedTo, type RsaPublic, type TpmtPublic } from "../structures/TpmtPublic.ts"
-import { kdfA, kdfE } from "./kdf.ts"
+import type { TpmtPublic } from "../structures/TpmtPublic.ts"
+import { kdfA } from "./kdf.ts"
+import { secretFor } from "./secretFor.ts"
 
 /** A credential cannot be made of these values. `field` names the wrong one. */
 export class CredentialRefused extends Schema.TaggedError<CredentialRefused>()("CredentialRefused", {
@@ -30,49 +23,6 @@ export interface Credential {
 
 /** Bytes of the longest credential that every template carries: the size of SHA-256. */
 const MAX_CREDENTIAL = 32
-
-interface Seed {
-  readonly seed: Uint8Array
-  readonly encrypted: Uint8Array
-}
-
-/** The seed agreed with an ECC key by one-pass ECDH (TPM 2.0 part 1, C.6.1 and C.6.4). */
-const eccSeed = (key: EccPublic): Seed => {
-  const hash = hashNameOf(key.nameAlgorithm)
-  const size = coordinateSize(key.curve)
-  const x = paddedTo(size, key.x)
-  const y = paddedTo(size, key.y)
-  if (x === undefined || y === undefined) throw new RangeError("a coordinate is longer than the field of the curve")
-  const ephemeral = createECDH(key.curve === EccCurve.p384 ? "secp384r1" : "prime256v1")
-  const point = ephemeral.generateKeys()
-  const ephemeralX = point.subarray(1, 1 + size)
-  // Node gives the shared x at full length, and refuses a point that is not on the curve.
-  const z = ephemeral.computeSecret(new ByteWriter().u8(4).bytes(x).bytes(y).done())
-  return {
-    seed: kdfE(hash, z, "IDENTITY", ephemeralX, x, hash === "sha256" ? 256 : 384),
-    encrypted: new ByteWriter().sized(ephemeralX).sized(point.subarray(1 + size)).done()
-  }
-}
-
-/** A random seed under RSA-OAEP with the label IDENTITY and its NUL (TPM 2.0 part 1, B.4 and B.10.4). */
-const rsaSeed = (key: RsaPublic): Seed => {
-  const hash = hashNameOf(key.nameAlgorithm)
-  const seed = randomBytes(hash === "sha256" ? 32 : 48)
-  const exponent = key.exponent === 0 ? 65_537 : key.exponent
-  const publicKey = createPublicKey({
-    format: "jwk",
-    key: {
-      kty: "RSA",
-      n: Buffer.from(key.modulus).toString("base64url"),
-      e: Buffer.from(new ByteWriter().u32(exponent).done()).toString("base64url")
-    }
-  })
-  const encrypted = publicEncrypt(
-    { key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: hash, oaepLabel: Buffer.from("IDENTITY\0") },
-    seed
-  )
-  return { seed, encrypted }
-}
 
 /**
  * The TPM2B_ID_OBJECT of a credential under a seed: AES-CFB with a zero IV over the sized credential, and an HMAC over
@@ -128,8 +78,8 @@ export const makeCredential = Effect.fnUntraced(function*(input: {
   if (key.type === Algorithm.ecc && key.curve !== EccCurve.p256 && key.curve !== EccCurve.p384) {
     return yield* refused("endorsementKey.curve", `curve 0x${key.curve.toString(16)} is neither P-256 nor P-384`)
   }
-  const { seed, encrypted } = yield* Effect.try({
-    try: () => key.type === Algorithm.ecc ? eccSeed(key) : rsaSeed(key),
+  const { encrypted, secret: seed } = yield* Effect.try({
+    try: () => secretFor(key, "IDENTITY"),
     // The text of the cause stays out: it may come from a library and adds nothing to act on.
     catch: () => refused("endorsementKey.unique", "is not a usable public key of its type")
   })

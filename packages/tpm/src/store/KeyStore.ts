@@ -1,11 +1,19 @@
 import { Context, Effect, Layer, Option, Redacted, Result, Semaphore } from "effect"
+import { IMAGE_PCRS } from "../policy/policyDigest.ts"
 import { toHex } from "../structures/Hex.ts"
-import { isPatelas } from "../transport/nvAttributes.ts"
+import { isBound, isOwners, isPatelas } from "../transport/nvAttributes.ts"
 import { type NvPublic, Tpm, type TpmLimits } from "../transport/Tpm.ts"
 import type { TpmError } from "../transport/TpmError.ts"
 import { inRange, linkIndex, linksIn, linkSizes, type SlotName } from "./chain.ts"
-import { KeyStoreDamaged, KeyStoreFull, KeyStoreObstructed, type UnstorableKeys } from "./KeyStoreError.ts"
+import {
+  KeyStoreDamaged,
+  KeyStoreFull,
+  KeyStoreObstructed,
+  KeyStoreUnmeasured,
+  type UnstorableKeys
+} from "./KeyStoreError.ts"
 import { payloadOf, type RelaySecrets, secretsIn } from "./payload.ts"
+import { Sealing } from "./Sealing.ts"
 import { type Header, HEADER_BYTES } from "./slot.ts"
 import { storedSlots } from "./StoredSlots.ts"
 import { relaysThatFit, slotBytesMax, type Stretch, writePlan, type WriteStep } from "./writePlan.ts"
@@ -33,10 +41,21 @@ export class KeyStore extends Context.Service<KeyStore, {
   /** What the current header says. Two short reads; the payload is not looked at. */
   readonly header: Effect.Effect<Option.Option<Header>, KeyStoreError>
   readonly read: Effect.Effect<Option.Option<StoredKeys>, KeyStoreError>
-  /** Replaces everything that is saved. Damage is not written over: see `erase`. */
+  /**
+   * Whether keys that are saved lie in indexes of the owner, though there is an image policy to bind them to: `write` with
+   * the same keys moves them.
+   */
+  readonly isToMove: Effect.Effect<boolean, TpmError>
+  /**
+   * Replaces everything that is saved. Damage is not written over: see `erase`. Where there is an image policy, nothing
+   * is left in indexes of the owner.
+   */
   readonly write: (
     entries: RelaySecrets
-  ) => Effect.Effect<"written" | "unchanged", KeyStoreError | KeyStoreFull | KeyStoreObstructed | UnstorableKeys>
+  ) => Effect.Effect<
+    "written" | "unchanged",
+    KeyStoreError | KeyStoreFull | KeyStoreObstructed | KeyStoreUnmeasured | UnstorableKeys
+  >
   /** The NV indexes that the store takes, of both slots, used or left behind by a write that did not end. */
   readonly indexes: Effect.Effect<ReadonlyArray<NvPublic>, TpmError>
   /** Removes every index of both slots, and with them every key. Only on an operator's explicit word. */
@@ -71,8 +90,20 @@ const obstructed = ({ attributes, index }: NvPublic): KeyStoreObstructed => {
   })
 }
 
+const unmeasured = (): KeyStoreUnmeasured =>
+  new KeyStoreUnmeasured({
+    message:
+      "The keys are not saved: they are to be bound to the booted image, and nothing was measured of it (PCR 12, " +
+      "13 and 14 are all zero). Boot a unified kernel image by systemd-stub, or say --allow-unmeasured if this machine " +
+      "cannot. What was saved before is still there."
+  })
+
+/** The size of an index that is there and has to be made anew. */
+const OTHER_KIND = -1
+
 const make = Effect.gen(function*() {
   const tpm = yield* Tpm
+  const sealing = yield* Sealing
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
   const slots = storedSlots(tpm)
 
@@ -134,11 +165,34 @@ const make = Effect.gen(function*() {
     }
   })
 
+  /** Removes what a slot has in indexes of the owner: keys that are bound to an image must not lie beside it unbound. */
+  const release = Effect.fnUntraced(function*(slot: SlotName, publics: ReadonlyArray<NvPublic>) {
+    for (const { attributes, index } of linksIn(slot, publics).values()) {
+      if (isOwners(attributes)) yield* undefine(index)
+    }
+  })
+
+  const measured = Effect.gen(function*() {
+    if (sealing.allowUnmeasured) return
+    const values = yield* tpm.pcrRead(IMAGE_PCRS)
+    if ([...values.values()].every((value) => value.every((byte) => byte === 0))) return yield* unmeasured()
+  })
+
   const write = Effect.fn("KeyStore.write")(function*(entries: RelaySecrets) {
     const payload = yield* Effect.fromResult(payloadOf(entries))
     const { current, next } = yield* slots.look
     if (current.state === "damaged") return yield* damaged(current.reason)
-    if (current.state === "found" && current.header.digest === payload.digest) return "unchanged"
+    const same = current.state === "found" && current.header.digest === payload.digest
+    const wanted = yield* tpm.nvAttributes
+    if (same && !isBound(wanted)) return "unchanged"
+    const slot = current.state === "found" && current.slot === "a" ? "b" : "a"
+    const other = slot === "a" ? "b" : "a"
+    const publics = yield* tpm.nvPublics
+    if (same && [...linksIn(other, publics).values()].every(({ attributes }) => !isOwners(attributes))) {
+      yield* release(slot, publics)
+      return "unchanged"
+    }
+    if (isBound(wanted)) yield* measured
     const { nvBufferMax, nvIndexMax } = yield* limits
     const kept = current.state === "found" ? current.header.count : 0
     const bytes = HEADER_BYTES + payload.bytes.length
@@ -146,26 +200,35 @@ const make = Effect.gen(function*() {
     if (bytes > most) {
       return yield* full(payload.count, relaysThatFit(most), kept, `a slot takes at most ${most} bytes of it.`)
     }
-    const slot = current.state === "found" && current.slot === "a" ? "b" : "a"
     const sizes = linkSizes(bytes, nvIndexMax)
-    const links = linksIn(slot, yield* tpm.nvPublics)
+    const links = linksIn(slot, publics)
     for (const [link, found] of links) {
       if (link < sizes.length && !isPatelas(found.attributes)) return yield* obstructed(found)
     }
     const defined = new Map(
-      [...links].filter(([, { attributes }]) => isPatelas(attributes)).map(([link, { size }]) => [link, size])
+      [...links].filter(([, { attributes }]) => isPatelas(attributes))
+        // One that opens by other means has to be made anew, which a size that none has says.
+        .map(([link, { attributes, size }]) => [link, isBound(attributes) === isBound(wanted) ? size : OTHER_KIND])
     )
     const plan = writePlan({ payload, sequence: next, defined, nvIndexMax, nvBufferMax })
     const apply = carryOut(slot, (link, why) => {
-      const rooms = [sizes.slice(0, link), [...defined.values()]].map((some) => some.reduce((sum, it) => sum + it, 0))
+      const rooms = [sizes.slice(0, link), [...links.values()].map(({ size }) => size)].map((some) =>
+        some.reduce((sum, it) => sum + it, 0)
+      )
       return full(payload.count, relaysThatFit(Math.max(...rooms)), kept, why)
     })
     yield* Effect.forEach(plan.payload.steps, apply)
     yield* compare(slot, plan.payload.written, "payload")
     yield* Effect.forEach(plan.header.steps, apply)
     yield* compare(slot, plan.header.written, "header")
+    if (isBound(wanted)) yield* release(other, publics)
     return "written"
   })
+
+  const isToMove = Effect.gen(function*() {
+    if (!isBound(yield* tpm.nvAttributes)) return false
+    return (yield* tpm.nvPublics).some(({ attributes, index }) => inRange(index) && isOwners(attributes))
+  }).pipe(Effect.withSpan("KeyStore.isToMove"))
 
   const indexes = Effect.map(
     tpm.nvPublics,
@@ -184,6 +247,7 @@ const make = Effect.gen(function*() {
 
   return KeyStore.of({
     header,
+    isToMove,
     read: oneAtATime(read),
     write: (entries) => oneAtATime(write(entries)),
     indexes,

@@ -23,3 +23,8 @@ export class UnstorableKeys extends Schema.TaggedError<UnstorableKeys>()("Unstor
   tag: Schema.String,
   message: Schema.String
 }) {}
+
+/** Keys are to be bound to an image, and nothing was measured at boot: PCR 12, 13 and 14 are all zero. */
+export class KeyStoreUnmeasured extends Schema.TaggedError<KeyStoreUnmeasured>()("KeyStoreUnmeasured", {
+  message: Schema.String
+}) {}

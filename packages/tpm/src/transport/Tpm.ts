@@ -1,4 +1,5 @@
 import { Context, type Effect, type Redacted } from "effect"
+import type { PcrSelection, Quoted } from "../command/pcr.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { MalformedStructure } from "../structures/MalformedStructure.ts"
 import type { NvIndexAbsent, NvIndexUnwritten, NvSpaceExhausted, TpmError } from "./TpmError.ts"
@@ -44,7 +45,14 @@ export class Tpm extends Context.Service<Tpm, {
     credential: Credential
   ) => Effect.Effect<Redacted.Redacted<Uint8Array>, TpmError | MalformedStructure>
   /**
-   * Bytes of an NV index under the owner hierarchy, from `offset`; `size` undefined is all that follow. Any size: the
+   * What the attestation key says of PCRs (TPM 2.0 part 3, 18.4). `nonce` is at most 32 bytes. A bank that the TPM has
+   * not allocated is quoted without a PCR: who verifies must look which there are.
+   */
+  readonly quote: (nonce: Uint8Array, selection: PcrSelection) => Effect.Effect<Quoted, TpmError>
+  /** The PCRs as they are (part 3, 22.4), without proof. Those of a bank that is not allocated are missing. */
+  readonly pcrRead: (selection: PcrSelection) => Effect.Effect<ReadonlyMap<number, Uint8Array>, TpmError>
+  /**
+   * Bytes of an NV index of the owner, or of one that is bound to the image policy, from `offset`; `size` undefined is all that follow. Any size: the
    * transport splits what is over NV_BUFFER_MAX.
    */
   readonly nvRead: (
@@ -57,6 +65,8 @@ export class Tpm extends Context.Service<Tpm, {
     offset: number,
     data: Redacted.Redacted<Uint8Array>
   ) => Effect.Effect<void, TpmError | NvIndexAbsent>
+  /** The attributes that an index gets which is defined now: the owner's, or bound to the image policy (nvAttributes.ts). */
+  readonly nvAttributes: Effect.Effect<number, TpmError>
   readonly nvDefine: (index: number, size: number) => Effect.Effect<void, TpmError | NvSpaceExhausted>
   readonly nvUndefine: (index: number) => Effect.Effect<void, TpmError | NvIndexAbsent>
   /** Every NV index that is defined, Patela's or not. */

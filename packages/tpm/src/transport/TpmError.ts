@@ -44,6 +44,17 @@ export class TpmAnswerUnreadable extends Schema.TaggedError<TpmAnswerUnreadable>
   message: Schema.String
 }) {}
 
+/** An answer was changed between the TPM and this process, or was not the TPM's: its HMAC is wrong (TPM 2.0 part 1, 19.6.6). */
+export class TpmAnswerForged extends Schema.TaggedError<TpmAnswerForged>()("TpmAnswerForged", {
+  command: Schema.String,
+  message: Schema.String
+}) {}
+
+/** What is stored opens only for an approved image, and this is none (see ImagePolicy). */
+export class TpmPolicyUnmet extends Schema.TaggedError<TpmPolicyUnmet>()("TpmPolicyUnmet", {
+  message: Schema.String
+}) {}
+
 /** The NV index is not defined (TPM_RC_HANDLE, 0x18B from tpm2-tools 5.4). */
 export class NvIndexAbsent extends Schema.TaggedError<NvIndexAbsent>()("NvIndexAbsent", {
   index: Schema.Int,
@@ -72,3 +83,5 @@ export type TpmError =
   | TpmBusy
   | TpmToolsUnusable
   | TpmAnswerUnreadable
+  | TpmAnswerForged
+  | TpmPolicyUnmet

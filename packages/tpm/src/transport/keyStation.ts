@@ -1,9 +1,12 @@
 import { Effect, type FileSystem, Redacted } from "effect"
+import { type PcrSelection, pcrText } from "../command/pcr.ts"
 import { encodeCredentialFile } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
-import { fromHex } from "../structures/Hex.ts"
-import { codeIs, ResponseCode } from "./classifyFailure.ts"
+import { policyBranchesSha384 } from "../identity/endorsementPolicy.ts"
+import { fromHex, toHex } from "../structures/Hex.ts"
+import { codeIs } from "./refusalOf.ts"
+import { ResponseCode } from "./ResponseCode.ts"
 import type { RunTool } from "./runTool.ts"
 import type { AttestationKeyBytes } from "./Tpm.ts"
 import { type TpmError, TpmToolsUnusable } from "./TpmError.ts"
@@ -16,12 +19,6 @@ const ekAlgorithm: Readonly<Record<EndorsementKeyKind, string>> = {
 }
 
 const AK_ATTRIBUTES = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign"
-
-/** PolicyA and PolicyC with SHA-384, the branches of PolicyB (TCG EK Credential Profile, B.6). */
-const POLICY_A_SHA384 =
-  "8bbf2266537c171cb56e403c4dc1d4b64f432611dc386e6f532050c3278c930e143e8bb1133824ccb431053871c6db53"
-const POLICY_C_SHA384 =
-  "d6032ce61f2fb3c240eb3cf6a33237ef2b6a16f4293c22b455e261cffd217ad5b4947c2d73e63005eed2dc2b3593d165"
 
 /**
  * The two keys and what they are used for. Both are primary keys, made once a process: their saved contexts are
@@ -89,8 +86,9 @@ export const keyStation = (options: {
   const fulfilPolicy = Effect.gen(function*() {
     yield* run("tpm2_policysecret", ["-Q", "-S", at("session.ctx"), "-c", "e"])
     if (kind !== "ecc-p384") return
-    yield* onDisk(files.writeFile(at("policy.a"), yield* policyBytes(POLICY_A_SHA384)))
-    yield* onDisk(files.writeFile(at("policy.c"), yield* policyBytes(POLICY_C_SHA384)))
+    const [secret, authorised] = policyBranchesSha384
+    yield* onDisk(files.writeFile(at("policy.a"), yield* policyBytes(secret)))
+    yield* onDisk(files.writeFile(at("policy.c"), yield* policyBytes(authorised)))
     yield* run("tpm2_policyor", ["-Q", "-S", at("session.ctx"), `sha384:${at("policy.a")},${at("policy.c")}`])
   })
 
@@ -130,5 +128,18 @@ export const keyStation = (options: {
       }))
   })
 
-  return { endorsementKey, attestationKey, activate }
+  const quote = Effect.fnUntraced(function*(nonce: Uint8Array, selection: PcrSelection) {
+    yield* attestationKey
+    const what = ["-Q", "-c", at("ak.ctx"), "-l", pcrText(selection), "-q", toHex(nonce)]
+    yield* withRoom(run("tpm2_quote", [...what, "-f", "tss", "-m", at("quoted"), "-s", at("signature")])).pipe(
+      Effect.ensuring(Effect.ignore(flush)),
+      Effect.tapError(() => Effect.sync(() => attestation = undefined))
+    )
+    return {
+      attested: yield* onDisk(files.readFile(at("quoted"))),
+      signature: yield* onDisk(files.readFile(at("signature")))
+    }
+  })
+
+  return { endorsementKey, attestationKey, activate, quote }
 }

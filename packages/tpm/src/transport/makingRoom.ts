@@ -1,5 +1,6 @@
 import { Effect } from "effect"
-import { codeIs, ResponseCode } from "./classifyFailure.ts"
+import { codeIs } from "./refusalOf.ts"
+import { ResponseCode } from "./ResponseCode.ts"
 import type { RunTool } from "./runTool.ts"
 
 /**

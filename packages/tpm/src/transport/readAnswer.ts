@@ -50,6 +50,21 @@ export const readNvPublics = (
   return Result.succeed(found)
 }
 
+/** The answer of `tpm2_pcrread`: a line with the number and the digest for every PCR, under the name of its bank. */
+export const readPcrs = (
+  command: string,
+  text: string
+): Result.Result<ReadonlyMap<number, Uint8Array>, TpmAnswerUnreadable> => {
+  const found = new Map<number, Uint8Array>()
+  for (const line of text.split("\n")) {
+    if (/^\s*(?:[a-z0-9]+:)?\s*$/.test(line)) continue
+    const [, pcr, digest] = /^\s+(\d{1,2})\s*: 0x((?:[0-9a-fA-F]{2}){1,64})$/.exec(line) ?? []
+    if (pcr === undefined || digest === undefined) return Result.fail(unreadable(command, "a line is not a PCR"))
+    found.set(Number(pcr), new Uint8Array(Buffer.from(digest, "hex")))
+  }
+  return Result.succeed(found)
+}
+
 /** The answers of `tpm2_getcap properties-fixed` and `tpm2_getcap properties-variable`. */
 export const readLimits = (
   command: string,
@@ -70,7 +85,7 @@ export const readLimits = (
 }
 
 /** Four characters in 32 bits, such as IBM and a NUL (TPM 2.0 part 2, 6.13, TPM_PT_MANUFACTURER). */
-const asText = (value: number): string =>
+export const asText = (value: number): string =>
   [24, 16, 8, 0]
     .map((shift) => (value >>> shift) & 0xff)
     .filter((byte) => byte > 0x20 && byte < 0x7f)

@@ -2,7 +2,8 @@ import { Duration, Effect, type Redacted, Redacted as RedactedValue, Stream } fr
 import { ChildProcess, type ChildProcessSpawner } from "effect/process"
 import { classifyFailure } from "./classifyFailure.ts"
 import type { Tcti } from "./Tcti.ts"
-import { type TpmError, TpmTimeout, TpmToolsUnusable } from "./TpmError.ts"
+import { type TpmError, TpmToolsUnusable } from "./TpmError.ts"
+import { silentFor } from "./unreachable.ts"
 
 /** How long one command may take. A slow TPM makes an RSA key in several seconds; everything else takes milliseconds. */
 const LIMIT = Duration.seconds(10)
@@ -56,16 +57,7 @@ export const runTool = (spawner: ChildProcessSpawner.ChildProcessSpawner["Servic
     )
     return yield* Effect.timeoutOrElse(ended, {
       duration: LIMIT,
-      orElse: () =>
-        Effect.fail(
-          new TpmTimeout({
-            command,
-            seconds: Duration.toSeconds(LIMIT),
-            message: `${command} did not end within ${Duration.toSeconds(LIMIT)} s and was killed. ` +
-              "Another process may hold the TPM: see who has it open (fuser /dev/tpm0), then try again. " +
-              "If nobody has, it hangs: power the machine off and on."
-          })
-        )
+      orElse: () => Effect.fail(silentFor(LIMIT, command, "killed"))
     })
   })
 

@@ -5,7 +5,8 @@ import { digestOf, KeyStore } from "../../src/store/KeyStore.ts"
 import type { RelaySecrets } from "../../src/store/payload.ts"
 import { toHex } from "../../src/structures/Hex.ts"
 import type { Tcti } from "../../src/transport/Tcti.ts"
-import { Tpm2Tools } from "../../src/transport/Tpm2Tools.ts"
+import type { Transport } from "../../src/transport/TpmTransport.ts"
+import { tpmBy } from "./Transports.ts"
 
 /** New secrets of so many relays. */
 export const relays = (count: number): RelaySecrets =>
@@ -15,7 +16,8 @@ export const relays = (count: number): RelaySecrets =>
   ]))
 
 /** The key store on a real TPM, and the TPM beside it. */
-export const storeOn = (tcti: Tcti) => KeyStore.layer.pipe(Layer.provideMerge(Tpm2Tools.layer({ tcti })))
+export const storeOn = (transport: Transport, tcti: Tcti) =>
+  KeyStore.layer.pipe(Layer.provideMerge(tpmBy(transport, tcti)))
 
 /** Everything that was saved is read back, under the digest that the caller can compute. Gives the sequence. */
 export const holds = (entries: RelaySecrets) =>

@@ -14,14 +14,15 @@ class SwtpmNotReady extends Schema.TaggedError<SwtpmNotReady>()("SwtpmNotReady",
 
 /**
  * Starts swtpm for the length of the scope. Socket and log are in a scoped directory of their own, so that a second
- * start on the same state is a power cycle of the same machine.
+ * start on the same state is a power cycle of the same machine. With `socketDirectory` it also has the same address.
  */
 export const swtpm = Effect.fn("swtpm")(function*(
-  stateDirectory: string
+  stateDirectory: string,
+  socketDirectory?: string
 ): Effect.fn.Return<Swtpm, unknown, FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope> {
   const files = yield* FileSystem.FileSystem
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const directory = yield* files.makeTempDirectoryScoped({ prefix: "swtpm-" })
+  const directory = socketDirectory ?? (yield* files.makeTempDirectoryScoped({ prefix: "swtpm-" }))
   const socket = `${directory}/s`
   const handle = yield* spawner.spawn(
     ChildProcess.make("swtpm", [

@@ -4,14 +4,17 @@ import { Effect, Layer, Option, Redacted, Result } from "effect"
 import { linkIndex } from "../../src/store/chain.ts"
 import { digestOf, KeyStore } from "../../src/store/KeyStore.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
+import type { Transport } from "../../src/transport/TpmTransport.ts"
 import { holds, relays, storeOn } from "./StoreOnTpm.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
+import { transports } from "./Transports.ts"
 
-const freshStore = Layer.unwrap(Effect.gen(function*() {
-  return storeOn((yield* swtpm(yield* newTpmState)).tcti)
-})).pipe(Layer.provideMerge(NodeServices.layer))
+const freshStore = (transport: Transport) =>
+  Layer.unwrap(Effect.gen(function*() {
+    return storeOn(transport, (yield* swtpm(yield* newTpmState)).tcti)
+  })).pipe(Layer.provideMerge(NodeServices.layer))
 
-describe("the key store in a real TPM", () => {
+describe.each(transports)("the key store in a real TPM, by %s", (transport) => {
   it.live("writes, reads, rewrites, and writes nothing when nothing changed", () =>
     Effect.gen(function*() {
       const store = yield* KeyStore
@@ -29,7 +32,7 @@ describe("the key store in a real TPM", () => {
       }
       yield* store.erase
       assert.isTrue(Option.isNone(yield* store.read))
-    }).pipe(Effect.provide(freshStore)))
+    }).pipe(Effect.provide(freshStore(transport))))
 
   it.live("survives a power cycle", () =>
     Effect.gen(function*() {
@@ -37,11 +40,11 @@ describe("the key store in a real TPM", () => {
       const entries = relays(5)
       yield* Effect.scoped(Effect.gen(function*() {
         const { tcti } = yield* swtpm(state)
-        yield* Effect.flatMap(KeyStore, (store) => store.write(entries)).pipe(Effect.provide(storeOn(tcti)))
+        yield* Effect.flatMap(KeyStore, (store) => store.write(entries)).pipe(Effect.provide(storeOn(transport, tcti)))
       }))
       yield* Effect.scoped(Effect.gen(function*() {
         const { tcti } = yield* swtpm(state)
-        yield* holds(entries).pipe(Effect.provide(storeOn(tcti)))
+        yield* holds(entries).pipe(Effect.provide(storeOn(transport, tcti)))
       }))
     }).pipe(Effect.provide(NodeServices.layer)))
 
@@ -59,5 +62,5 @@ describe("the key store in a real TPM", () => {
       yield* tpm.nvWrite(linkIndex("a", 0), 10, scratch)
       assert.strictEqual((yield* Effect.flip(store.read))._tag, "KeyStoreDamaged")
       assert.strictEqual((yield* Effect.flip(store.write(newer)))._tag, "KeyStoreDamaged")
-    }).pipe(Effect.provide(freshStore)))
+    }).pipe(Effect.provide(freshStore(transport))))
 })

@@ -9,6 +9,7 @@ import { Tpm } from "../../src/transport/Tpm.ts"
 import { authenticate } from "./Authenticate.ts"
 import { holds, relays, storeOn } from "./StoreOnTpm.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
+import { transports } from "./Transports.ts"
 
 /** An index with a password of its own, which counts towards a lockout: Patela defines none like it. */
 const GUARDED = "0x01800999"
@@ -29,7 +30,7 @@ const lockedOut = Effect.gen(function*() {
   return { tcti, run }
 })
 
-describe("a TPM in lockout", () => {
+describe.each(transports)("a TPM in lockout, by %s", (transport) => {
   it.live("says so, and how to get out of it, to a command that is subject to it", () =>
     Effect.gen(function*() {
       const { run } = yield* lockedOut
@@ -59,7 +60,7 @@ describe("a TPM in lockout", () => {
         yield* store.erase
         assert.strictEqual((yield* Effect.flip(run("tpm2_nvread", read("right"))))._tag, "TpmLockedOut")
         assert.isTrue((yield* tpm.limits).inLockout)
-      }).pipe(Effect.provide(storeOn(tcti)))
+      }).pipe(Effect.provide(storeOn(transport, tcti)))
     }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("is not what a password of the owner leads to, however often Patela tries without it", () =>
@@ -79,6 +80,6 @@ describe("a TPM in lockout", () => {
           }
         }
         assert.isFalse((yield* tpm.limits).inLockout)
-      }).pipe(Effect.provide(storeOn(tcti)))
+      }).pipe(Effect.provide(storeOn(transport, tcti)))
     }).pipe(Effect.provide(NodeServices.layer)))
 })

@@ -5,10 +5,10 @@ import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { Tcti } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
-import { Tpm2Tools } from "../../src/transport/Tpm2Tools.ts"
+import { tpmBy, transports } from "./Transports.ts"
 
-describe("a TPM that never answers", () => {
-  it.effect("is given up after 10 s, and the command is killed", () =>
+describe.each(transports)("a TPM that never answers, by %s", (transport) => {
+  it.effect("is given up after 10 s, and nothing waits for it any more", () =>
     Effect.gen(function*() {
       const files = yield* FileSystem.FileSystem
       const socket = `${yield* files.makeTempDirectoryScoped({ prefix: "mute-tpm-" })}/s`
@@ -35,6 +35,6 @@ describe("a TPM that never answers", () => {
         const error = yield* Fiber.join(asking)
         assert.strictEqual(error._tag, "TpmTimeout")
         yield* Deferred.await(closed)
-      }).pipe(Effect.provide(Tpm2Tools.layer({ tcti: Tcti.make(`swtpm:path=${socket}`) })))
+      }).pipe(Effect.provide(tpmBy(transport, Tcti.make(`swtpm:path=${socket}`))))
     }).pipe(Effect.provide(NodeServices.layer)))
 })

@@ -8,21 +8,22 @@ import { toHex } from "../../src/structures/Hex.ts"
 import { isPatelas } from "../../src/transport/nvAttributes.ts"
 import { defaultTcti, tctiOf } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
-import { Tpm2Tools } from "../../src/transport/Tpm2Tools.ts"
+import type { Transport } from "../../src/transport/TpmTransport.ts"
 import { authenticate } from "./Authenticate.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
+import { tpmBy, transports } from "./Transports.ts"
 
 const kinds: ReadonlyArray<EndorsementKeyKind> = ["ecc-p256", "rsa-2048", "ecc-p384"]
 const INDEX = 0x0180_0999
 
 /** A new TPM for one test. */
-const freshTpm = (endorsementKey?: EndorsementKeyKind) =>
+const freshTpm = (transport: Transport, endorsementKey?: EndorsementKeyKind) =>
   Layer.unwrap(Effect.gen(function*() {
     const { tcti } = yield* swtpm(yield* newTpmState)
-    return Tpm2Tools.layer({ tcti, ...(endorsementKey === undefined ? {} : { endorsementKey }) })
+    return tpmBy(transport, tcti, endorsementKey)
   })).pipe(Layer.provideMerge(NodeServices.layer))
 
-describe("a real TPM by tpm2-tools", () => {
+describe.each(transports)("a real TPM by %s", (transport) => {
   it.live.each(kinds)("activates our credential, endorsement key %s", (kind) =>
     Effect.gen(function*() {
       const tpm = yield* Tpm
@@ -33,7 +34,7 @@ describe("a real TPM by tpm2-tools", () => {
         assert.strictEqual(toHex(Redacted.value(opened)), toHex(made.key))
         assert.notInclude(String(opened), toHex(made.key))
       }
-    }).pipe(Effect.provide(freshTpm(kind))))
+    }).pipe(Effect.provide(freshTpm(transport, kind))))
 
   it.live("refuses a changed credential and opens a good one after many refusals", () =>
     Effect.gen(function*() {
@@ -52,7 +53,7 @@ describe("a real TPM by tpm2-tools", () => {
       assert.strictEqual(cut._tag, "MalformedStructure")
       const opened = yield* tpm.activateCredential(made.credential)
       assert.strictEqual(toHex(Redacted.value(opened)), toHex(made.key))
-    }).pipe(Effect.provide(freshTpm())))
+    }).pipe(Effect.provide(freshTpm(transport))))
 
   it.live("has the same keys after a power cycle, and leaves nothing in the TPM", () =>
     Effect.gen(function*() {
@@ -65,7 +66,7 @@ describe("a real TPM by tpm2-tools", () => {
           yield* tpm.activateCredential(credential)
           assert.deepStrictEqual(yield* tpm.persistentHandles, [])
           return [ekHex, toHex(ak.public), toHex(ak.name)]
-        }).pipe(Effect.provide(Tpm2Tools.layer({ tcti })))
+        }).pipe(Effect.provide(tpmBy(transport, tcti)))
       }))
       assert.deepStrictEqual(yield* boot, yield* boot)
     }).pipe(Effect.provide(NodeServices.layer)))
@@ -86,7 +87,7 @@ describe("a real TPM by tpm2-tools", () => {
       yield* Effect.gen(function*() {
         const { credential } = yield* authenticate
         yield* (yield* Tpm).activateCredential(credential)
-      }).pipe(Effect.provide(Tpm2Tools.layer({ tcti })))
+      }).pipe(Effect.provide(tpmBy(transport, tcti)))
     }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("reads and writes NV, and tells absent from unwritten from full", () =>
@@ -114,7 +115,7 @@ describe("a real TPM by tpm2-tools", () => {
       assert.deepStrictEqual(yield* tpm.nvPublics, [])
       const limits = yield* tpm.limits
       assert.deepStrictEqual(limits, { nvBufferMax: 1024, nvIndexMax: 2048, manufacturer: "IBM", inLockout: false })
-    }).pipe(Effect.provide(freshTpm())))
+    }).pipe(Effect.provide(freshTpm(transport))))
 
   it.live("says that there is no TPM, and what to do", () =>
     Effect.gen(function*() {
@@ -141,7 +142,7 @@ describe("a real TPM by tpm2-tools", () => {
             assert.strictEqual(error._tag, "TpmAbsent")
             assert.include(error.message, "--tpm2")
           }
-        }).pipe(Effect.provide(Tpm2Tools.layer({ tcti })))
+        }).pipe(Effect.provide(tpmBy(transport, tcti)))
       }
     }).pipe(Effect.provide(NodeServices.layer)))
 })

@@ -1,0 +1,78 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Option, Result, Schema } from "effect"
+import { createPublicKey, generateKeyPairSync, verify } from "node:crypto"
+import { approveImage, operatorKeyPublic } from "../src/policy/approveImage.ts"
+import { ImagePolicy } from "../src/policy/ImagePolicy.ts"
+import {
+  approvalDigest,
+  authorisedPolicy,
+  IMAGE_PCRS,
+  pcrPolicy,
+  POLICY_REFERENCE
+} from "../src/policy/policyDigest.ts"
+import { toHex } from "../src/structures/Hex.ts"
+import { nameOf } from "../src/structures/Name.ts"
+import { bytes, failure, numbers } from "./fixtures.ts"
+
+const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
+
+describe("an image policy", () => {
+  it.prop("is signed with the reference, and is another for other values in any PCR", [Schema.Int], ([seed]) => {
+    const next = numbers(seed)
+    const values = IMAGE_PCRS.pcrs.map(() => Uint8Array.from({ length: 32 }, () => next(256)))
+    const { policy, signature } = approveImage(key, values)
+    assert.strictEqual(policy, toHex(pcrPolicy(IMAGE_PCRS, values)))
+    // TPMT_SIGNATURE: ECDSA, SHA-256, then r and s of 32 bytes.
+    const [, r = "", s = ""] = /^0018000b0020([0-9a-f]{64})0020([0-9a-f]{64})$/.exec(signature) ?? []
+    const signed = (data: Uint8Array) =>
+      verify("sha256", data, { key: createPublicKey(key), dsaEncoding: "ieee-p1363" }, bytes(r + s))
+    assert.isTrue(signed(Buffer.concat([bytes(policy), POLICY_REFERENCE])))
+    assert.isFalse(signed(bytes(policy)))
+    const changed = values.map((value) => value.slice())
+    const at = changed[next(3)] ?? new Uint8Array()
+    const byte = next(32)
+    at[byte] = (at[byte] ?? 0) ^ 1
+    assert.notStrictEqual(approveImage(key, changed).policy, policy)
+  })
+
+  it("of another key or another reference opens nothing of this one", () => {
+    const name = nameOf(Result.getOrThrow(operatorKeyPublic(key)))
+    const other = nameOf(
+      Result.getOrThrow(operatorKeyPublic(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey))
+    )
+    const digests = [
+      authorisedPolicy(name, POLICY_REFERENCE),
+      authorisedPolicy(other, POLICY_REFERENCE),
+      authorisedPolicy(name, new Uint8Array()),
+      approvalDigest(name, POLICY_REFERENCE)
+    ]
+    assert.strictEqual(new Set(digests.map(toHex)).size, 4)
+  })
+
+  it("has the same public key from the private and the public one, and refuses one that is not of P-256", () => {
+    const area = Result.getOrThrow(operatorKeyPublic(key))
+    assert.deepStrictEqual(Result.getOrThrow(operatorKeyPublic(createPublicKey(key))), area)
+    for (
+      const unfit of [
+        generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey,
+        generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey,
+        generateKeyPairSync("ed25519").privateKey
+      ]
+    ) assert.include(failure(operatorKeyPublic(unfit)).message, "P-256")
+  })
+
+  it("travels as JSON, and anything that is none is refused", () => {
+    const policy: ImagePolicy = {
+      key: Result.getOrThrow(operatorKeyPublic(key)),
+      approved: [approveImage(key, [new Uint8Array(32)])]
+    }
+    const codec = Schema.fromJsonString(ImagePolicy)
+    const text = Schema.encodeSync(codec)(policy)
+    assert.deepStrictEqual(Schema.decodeSync(codec)(text), policy)
+    for (
+      const spoilt of [text.replace("0018000b", "0018000"), text.replace("\"policy\":\"", "\"policy\":\"00"), "{}"]
+    ) {
+      assert.isTrue(Option.isNone(Schema.decodeOption(codec)(spoilt)))
+    }
+  })
+})
