@@ -16,12 +16,12 @@ export default defineConfig({
         test: {
           name: "pure",
           include: ["packages/*/test/**/*.test.ts", "reconcilers/test/**/*.test.ts", "test/pure/**/*.test.ts"],
-          exclude: ["**/host/**", "**/inside/**"],
+          exclude: ["**/host/**", "**/inside/**", "**/faults/**"],
           testTimeout: 60_000
         }
       },
       { test: { ...real, name: "host", include: ["**/test/host/**/*.test.ts"] } },
-      { test: { ...real, name: "faults", include: ["test/faults/**/*.test.ts"] } },
+      { test: { ...real, name: "faults", include: ["**/test/faults/**/*.test.ts"] } },
       { test: { ...real, name: "inside", include: ["**/test/inside/**/*.test.ts"] } }
     ]
   }

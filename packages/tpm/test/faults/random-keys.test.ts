@@ -16,10 +16,10 @@ import { nameOf } from "../../src/structures/Name.ts"
 import { decodeTpm2bPublic, encodeTpm2bPublic, type TpmtPublic } from "../../src/structures/TpmtPublic.ts"
 import { runTool } from "../../src/transport/runTool.ts"
 import { keyOf } from "../fixtures.ts"
-import { agreement, openCredential } from "./openCredential.ts"
-import { eccKey, type RandomKey, rsaKeys } from "./RandomKeys.ts"
-import { Command, rawTpm } from "./RawTpm.ts"
-import { newTpmState, swtpm } from "./Swtpm.ts"
+import { agreement, openCredential } from "../host/openCredential.ts"
+import { eccKey, type RandomKey, rsaKeys } from "../host/RandomKeys.ts"
+import { Command, rawTpm } from "../host/RawTpm.ts"
+import { newTpmState, swtpm } from "../host/Swtpm.ts"
 
 const KEYS = 300
 /** So many of each kind also go through tpm2-tools, whose processes take their time. */

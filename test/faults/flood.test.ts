@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Schema } from "effect"
 import { createECDH } from "node:crypto"
 import { statSync } from "node:fs"
-import { type FloodRequest, httpsFlood } from "./rig/httpsFlood.ts"
-import { runningPatelaWith } from "./rig/runningPatela.ts"
-import { softwareTpm } from "./rig/SoftwareTpm.ts"
+import { type FloodRequest, httpsFlood } from "../../packages/server/test/rig/httpsFlood.ts"
+import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
+import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 
 const MACHINES = 10_000
 const TIMEOUT = 300_000

@@ -7,11 +7,11 @@ import { toHex } from "../../src/structures/Hex.ts"
 import { runTool } from "../../src/transport/runTool.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { numbers } from "../fixtures.ts"
-import { authenticate } from "./Authenticate.ts"
-import { SMALL_BUFFER, smallBuffers } from "./SmallBuffers.ts"
-import { holds, relays, storeOn } from "./StoreOnTpm.ts"
-import { newTpmState, swtpm } from "./Swtpm.ts"
-import { tpmBy, transports } from "./Transports.ts"
+import { authenticate } from "../host/Authenticate.ts"
+import { SMALL_BUFFER, smallBuffers } from "../host/SmallBuffers.ts"
+import { holds, relays, storeOn } from "../host/StoreOnTpm.ts"
+import { newTpmState, swtpm } from "../host/Swtpm.ts"
+import { tpmBy, transports } from "../host/Transports.ts"
 
 describe.each(transports)("a key store by %s", (transport) => {
   it.live("lives on a TPM that takes 512 bytes at once", () =>
