@@ -205,14 +205,14 @@ const make = Effect.gen(function*() {
     for (const [link, found] of links) {
       if (link < sizes.length && !isPatelas(found.attributes)) return yield* obstructed(found)
     }
+    const ours = [...links].filter(([, { attributes }]) => isPatelas(attributes))
+    // One that opens by other means has to be made anew, which a size that none has says.
     const defined = new Map(
-      [...links].filter(([, { attributes }]) => isPatelas(attributes))
-        // One that opens by other means has to be made anew, which a size that none has says.
-        .map(([link, { attributes, size }]) => [link, isBound(attributes) === isBound(wanted) ? size : OTHER_KIND])
+      ours.map(([link, { attributes, size }]) => [link, isBound(attributes) === isBound(wanted) ? size : OTHER_KIND])
     )
     const plan = writePlan({ payload, sequence: next, defined, nvIndexMax, nvBufferMax })
     const apply = carryOut(slot, (link, why) => {
-      const rooms = [sizes.slice(0, link), [...links.values()].map(({ size }) => size)].map((some) =>
+      const rooms = [sizes.slice(0, link), ours.map(([, { size }]) => size)].map((some) =>
         some.reduce((sum, it) => sum + it, 0)
       )
       return full(payload.count, relaysThatFit(Math.max(...rooms)), kept, why)
