@@ -88,6 +88,8 @@ describe("a session", () => {
         ])
         assert.include((yield* patela.cli(["policy", "pcr", "learn", String(id)])).stdout, "is allowed.")
         assert.strictEqual(yield* session.config(once), config)
+        yield* patela.cli(["policy", "pcr", "log", String(id), `${file}.kept`])
+        assert.deepStrictEqual(new Uint8Array(readFileSync(`${file}.kept`)), log)
 
         // Its software shows a log that does not lead to what the TPM has.
         const liar = yield* of(

@@ -26,7 +26,7 @@ describe("patela policy pcr", () => {
           "allowed[0].digest": DIGEST,
           "allowed[0].nodes": []
         })
-        for (const wrong of [["allow", "4f"], ["remove", "4f"], ["learn", "1"]]) {
+        for (const wrong of [["allow", "4f"], ["remove", "4f"], ["learn", "1"], ["log", "1", `${folder}/log`]]) {
           const { code, stdout, stderr } = yield* pcr(...wrong)
           assert.deepStrictEqual([code, stdout], [1, ""], wrong.join(" "))
           assert.isNotEmpty(stderr)

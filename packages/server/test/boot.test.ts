@@ -92,6 +92,13 @@ describe("boots that are not enforced", () => {
       assert.strictEqual((yield* work).status, 200)
       yield* policy.learn("test", node1)
       assert.strictEqual(yield* state, "allowed")
+      // Who shows nothing any more is not listed by what it showed before.
+      yield* TestClock.adjust("1 minute")
+      const silent = yield* session(tpm)
+      assert.strictEqual((yield* silent.work).status, 200)
+      assert.strictEqual(yield* state, "unknown")
+      yield* silent.show(tpm.evidence(silent.challenge, good))
+      assert.strictEqual(yield* state, "allowed")
     }).pipe(Effect.provide(testApi())))
 })
 
@@ -260,6 +267,42 @@ describe("evidence", () => {
       assert.strictEqual((yield* show(tpm.evidence(challenge, good))).status, 400, "a session is of one boot")
       assert.strictEqual(yield* rows, kept)
     }).pipe(Effect.provide(testApi())), 60_000)
+
+  it.effect(
+    "of which one bit is another is refused, in the quote, its signature, the log and the values",
+    () =>
+      Effect.gen(function*() {
+        const { rows } = yield* TestApi
+        const tpm = yield* enrolled
+        const { challenge, show } = yield* session(tpm)
+        yield* show("{}")
+        const before = yield* rows
+        const evidence = tpm.evidence(challenge, booted, { eventLog })
+        const flipped = (hex: string, at: number) => {
+          const bytes = Buffer.from(hex, "hex")
+          bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << (at % 8)), at)
+          return bytes.toString("hex")
+        }
+        for (const part of ["quote", "signature", "event_log"] as const) {
+          const text = evidence[part] ?? ""
+          assert.isAbove(text.length, 100)
+          // What the log is held against was tried byte by byte where it is verified.
+          for (let at = 0; at < text.length / 2; at += part === "event_log" ? 23 : 1) {
+            const { status } = yield* show({ ...evidence, [part]: flipped(text, at) })
+            assert.strictEqual(status, 400, `${part}, byte ${at}`)
+          }
+        }
+        for (const at of evidence.pcr_values.keys()) {
+          const values = evidence.pcr_values.map((one, index) =>
+            index === at ? { ...one, value: flipped(one.value, at) } : one
+          )
+          assert.strictEqual((yield* show({ ...evidence, pcr_values: values })).status, 400)
+        }
+        assert.strictEqual(yield* rows, before)
+        assert.strictEqual((yield* show(evidence)).status, 204)
+      }).pipe(Effect.provide(testApi())),
+    60_000
+  )
 
   it.effect("without a token is not read", () =>
     Effect.gen(function*() {

@@ -76,12 +76,14 @@ describe("the judgement of a boot", () => {
 
   it.prop("law: a list says the same as the gate, where nodes are asked", [Values, Allowed], ([values, entries]) => {
     const [boot, allowed] = [bootWith(values), allowedFrom(entries)]
-    const shown = { boot, shown_at: "2026-06-01T00:00:00.000Z" }
+    const shown = { boot, shown_at: "2026-06-01T00:00:00.000Z", newest: "[]" }
     const { state, why } = bootStandingOf({ node, asked: true, shown, allowed })
     assert.strictEqual(state, judgeBoot(node, boot, allowed).allowed ? "allowed" : "not allowed")
     assert.strictEqual(why === null, state === "allowed")
     assert.strictEqual(bootStandingOf({ node, asked: false, shown, allowed }).state, "unchecked")
     assert.strictEqual(bootStandingOf({ node, asked: true, shown: undefined, allowed }).state, "unknown")
+    const silent = { ...shown, newest: null }
+    assert.strictEqual(bootStandingOf({ node, asked: true, shown: silent, allowed }).state, "unknown")
   })
 
   it("a digest is read as people write it, and nothing else is", () => {

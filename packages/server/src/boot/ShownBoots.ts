@@ -8,7 +8,13 @@ import { Boot } from "./Boot.ts"
 
 const BootText = Schema.fromJsonString(Boot)
 
-const ShownRow = Schema.Struct({ node_id: NodeId, boot: BootText, shown_at: Schema.String })
+const ShownRow = Schema.Struct({
+  node_id: NodeId,
+  boot: BootText,
+  shown_at: Schema.String,
+  /** What its newest session showed, as text: null where that showed nothing, so that `boot` is of an earlier one. */
+  newest: Schema.NullOr(Schema.String)
+})
 
 /** What a node showed last. Times are UTC, ISO 8601. */
 export type ShownBoot = typeof ShownRow.Type
@@ -45,15 +51,17 @@ export class ShownBoots extends Context.Service<ShownBoots, {
         Result: Schema.Struct({ boot: Schema.NullOr(Schema.String) }),
         execute: (challenge) => sql`SELECT boot FROM sessions WHERE challenge = ${challenge}`
       })
+      const shownRows = sql`SELECT node_id, boot, shown_at, (SELECT sessions.boot FROM sessions
+        WHERE sessions.node_id = shown_boots.node_id ORDER BY began_at DESC LIMIT 1) AS newest FROM shown_boots`
       const byNode = SqlSchema.findOneOption({
         Request: NodeId,
         Result: ShownRow,
-        execute: (node) => sql`SELECT * FROM shown_boots WHERE node_id = ${node}`
+        execute: (node) => sql`${shownRows} WHERE node_id = ${node}`
       })
       const all = SqlSchema.findAll({
         Request: Schema.Void,
         Result: ShownRow,
-        execute: () => sql`SELECT * FROM shown_boots ORDER BY node_id`
+        execute: () => sql`${shownRows} ORDER BY node_id`
       })
       const logOf = SqlSchema.findOneOption({
         Request: NodeId,

@@ -1,4 +1,4 @@
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { BootDigest, bootDigestOf } from "../boot/Boot.ts"
 import { BOOT_ENFORCEMENTS, BootPolicy } from "../boot/BootPolicy.ts"
@@ -140,8 +140,35 @@ const enforce = Command.make(
   Command.provide(StoreServices)
 )
 
+const log = Command.make(
+  "log",
+  {
+    id: nodeIdArgument,
+    file: Argument.String("file").pipe(Argument.withDescription("Where to write it; a file that is there is kept"))
+  },
+  Effect.fn("policy.pcr.log")(function*({ id, file }) {
+    const files = yield* FileSystem.FileSystem
+    yield* (yield* Administration).node(id)
+    const eventLog = yield* (yield* ShownBoots).eventLog(id)
+    if (Option.isNone(eventLog)) {
+      return yield* new CommandFailed({ message: `Node ${id} showed no event log: its firmware may keep none` })
+    }
+    yield* files.writeFile(file, eventLog.value, { flag: "wx" }).pipe(
+      Effect.mapError(({ reason }) => new CommandFailed({ message: `${file} cannot be written: ${reason._tag}` }))
+    )
+    yield* Console.log(`The event log of node ${id} is in ${file}, ${eventLog.value.length} bytes.`)
+  })
+).pipe(
+  Command.withDescription("Write the event log that came with what a node showed last to a file"),
+  Command.withExamples([{
+    command: "patela policy pcr log 5 FILE",
+    description: "Then `tpm2_eventlog FILE` reads it"
+  }]),
+  Command.provide(StoreServices)
+)
+
 /** `patela policy pcr`. */
 export const policyPcr = Command.make("pcr").pipe(
   Command.withDescription("Decide what nodes may have booted"),
-  Command.withSubcommands([learn, allow, list, remove, enforce])
+  Command.withSubcommands([learn, allow, list, remove, enforce, log])
 )
