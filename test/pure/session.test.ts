@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { decodeEventLog } from "@patela/tpm/eventlog/EventLog"
+import { EventType } from "@patela/tpm/eventlog/EventType"
 import { replayEventLog } from "@patela/tpm/eventlog/replayEventLog"
 import type { PcrValues } from "@patela/tpm/quote/PcrValues"
 import { Algorithm } from "@patela/tpm/structures/Algorithm"
@@ -57,7 +58,8 @@ describe("a session", () => {
         const patela = yield* runningPatela
         const policy = patela.bootPolicy
         const { id, tpm } = yield* patela.enrolled
-        const log = writtenLog([Algorithm.sha1, Algorithm.sha256], smallBoot)
+        const large = { pcr: 8, type: EventType.ipl, data: new Uint8Array(400_000) }
+        const log = writtenLog([Algorithm.sha1, Algorithm.sha256], [...smallBoot, large])
         const booted = Result.getOrThrow(
           Result.flatMap(decodeEventLog(log), (one) => replayEventLog(one, Algorithm.sha256))
         )

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
 import { MAX_EVENT_LOG } from "@patela/domain/attestation/BootEvidence"
 import { decodeEventLog } from "@patela/tpm/eventlog/EventLog"
+import { EventType } from "@patela/tpm/eventlog/EventType"
 import { replayEventLog } from "@patela/tpm/eventlog/replayEventLog"
 import type { PcrValues } from "@patela/tpm/quote/PcrValues"
 import { Algorithm } from "@patela/tpm/structures/Algorithm"
@@ -203,6 +204,16 @@ describe("evidence", () => {
       const first = yield* session(tpm)
       assert.strictEqual((yield* first.show(tpm.evidence(first.challenge, booted, { eventLog }))).status, 204)
       assert.deepStrictEqual(yield* shown.eventLog(node1), Option.some(eventLog))
+      // As large as any that travels, which no other request may be.
+      const large = yield* session(tpm)
+      const long = { pcr: 8, type: EventType.ipl, data: new Uint8Array(MAX_EVENT_LOG - eventLog.length - 100) }
+      const largest = writtenLog([sha1, sha256], [startupLocality(3), ...smallBoot, long])
+      assert.isBelow(MAX_EVENT_LOG - largest.length, 100)
+      const evidence = tpm.evidence(large.challenge, booted, { eventLog: largest })
+      assert.strictEqual((yield* large.show(evidence)).status, 204)
+      assert.deepStrictEqual(yield* shown.eventLog(node1), Option.some(largest))
+      const elsewhere = { path: "/private/specs", token: large.token, body: evidence }
+      assert.strictEqual((yield* (yield* TestApi).ask(elsewhere)).status, 413)
       const second = yield* session(tpm)
       assert.strictEqual((yield* second.show(tpm.evidence(second.challenge, booted))).status, 204)
       assert.deepStrictEqual(yield* shown.eventLog(node1), Option.none())
