@@ -41,6 +41,8 @@ export class BootPolicy extends Context.Service<BootPolicy, {
   readonly enforce: (who: string, enforcement: BootEnforcement) => Effect.Effect<boolean, StoreFailed>
   /** The newest first. */
   readonly allowed: Effect.Effect<ReadonlyArray<AllowedBootRow>, StoreFailed>
+  /** Whether a boot is one of them. */
+  readonly allows: (digest: BootDigest) => Effect.Effect<boolean, StoreFailed>
   readonly allow: (who: string, digest: BootDigest) => Effect.Effect<boolean, StoreFailed>
   /** Allows what a node showed last: its digest, and whether anything changed. */
   readonly learn: (
@@ -74,6 +76,10 @@ export class BootPolicy extends Context.Service<BootPolicy, {
       })
       const enforcement = Effect.map(readMode(SETTING), modeOf).pipe(asStoreFailed("read what is done about boots"))
       const allowed = readAllowed().pipe(asStoreFailed("list the allowed boots"))
+
+      const allows = Effect.fn("BootPolicy.allows")((digest: BootDigest) =>
+        Effect.map(byDigest(digest), Option.isSome).pipe(asStoreFailed("look up a boot"))
+      )
 
       const enforce = Effect.fn("BootPolicy.enforce")(
         function*(who: string, after: BootEnforcement) {
@@ -143,7 +149,7 @@ export class BootPolicy extends Context.Service<BootPolicy, {
           bootStandingOf({ node, asked: mode !== "off", shown: byNode.get(node), allowed: boots })
       })
 
-      return BootPolicy.of({ enforcement, enforce, allowed, allow, learn, remove, standings })
+      return BootPolicy.of({ enforcement, enforce, allowed, allows, allow, learn, remove, standings })
     })
   )
 }
