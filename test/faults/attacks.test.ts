@@ -33,7 +33,18 @@ const Sealed = Schema.fromJsonString(Schema.Struct({
 
 const Waiting = Schema.fromJsonString(Schema.Struct({ proof: ProofChallenge }))
 
-const TABLES = ["nodes", "sessions", "relays", "settings", "allowed_eks", "generation", "audit"]
+const TABLES = [
+  "nodes",
+  "sessions",
+  "shown_boots",
+  "event_logs",
+  "allowed_boots",
+  "relays",
+  "settings",
+  "allowed_eks",
+  "generation",
+  "audit"
+]
 
 /** All that the database holds, but for when somebody was last seen. */
 const contentOf = (folder: string): string => {

@@ -1,6 +1,8 @@
+import { eventLogFileAt } from "@patela/agent/session/EventLogFile"
 import { KeptToken } from "@patela/agent/session/KeptToken"
 import { ServerClient, SessionToken } from "@patela/agent/session/ServerClient"
 import { Session } from "@patela/agent/session/Session"
+import type { PcrValues } from "@patela/tpm/quote/PcrValues"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Effect, Layer, Redacted, Ref } from "effect"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
@@ -9,7 +11,11 @@ import { runningPatela } from "../../packages/server/test/rig/runningPatela.ts"
 import type { SoftwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 
 /** What of the TPM a session uses, with keys that are in software; `activations` counts how often it was asked to prove. */
-export const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
+export const tpmOf = (
+  keys: SoftwareTpm,
+  activations: Ref.Ref<number>,
+  pcrValues: PcrValues = new Map()
+) => {
   const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"))
   const hex = (data: Uint8Array) => Buffer.from(data).toString("hex")
   const unused = Effect.die("a session does not use this of a TPM")
@@ -22,8 +28,12 @@ export const tpmOf = (keys: SoftwareTpm, activations: Ref.Ref<number>) => {
         Ref.update(activations, (count) => count + 1).pipe(
           Effect.as(Redacted.make(new Uint8Array(keys.activate(hex(blob), hex(secret)))))
         ),
-      quote: () => unused,
-      pcrRead: () => unused,
+      quote: (nonce, { bank, pcrs }) =>
+        Effect.sync(() => {
+          const { attestation, signature } = keys.quote({ nonce, selection: [{ hash: bank, pcrs }], pcrValues })
+          return { attested: attestation, signature }
+        }),
+      pcrRead: ({ bank }) => Effect.succeed(pcrValues.get(bank) ?? new Map()),
       nvAttributes: unused,
       nvRead: () => unused,
       nvWrite: () => unused,
@@ -60,6 +70,7 @@ export const sessionWith = (input: {
   readonly cert: string
   readonly token: string
   readonly tpm: Layer.Layer<Tpm>
+  readonly eventLog?: string
 }) =>
   Layer.build(
     Session.layer.pipe(
@@ -67,6 +78,7 @@ export const sessionWith = (input: {
         url: new URL(`https://127.0.0.1:${input.port}`),
         caCertificate: input.cert
       })),
+      Layer.provide(input.eventLog === undefined ? Layer.empty : eventLogFileAt(input.eventLog)),
       Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layerAt(input.token), input.tpm))
     )
   ).pipe(Effect.flatMap((context) => Effect.provide(Session, context)))

@@ -1,5 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Ref, Stream } from "effect"
+import { decodeEventLog } from "@patela/tpm/eventlog/EventLog"
+import { EventType } from "@patela/tpm/eventlog/EventType"
+import { replayEventLog } from "@patela/tpm/eventlog/replayEventLog"
+import type { PcrValues } from "@patela/tpm/quote/PcrValues"
+import { Algorithm } from "@patela/tpm/structures/Algorithm"
+import { Duration, Effect, Fiber, Ref, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:https"
@@ -9,6 +14,7 @@ import { selfSigned } from "../../packages/server/test/rig/selfSigned.ts"
 import { socketsOf } from "../../packages/server/test/rig/socketsOf.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
+import { smallBoot, writtenLog } from "../../packages/tpm/test/LogWriter.ts"
 import { answers, house, sessionWith, tpmOf } from "./SessionHouse.ts"
 
 const TIMEOUT = 60_000
@@ -44,6 +50,66 @@ describe("a session", () => {
       assert.include((yield* cli(["list", "node", "current"])).stdout, "current")
       assert.strictEqual(yield* activations, 1)
     }), TIMEOUT)
+
+  it.live(
+    "shows what its machine booted where the server asks, with its event log, and is told which PCR is wrong",
+    () =>
+      Effect.gen(function*() {
+        const patela = yield* runningPatela
+        const policy = patela.bootPolicy
+        const { id, tpm } = yield* patela.enrolled
+        const large = { pcr: 8, type: EventType.ipl, data: new Uint8Array(400_000) }
+        const log = writtenLog([Algorithm.sha1, Algorithm.sha256], [...smallBoot, large])
+        const booted = Result.getOrThrow(
+          Result.flatMap(decodeEventLog(log), (one) => replayEventLog(one, Algorithm.sha256))
+        )
+        const file = `${patela.folder}/event-log`
+        writeFileSync(file, log)
+        const of = Effect.fnUntraced(function*(pcrValues: PcrValues) {
+          return yield* sessionWith({
+            port: patela.server.port,
+            cert: patela.cert,
+            token: `${patela.folder}/no-token`,
+            tpm: tpmOf(tpm, yield* Ref.make(0), pcrValues),
+            eventLog: file
+          })
+        })
+        const session = yield* of(booted)
+        const config = yield* session.config(once)
+        yield* policy.enforce("test", "warn")
+        yield* policy.enforce("test", "on")
+        const { take } = yield* answers
+        const refused = yield* Effect.flip(session.config(once))
+        assert.strictEqual(refused._tag, "WaitingForApproval", "a person can help, and then asking again does")
+        assert.include(refused.message, `patela policy pcr learn ${id}`)
+        assert.deepStrictEqual(take(), [
+          "401 /private/config/resolved/node",
+          "200 /public/auth",
+          "204 /private/evidence",
+          "403 /private/specs"
+        ])
+        assert.include((yield* patela.cli(["policy", "pcr", "learn", String(id)])).stdout, "is allowed.")
+        assert.strictEqual(yield* session.config(once), config)
+        yield* patela.cli(["policy", "pcr", "log", String(id), `${file}.kept`])
+        assert.deepStrictEqual(new Uint8Array(readFileSync(`${file}.kept`)), log)
+
+        // Its software shows a log that does not lead to what the TPM has.
+        const liar = yield* of(
+          new Map([[
+            Algorithm.sha256,
+            new Map([...booted.get(Algorithm.sha256) ?? []].map(
+              ([pcr, value]) => [pcr, pcr === 4 ? new Uint8Array(32) : value] as const
+            ))
+          ]])
+        )
+        const caught = yield* Effect.flip(liar.config(once))
+        assert.strictEqual(caught._tag, "TpmNotReady")
+        assert.include(caught.message, "in PCR 4 of sha256, the TPM quotes")
+        yield* policy.enforce("test", "warn")
+        assert.isAtLeast((yield* liar.config(once)).relays.length, 1, "with warn nobody is kept out")
+      }),
+    TIMEOUT
+  )
 
   it.live("goes on after the server was restarted, or crashed", () =>
     Effect.gen(function*() {

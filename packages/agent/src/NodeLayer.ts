@@ -51,6 +51,7 @@ import { ServiceNotify } from "./host/ServiceNotify.ts"
 import { TrialFile } from "./host/TrialFile.ts"
 import { WriterLock } from "./host/WriterLock.ts"
 import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
+import { EVENT_LOG_PATH, eventLogFileAt } from "./session/EventLogFile.ts"
 import { KeptToken, tokenKeeperLayer } from "./session/KeptToken.ts"
 import { ServerClient, SessionToken } from "./session/ServerClient.ts"
 import { Session } from "./session/Session.ts"
@@ -67,8 +68,13 @@ export const tpmLayer = (address: string) =>
     return TpmTransport.layer({ tcti, imagePolicy, transport })
   }))
 
+/** The log that the firmware wrote is of the first TPM of this machine, and of no other that `--tpm2` names. */
+const eventLogLayer = (address: string) =>
+  /^(?:device:)?\/dev\/tpm(?:rm)?0$/.test(address) ? eventLogFileAt(EVENT_LOG_PATH) : Layer.empty
+
 const sessionLayer = (options: ServerOptions) =>
   Session.layer.pipe(
+    Layer.provide(eventLogLayer(options.tpm)),
     Layer.provide(ServerClient.layer({ url: options.server, caCertificate: options.caCertificate })),
     Layer.provide(Layer.mergeAll(SessionToken.layer, KeptToken.layer))
   )

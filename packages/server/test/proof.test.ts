@@ -25,8 +25,10 @@ const sends = Effect.fnUntraced(function*(body: unknown) {
 
 const shown = Effect.map(
   Effect.flatMap(Nodes, ({ list }) => list),
-  (nodes) => nodes.map((node) => nodeView(node, [], 1, "first-use").proven)
+  (nodes) => nodes.map((node) => nodeView(node, [], 1, "first-use", unchecked).proven)
 )
+
+const unchecked = { state: "unchecked", digest: null, pcrs: null, shown_at: null, why: null } as const
 
 describe("a machine that waits", () => {
   it.effect("proves that it holds its keys once, is listed so, and is then no longer asked", () =>

@@ -1,10 +1,13 @@
 import type { TokenRefused } from "@patela/domain/api/Problems"
 import type { ProofChallenge } from "@patela/domain/api/Proof"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
+import type { BootSelection } from "@patela/domain/attestation/BootEvidence"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Clock, Context, Effect, Layer, Option, type Redacted, Ref, Semaphore } from "effect"
 import { HttpClientError } from "effect/http"
+import { bootEvidence } from "./bootEvidence.ts"
 import { endorsementCertificates } from "./endorsementCertificates.ts"
+import { EventLogFile } from "./EventLogFile.ts"
 import { readHardware } from "./HardwareReader.ts"
 import { KeptToken, TokenKeeper } from "./KeptToken.ts"
 import { openToken } from "./openToken.ts"
@@ -34,6 +37,7 @@ export class Authentication extends Context.Service<Authentication, {
       const client = yield* ServerClient
       const token = yield* SessionToken
       const tpm = yield* Tpm
+      const eventLog = yield* EventLogFile
       const keeper = yield* TokenKeeper
       // A token of an earlier run spares the TPM the work while it is good; the server says when it is not.
       const kept = yield* (yield* KeptToken).read
@@ -90,6 +94,22 @@ export class Authentication extends Context.Service<Authentication, {
         )
       )
 
+      /** Why the server has no proof of what was booted; it says itself whether it goes on without. */
+      const showBoot = Effect.fn("Authentication.showBoot")(
+        function*(challenge: string, selection: BootSelection) {
+          const payload = yield* bootEvidence(tpm, bytes(challenge), selection).pipe(
+            Effect.provideService(EventLogFile, eventLog)
+          )
+          yield* onLiveSocket(client.private.evidence({ payload }))
+          return undefined
+        },
+        Effect.catch((error) => {
+          const said = "detail" in error && typeof error.detail === "string" ? error.detail : error.message
+          const fault = `the server has no proof of what this machine booted: ${said}`
+          return Effect.as(Effect.logWarning(fault), fault)
+        })
+      )
+
       const authenticate = Effect.fn("Authentication.authenticate")(function*() {
         const payload = yield* identity
         const asked = yield* Clock.monotonicTimeNanos
@@ -111,7 +131,15 @@ export class Authentication extends Context.Service<Authentication, {
         )
         yield* Ref.set(token, opened)
         yield* keeper.keep(opened)
-        yield* client.private.specs({ payload: yield* readHardware }).pipe(Effect.catch(classify))
+        const fault = challenge.boot === undefined ? undefined : yield* showBoot(challenge.challenge, challenge.boot)
+        yield* client.private.specs({ payload: yield* readHardware }).pipe(
+          Effect.catch((error) =>
+            // The server refuses the session because the boot was not shown: why it was not is what helps.
+            error._tag === "TokenRefused" && fault !== undefined
+              ? Effect.fail(new TpmNotReady({ message: fault }))
+              : classify(error)
+          )
+        )
         yield* Ref.set(renewAt, asked + BigInt(Math.max(0, challenge.token_life - BEFORE_THE_END)) * 1_000_000_000n)
         yield* Ref.set(bad, undefined)
       })

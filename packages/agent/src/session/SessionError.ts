@@ -30,6 +30,7 @@ export const classify = (error: Refusal): Effect.Effect<never, SessionError> => 
       return Effect.fail(new ServerAway({ message: error.message }))
     case "NodeNotEnabled":
     case "TierTooLow":
+    case "BootNotAllowed":
       return Effect.fail(
         new WaitingForApproval({ message: error.detail ?? "the server has not enabled this node yet" })
       )

@@ -1,7 +1,7 @@
 import { Context } from "effect"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import type { NodeId } from "../node/NodeId.ts"
-import { TokenRefused } from "./Problems.ts"
+import { BootNotAllowed, TokenRefused } from "./Problems.ts"
 
 /** The node whose token came with the request, checked. */
 export class CurrentNode extends Context.Service<CurrentNode, { readonly id: NodeId }>()(
@@ -11,5 +11,5 @@ export class CurrentNode extends Context.Service<CurrentNode, { readonly id: Nod
 /** Every private request carries the Biscuit as a bearer token (RFC 6750, section 2.1). */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: CurrentNode }>()(
   "@patela/domain/api/Authorization",
-  { requiredForClient: true, security: { bearer: HttpApiSecurity.bearer }, error: TokenRefused }
+  { requiredForClient: true, security: { bearer: HttpApiSecurity.bearer }, error: [TokenRefused, BootNotAllowed] }
 ) {}

@@ -1,12 +1,13 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { BootEvidence } from "../attestation/BootEvidence.ts"
 import { HardwareSpecs } from "../node/HardwareSpecs.ts"
 import { ResolvedNode, ResolvedRelay } from "../node/NodeConfig.ts"
 import { Fingerprints } from "../relay/Fingerprint.ts"
 import { RelayName } from "../relay/RelayName.ts"
 import { Authorization } from "./Authorization.ts"
 import { EVENT_STREAM } from "./ConfigEvent.ts"
-import { AllocationFailed, SpecsMissing } from "./Problems.ts"
+import { AllocationFailed, EvidenceRefused, SpecsMissing } from "./Problems.ts"
 
 /** Answer to the specs: how many relays the node has from now on. */
 export const Allocated = Schema.Struct({ relays: Schema.Int })
@@ -55,6 +56,12 @@ export class PrivateApi extends HttpApiGroup.make("private")
     // Not StreamSse, which has no way to say a heartbeat, nor to hear one.
     HttpApiEndpoint.get("events", "/events", {
       success: HttpApiSchema.StreamUint8Array({ contentType: EVENT_STREAM })
+    }),
+    // What the node booted, for the session of the token alone.
+    HttpApiEndpoint.post("evidence", "/evidence", {
+      payload: BootEvidence,
+      success: HttpApiSchema.NoContent,
+      error: EvidenceRefused
     }),
     HttpApiEndpoint.post("report", "/report", { payload: NodeReport, success: HttpApiSchema.NoContent })
   )

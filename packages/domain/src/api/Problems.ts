@@ -70,3 +70,17 @@ export class TierTooLow extends HttpApiError.Problem<TierTooLow>()("TierTooLow",
   status: 403,
   title: "Tier too low"
 }) {}
+
+/** What a node sent of its boot proves nothing for its session: `detail` names the field. Nothing was changed. */
+export class EvidenceRefused extends HttpApiError.Problem<EvidenceRefused>()("EvidenceRefused", {
+  type: "urn:patela:problem:evidence-refused",
+  status: 400,
+  title: "Evidence refused"
+}) {}
+
+/** The node showed what it booted, and that is not allowed: `detail` names the first PCR and what a person may do. */
+export class BootNotAllowed extends HttpApiError.Problem<BootNotAllowed>()("BootNotAllowed", {
+  type: "urn:patela:problem:boot-not-allowed",
+  status: 403,
+  title: "Boot not allowed"
+}) {}

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { BootSelection } from "../attestation/BootEvidence.ts"
 import { HexText } from "./HexText.ts"
 import {
   IdentityRefused,
@@ -38,7 +39,8 @@ export type ProofRequest = typeof ProofRequest.Type
  * them gives a 32-byte key. `token` is the Biscuit under that key, AES-256-GCM as nonce (12 bytes) || ciphertext || tag
  * (16 bytes), with `sealedWith` as associated data. `expires_at` is the challenge's end in Unix seconds by the server's
  * clock: until then the token must have been used once. `token_life` is how long the token is good for, in seconds from
- * this answer on: what a node counts by, for its clock may be anything.
+ * this answer on: what a node counts by, for its clock may be anything. `boot`, where it is there, are the PCRs that the
+ * session is to show first, by POST /private/evidence.
  */
 const challengeFields = {
   challenge: HexText,
@@ -46,7 +48,8 @@ const challengeFields = {
   secret: HexText,
   token: HexText,
   expires_at: Schema.Int,
-  token_life: Schema.Int
+  token_life: Schema.Int,
+  boot: Schema.optionalKey(BootSelection)
 }
 
 /** 201: this node never authenticated before. */

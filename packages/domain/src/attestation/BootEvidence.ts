@@ -5,10 +5,19 @@ import { hexBytes } from "./HexBytes.ts"
 export const PcrBank = Schema.Literals(["sha1", "sha256", "sha384", "sha512"])
 export type PcrBank = typeof PcrBank.Type
 
+const PcrNumber = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))
+
+/** What the server asks a quote of: PCRs of the one bank that every TPM 2.0 of a PC has, numbers ascending. */
+export const BootSelection = Schema.Struct({
+  bank: Schema.Literal("sha256"),
+  pcrs: Schema.Array(PcrNumber).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24)))
+})
+export type BootSelection = typeof BootSelection.Type
+
 /** The value of one PCR, as long as the hash of its bank. */
 export const PcrValue = Schema.Struct({
   bank: PcrBank,
-  pcr: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 }))),
+  pcr: PcrNumber,
   value: hexBytes(64)
 })
 export type PcrValue = typeof PcrValue.Type

@@ -1,5 +1,7 @@
 import { Layer } from "effect"
 import { Audit } from "../audit/Audit.ts"
+import { BootPolicy } from "../boot/BootPolicy.ts"
+import { ShownBoots } from "../boot/ShownBoots.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -19,11 +21,13 @@ const repositories = Layer.mergeAll(
   RemovedRelays.layer,
   Settings.layer,
   Audit.layer,
-  Generation.layer
+  Generation.layer,
+  ShownBoots.layer
 )
 
 /** The repositories and what people decide through them, over whatever database is provided. */
 export const StoreServicesNoDatabase = Layer.mergeAll(
+  BootPolicy.layer,
   TorrcLayers.layer,
   ImageApproval.layer,
   NetworkAdministration.layer,

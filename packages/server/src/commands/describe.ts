@@ -1,25 +1,30 @@
+import type { BootState } from "../boot/BootStanding.ts"
 import type { ConfigurationState, NodeState, NodeView } from "../nodes/NodeView.ts"
 import type { RelayState, RelayView } from "../relays/RelayView.ts"
 import { colour } from "./colour.ts"
 import { plain, table } from "./table.ts"
 
-const STATE_COLOURS: Readonly<Record<NodeState | ConfigurationState | RelayState, "green" | "yellow" | "red" | "dim">> =
-  {
-    enabled: "green",
-    waiting: "yellow",
-    disabled: "dim",
-    unknown: "dim",
-    current: "green",
-    behind: "yellow",
-    "rolled back": "red",
-    ahead: "red",
-    running: "green",
-    new: "yellow",
-    blocked: "red",
-    alarm: "red"
-  }
+type AnyState = NodeState | ConfigurationState | RelayState | BootState
 
-const stateText = (state: NodeState | ConfigurationState | RelayState): string => colour(STATE_COLOURS[state], state)
+const STATE_COLOURS: Readonly<Record<AnyState, "green" | "yellow" | "red" | "dim">> = {
+  enabled: "green",
+  waiting: "yellow",
+  disabled: "dim",
+  unknown: "dim",
+  unchecked: "dim",
+  allowed: "green",
+  "not allowed": "red",
+  current: "green",
+  behind: "yellow",
+  "rolled back": "red",
+  ahead: "red",
+  running: "green",
+  new: "yellow",
+  blocked: "red",
+  alarm: "red"
+}
+
+const stateText = (state: AnyState): string => colour(STATE_COLOURS[state], state)
 
 const GIB = 1024 ** 3
 
@@ -41,6 +46,7 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       "RELAYS",
       "KEYS",
       "TIER",
+      "BOOT",
       "LAST SEEN (UTC)",
       "EK SHA-256"
     ],
@@ -54,6 +60,7 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       String(node.relays.length),
       provenText(node),
       node.tier,
+      stateText(node.boot.state),
       node.last_seen.slice(0, 19).replace("T", " "),
       node.ek_sha256
     ])
@@ -78,6 +85,9 @@ const configurationText = ({ state, generation, current_generation, rolled_back 
     rolled_back === null ? "" : `: ${plain(rolled_back)}`
   }`
 
+const bootText = ({ boot: { state, digest, why } }: NodeView): string =>
+  [stateText(state), ...digest === null ? [] : [`, ${digest}`], ...why === null ? [] : [`: ${plain(why)}`]].join("")
+
 /** One node, a line for each thing that is known of it. */
 export const nodeText = (node: NodeView): string =>
   table(["NODE", String(node.id)], [
@@ -95,6 +105,7 @@ export const nodeText = (node: NodeView): string =>
     ["authenticated", known(node.authenticated_at)],
     ["reported", known(node.reported_at)],
     ["keys", `${provenText(node)}, ${node.tier}`],
+    ["boot", bootText(node)],
     ["EK SHA-256", node.ek_sha256],
     ["AK name", node.ak_name]
   ])

@@ -1,5 +1,6 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command } from "effect/cli"
+import { BootPolicy } from "../boot/BootPolicy.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { nodeView } from "../nodes/NodeView.ts"
@@ -33,9 +34,10 @@ export const list = Command.make(
     const current = yield* (yield* Generation).current
     const text = Option.getOrElse(filter, () => "").toLowerCase()
     const { tier } = yield* TrustPolicy
+    const standing = yield* (yield* BootPolicy).standings
     const views = yield* Effect.forEach(nodeRows, (node) => {
       const names = relayRows.filter((relay) => relay.node_id === node.id).map((relay) => relay.name)
-      return Effect.map(tier(node), (found) => nodeView(node, names, current, found))
+      return Effect.map(tier(node), (found) => nodeView(node, names, current, found, standing(node.id)))
     })
     const nodes = views.filter((node) => holds(node, text))
     const relays = relayRows.map(relayView).filter((relay) => holds(relay, text))

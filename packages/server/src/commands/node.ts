@@ -1,5 +1,6 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command } from "effect/cli"
+import { BootPolicy } from "../boot/BootPolicy.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { NODE_SETTINGS, overridesOf, settingText } from "../nodes/NodeSetting.ts"
@@ -21,7 +22,9 @@ const show = Command.make(
     const node = yield* (yield* Administration).node(id)
     const relays = yield* (yield* Relays).ofNode(id)
     const tier = yield* (yield* TrustPolicy).tier(node)
-    const view = nodeView(node, relays.map((relay) => relay.name), yield* (yield* Generation).current, tier)
+    const boot = (yield* (yield* BootPolicy).standings)(id)
+    const names = relays.map((relay) => relay.name)
+    const view = nodeView(node, names, yield* (yield* Generation).current, tier, boot)
     yield* json ? printJson(view) : Console.log(nodeText(view))
   })
 ).pipe(

@@ -7,6 +7,7 @@ import { TRUST_TIERS } from "../trust/TrustTier.ts"
 import { administrator } from "./administrator.ts"
 import { CommandFailed } from "./CommandFailed.ts"
 import { jsonFlag } from "./jsonFlag.ts"
+import { policyPcr } from "./policyPcr.ts"
 import { printJson } from "./print.ts"
 import { signImage } from "./signImage.ts"
 import { StoreServices } from "./StoreServices.ts"
@@ -120,5 +121,5 @@ const tier = Command.make(
 
 export const policy = Command.make("policy").pipe(
   Command.withDescription("Decide which machines are trusted, and what they must have booted"),
-  Command.withSubcommands([allowEk, tier, signImage])
+  Command.withSubcommands([allowEk, tier, policyPcr, signImage])
 )

@@ -1,5 +1,6 @@
-import { TokenRefused } from "@patela/domain/api/Problems"
+import { type BootNotAllowed, TokenRefused } from "@patela/domain/api/Problems"
 import { Context, Effect, Layer, Option, type Redacted } from "effect"
+import { BootGate } from "../boot/BootGate.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { keysDigest } from "../session/keysDigest.ts"
@@ -15,13 +16,23 @@ const NO_SESSION = {
   "too late": "the challenge of this token was not used within 60 seconds; authenticate again"
 } as const
 
+/** A session of a node. */
+export interface Entered {
+  readonly node: NodeRow
+  /** What it began with. */
+  readonly challenge: string
+}
+
 /**
  * Admits a token that this server signed, whose checks hold for its node as it stands now, and whose challenge began the
  * session that it is in. All is looked up each time, so that disabling, revoking and a
  * stricter policy work at once.
  */
 export class Admission extends Context.Service<Admission, {
-  readonly admit: (token: Redacted.Redacted<string>) => Effect.Effect<NodeRow, TokenRefused>
+  /** To all but the boot: what a node shows of that is let through so. */
+  readonly enter: (token: Redacted.Redacted<string>) => Effect.Effect<Entered, TokenRefused>
+  /** To everything: its session also showed a boot that is allowed, where boots are enforced. */
+  readonly admit: (token: Redacted.Redacted<string>) => Effect.Effect<NodeRow, TokenRefused | BootNotAllowed>
 }>()("@patela/server/http/Admission") {
   static readonly layer = Layer.effect(
     Admission,
@@ -30,22 +41,30 @@ export class Admission extends Context.Service<Admission, {
       const nodes = yield* Nodes
       const sessions = yield* Sessions
       const trust = yield* Trust
-      return Admission.of({
-        admit: Effect.fn("Admission.admit")(function*(token: Redacted.Redacted<string>) {
-          const claims = yield* tokens.read(token).pipe(Effect.mapError(({ message }) => refused(message)))
-          const node = Option.getOrUndefined(yield* Effect.orDie(nodes.find(claims.node)))
-          if (node === undefined || !node.enabled) return yield* refused("the node of this token is not enabled")
-          yield* tokens.authorize(token, { node: node.id, epoch: node.epoch, keys: keysDigest(node) }).pipe(
-            Effect.mapError(({ message }) => refused(message))
-          )
-          const none = yield* Effect.orDie(sessions.enter(claims))
-          if (Option.isSome(none)) return yield* refused(NO_SESSION[none.value])
-          yield* trust.accept(node).pipe(
-            Effect.catchTags({ StoreFailed: Effect.die, TierTooLow: ({ message }) => refused(message) })
-          )
-          return node
-        })
+      const gate = yield* BootGate
+
+      const enter = Effect.fn("Admission.enter")(function*(token: Redacted.Redacted<string>) {
+        const claims = yield* tokens.read(token).pipe(Effect.mapError(({ message }) => refused(message)))
+        const node = Option.getOrUndefined(yield* Effect.orDie(nodes.find(claims.node)))
+        if (node === undefined || !node.enabled) return yield* refused("the node of this token is not enabled")
+        yield* tokens.authorize(token, { node: node.id, epoch: node.epoch, keys: keysDigest(node) }).pipe(
+          Effect.mapError(({ message }) => refused(message))
+        )
+        const none = yield* Effect.orDie(sessions.enter(claims))
+        if (Option.isSome(none)) return yield* refused(NO_SESSION[none.value])
+        yield* trust.accept(node).pipe(
+          Effect.catchTags({ StoreFailed: Effect.die, TierTooLow: ({ message }) => refused(message) })
+        )
+        return { node, challenge: claims.challenge }
       })
+
+      const admit = Effect.fn("Admission.admit")(function*(token: Redacted.Redacted<string>) {
+        const { node, challenge } = yield* enter(token)
+        yield* gate.pass(node, challenge).pipe(Effect.catchTag("StoreFailed", Effect.die))
+        return node
+      })
+
+      return Admission.of({ enter, admit })
     })
   )
 }

@@ -1,5 +1,5 @@
 import { CONFIG_EVENT, ConfigEvent, HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
-import type { TokenRefused } from "@patela/domain/api/Problems"
+import type { BootNotAllowed, TokenRefused } from "@patela/domain/api/Problems"
 import { Clock, Context, Duration, Effect, Latch, Layer, Option, Schema, Stream } from "effect"
 import { Generation } from "../generation/Generation.ts"
 
@@ -29,7 +29,7 @@ const until = (time: number): Effect.Effect<Duration.Duration> =>
  */
 export class EventStreams extends Context.Service<EventStreams, {
   /** The text of one stream. It ends when `admitted`, asked at each heartbeat, refuses, and when the server ends. */
-  readonly open: (admitted: Effect.Effect<unknown, TokenRefused>) => Stream.Stream<string>
+  readonly open: (admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>) => Stream.Stream<string>
   /** Ends every stream, and those that are opened later at once. */
   readonly end: Effect.Effect<void>
 }>()("@patela/server/http/EventStreams") {
@@ -39,7 +39,7 @@ export class EventStreams extends Context.Service<EventStreams, {
       const generation = yield* Generation
       const ending = yield* Latch.make(false)
 
-      const open = (admitted: Effect.Effect<unknown, TokenRefused>): Stream.Stream<string> =>
+      const open = (admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>): Stream.Stream<string> =>
         Stream.unwrap(Effect.gen(function*() {
           if (Latch.isOpen(ending)) return Stream.empty
           const nextAbove = yield* Effect.orDie(generation.listen)

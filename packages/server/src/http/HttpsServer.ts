@@ -1,5 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
+import { MAX_EVENT_LOG } from "@patela/domain/attestation/BootEvidence"
 import { ByteSize, Effect, FileSystem, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
@@ -20,8 +21,17 @@ const MAX_BODY = ByteSize.fromInputUnsafe(64 * 1024)
 /** A node says everything in one small request; whoever takes longer holds a socket for nothing. */
 const REQUEST_TIMEOUT = 30_000
 
+/** Evidence of a boot has the firmware's event log in it, as hex; its body is read after its token was looked at. */
+const MAX_EVIDENCE = ByteSize.fromInputUnsafe(2 * MAX_EVENT_LOG + 32 * 1024)
+
 const bodyLimit = HttpRouter.middleware(
-  (httpEffect) => Effect.provideService(httpEffect, HttpServerRequest.MaxBodySize, MAX_BODY),
+  (httpEffect) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+      Effect.provideService(
+        httpEffect,
+        HttpServerRequest.MaxBodySize,
+        url === "/private/evidence" ? MAX_EVIDENCE : MAX_BODY
+      )),
   { global: true }
 )
 

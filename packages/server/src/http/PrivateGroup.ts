@@ -3,12 +3,14 @@ import { EVENT_STREAM } from "@patela/domain/api/ConfigEvent"
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
 import type { NodeReport } from "@patela/domain/api/PrivateApi"
 import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
+import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import { Effect, Option, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
+import { BootGate } from "../boot/BootGate.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Report } from "../nodes/Report.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
@@ -34,7 +36,8 @@ export const PrivateGroup = HttpApiBuilder.group(
     const config = yield* ResolvedConfig
     const report = yield* Report
     const events = yield* EventStreams
-    const { admit } = yield* Admission
+    const { admit, enter } = yield* Admission
+    const gate = yield* BootGate
     const credential = HttpApiBuilder.securityDecode(Authorization.security.bearer)
 
     const current = Effect.gen(function*() {
@@ -85,6 +88,10 @@ export const PrivateGroup = HttpApiBuilder.group(
           // Closed at its end: a server that ends waits for connections that are kept.
           headers: { "cache-control": "no-store", connection: "close" }
         })
+      }),
+      evidence: Effect.fn("private.evidence")(function*({ payload }: { readonly payload: BootEvidence }) {
+        const { node, challenge } = yield* enter(yield* credential)
+        yield* gate.show(node, challenge, payload).pipe(Effect.catchTag("StoreFailed", Effect.die))
       }),
       report: Effect.fn("private.report")(function*({ payload }: { readonly payload: NodeReport }) {
         const { id } = yield* CurrentNode

@@ -5,6 +5,8 @@ import type { AuthRequest, ProofRequest } from "@patela/domain/api/PublicApi"
 import { Clock, Effect, Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { BootPolicy } from "../boot/BootPolicy.ts"
+import { bootSelection } from "../boot/bootSelection.ts"
 import { AuthLimits } from "../limits/AuthLimits.ts"
 import { retryAfter } from "../limits/retryAfter.ts"
 import { sourceOf } from "../limits/sourceOf.ts"
@@ -45,6 +47,7 @@ export const PublicGroup = HttpApiBuilder.group(
     const trust = yield* Trust
     const bound = yield* WaitingBound
     const limits = yield* AuthLimits
+    const boots = yield* BootPolicy
 
     /** The machine that asks, stored as waiting where it was never seen. */
     const machine = Effect.fnUntraced(function*(identity: NodeIdentity, source: string) {
@@ -91,7 +94,8 @@ export const PublicGroup = HttpApiBuilder.group(
       )
       const first = node.authenticated_at === null
       yield* Effect.logInfo(`node ${node.id} is given a credential: ${first ? "201, its first" : "200"}`)
-      const answer = { ...sealed, token_life: TOKEN_LIFE / 1000 }
+      const asked = (yield* Effect.orDie(boots.enforcement)) === "off" ? {} : { boot: bootSelection }
+      const answer = { ...sealed, token_life: TOKEN_LIFE / 1000, ...asked }
       return first ? { ...answer, first: true } as const : { ...answer, first: false } as const
     })
 

@@ -2,6 +2,7 @@ import { Console, Effect, Layer, Schema } from "effect"
 import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Allocator } from "../allocate/Allocator.ts"
+import { BootGate } from "../boot/BootGate.ts"
 import { Report } from "../nodes/Report.ts"
 import { waitingSweep } from "../nodes/waitingSweep.ts"
 import { Proofs } from "../session/Proofs.ts"
@@ -22,7 +23,10 @@ export const sessionServices = Layer.mergeAll(
   Report.layer,
   ResolvedConfig.layer,
   EventStreams.layer,
-  Layer.provideMerge(Admission.layer, Layer.mergeAll(Tokens.layer, Sessions.layer, Proofs.layer, Trust.layer))
+  Layer.provideMerge(
+    Admission.layer,
+    Layer.mergeAll(Tokens.layer, Sessions.layer, Proofs.layer, Trust.layer, BootGate.layer)
+  )
 )
 
 const announce = Effect.gen(function*() {

@@ -1,3 +1,4 @@
+import type { BootStanding } from "../boot/BootStanding.ts"
 import { ekHashOf } from "../trust/EkHash.ts"
 import type { TrustTier } from "../trust/TrustTier.ts"
 import type { NodeRow } from "./NodeRow.ts"
@@ -31,7 +32,13 @@ export const isProven = ({ proven_at, authenticated_at }: NodeRow): boolean =>
   proven_at !== null || authenticated_at !== null
 
 /** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
-export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: number, tier: TrustTier) => ({
+export const nodeView = (
+  node: NodeRow,
+  relays: ReadonlyArray<string>,
+  current: number,
+  tier: TrustTier,
+  boot: BootStanding
+) => ({
   id: node.id,
   state: stateOf(node),
   configuration: {
@@ -55,6 +62,7 @@ export const nodeView = (node: NodeRow, relays: ReadonlyArray<string>, current: 
   reported_at: node.reported_at,
   proven: isProven(node),
   tier,
+  boot,
   ek_sha256: ekHashOf(node.ek_public),
   ek_fingerprint: ekFingerprint(node.ek_public),
   ak_name: node.ak_name

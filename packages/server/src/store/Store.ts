@@ -11,6 +11,7 @@ import { createRemovedRelays } from "./migrations/0006RemovedRelays.ts"
 import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
+import { createBoots } from "./migrations/0010Boots.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -26,7 +27,8 @@ const migrate = Migrator.make({})({
     "0006_removed_relays": createRemovedRelays,
     "0007_sessions": createSessions,
     "0008_proof": addProof,
-    "0009_trust": createTrust
+    "0009_trust": createTrust,
+    "0010_boots": createBoots
   }),
   table: "patela_migrations"
 })

@@ -1,10 +1,16 @@
 import { type ProofChallenge, provedWith } from "@patela/domain/api/Proof"
 import { sealedWith } from "@patela/domain/api/PublicApi"
+import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
 import { kdfA, kdfE } from "@patela/tpm/credential/kdf"
+import { bootEvidenceToWire } from "@patela/tpm/evidence/bootEvidenceWire"
+import { quoteNonce } from "@patela/tpm/evidence/quoteNonce"
+import type { PcrSelection } from "@patela/tpm/quote/PcrSelection"
+import type { PcrValues } from "@patela/tpm/quote/PcrValues"
 import { Algorithm, EccCurve } from "@patela/tpm/structures/Algorithm"
 import { nameOf } from "@patela/tpm/structures/Name"
 import { type EccPublic, encodePublicHex } from "@patela/tpm/structures/TpmtPublic"
 import { createDecipheriv, createECDH, createHmac, timingSafeEqual } from "node:crypto"
+import { softwareTpm as softwareAttestationKey } from "../../../tpm/test/SoftwareTpm.ts"
 
 const POLICY_A = "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
 const none = { algorithm: Algorithm.null } as const
@@ -18,11 +24,17 @@ export interface SealedAnswer {
   readonly expires_at: number
 }
 
+export interface EvidenceChange {
+  readonly eventLog?: Uint8Array
+  /** What the quote is over, where it is not all the values. */
+  readonly selection?: PcrSelection
+}
+
 /** The public areas of a P-256 EK and AK whose private keys are here and not in a TPM: both pass the templates. */
 export const softwareTpm = () => {
   const ek = createECDH("prime256v1")
   const ekPoint = ek.generateKeys()
-  const akPoint = createECDH("prime256v1").generateKeys()
+  const { key: akPublic, quote } = softwareAttestationKey()
   const point = (bytes: Buffer) => ({
     x: new Uint8Array(bytes.subarray(1, 33)),
     y: new Uint8Array(bytes.subarray(33))
@@ -37,17 +49,6 @@ export const softwareTpm = () => {
     curve: EccCurve.p256,
     kdf: none,
     ...point(ekPoint)
-  }
-  const akPublic: EccPublic = {
-    type: Algorithm.ecc,
-    nameAlgorithm: Algorithm.sha256,
-    attributes: 0x0005_0472,
-    authPolicy: new Uint8Array(),
-    symmetric: none,
-    scheme: { algorithm: Algorithm.ecdsa, hash: Algorithm.sha256 },
-    curve: EccCurve.p256,
-    kdf: none,
-    ...point(akPoint)
   }
   const akName = nameOf(akPublic)
   const request = {
@@ -91,6 +92,15 @@ export const softwareTpm = () => {
     mac: createHmac("sha256", activate(blob, secret)).update(provedWith(challenge, request)).digest("hex")
   })
 
-  return { ekPublic, akPublic, request, activate, open, prove }
+  /** POST /private/evidence for the session of a challenge, of these values of PCRs in this bank. */
+  const evidence = (challenge: string, values: PcrValues, change: EvidenceChange = {}): BootEvidence => {
+    const selection = change.selection ??
+      [...values].map(([hash, pcrs]) => ({ hash, pcrs: [...pcrs.keys()].sort((left, right) => left - right) }))
+    const { eventLog } = change
+    const nonce = quoteNonce(new Uint8Array(Buffer.from(challenge, "hex")), eventLog)
+    return bootEvidenceToWire({ ...quote({ nonce, selection, pcrValues: values }), pcrValues: values, eventLog })
+  }
+
+  return { ekPublic, akPublic, request, activate, open, prove, quote, evidence }
 }
 export type SoftwareTpm = ReturnType<typeof softwareTpm>

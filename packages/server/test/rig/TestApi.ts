@@ -39,7 +39,18 @@ export interface OpenStream {
   readonly next: Effect.Effect<string | undefined>
 }
 
-const TABLES = ["nodes", "sessions", "relays", "removed_relays", "settings", "generation", "audit"]
+const TABLES = [
+  "nodes",
+  "sessions",
+  "shown_boots",
+  "event_logs",
+  "allowed_boots",
+  "relays",
+  "removed_relays",
+  "settings",
+  "generation",
+  "audit"
+]
 
 /** The whole API over a real SQLite file, called without a socket so that TestClock is its clock. */
 export class TestApi extends Context.Service<TestApi, {

@@ -1,6 +1,7 @@
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { writeFileSync } from "node:fs"
+import { BootPolicy } from "../../src/boot/BootPolicy.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { Administration } from "../../src/nodes/Administration.ts"
 import { newTokenKey } from "../../src/session/TokenKey.ts"
@@ -40,6 +41,7 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
   writeFileSync(`${folder}/token.key`, Redacted.value(yield* newTokenKey), { mode: 0o600 })
   const services = yield* Layer.build(Layer.provide(StoreServicesNoDatabase, layerAt(`${folder}/patela.db`)))
   const administration = Context.get(services, Administration)
+  const bootPolicy = Context.get(services, BootPolicy)
   yield* Context.get(services, TorrcLayers).import("test", { of: "default" }, "ContactInfo me@example.org\n")
   yield* Context.get(services, NetworkAdministration).set("test", network)
 
@@ -65,7 +67,7 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
     const { text } = yield* ask("/public/auth", request)
     return { id, tpm, token: tpm.open(yield* Schema.decodeEffect(Sealed)(text)) }
   })
-  return { server, start, cli, administration, ask, enrolled, pem, cert, folder }
+  return { server, start, cli, administration, bootPolicy, ask, enrolled, pem, cert, folder }
 })
 
 /** The same with the settings that there are. */

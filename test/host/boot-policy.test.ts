@@ -1,0 +1,94 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import type { Tcti } from "@patela/tpm/transport/Tcti"
+import { Tpm } from "@patela/tpm/transport/Tpm"
+import { Context, Duration, Effect, Layer, Schema } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { runningPatela } from "../../packages/server/test/rig/runningPatela.ts"
+import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
+import { newTpmState, swtpm } from "../../packages/tpm/test/host/Swtpm.ts"
+import { tpmBy, transports } from "../../packages/tpm/test/host/Transports.ts"
+import { sessionWith } from "../pure/SessionHouse.ts"
+
+const TIMEOUT = 180_000
+const once = { total: Duration.zero }
+const PCRS = "sha256:0,2,4,7,12,13,14"
+
+const Shown = Schema.fromJsonString(Schema.Struct({
+  boot: Schema.Struct({ state: Schema.String, digest: Schema.NullOr(Schema.String) })
+}))
+
+/** Runs one of tpm2-tools, as something else on the machine would. */
+const tool = Effect.fnUntraced(function*(tcti: Tcti, name: string, ...args: ReadonlyArray<string>) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const handle = yield* spawner.spawn(ChildProcess.make(name, [...args], {
+    env: { TPM2TOOLS_TCTI: tcti },
+    extendEnv: true,
+    stdout: "ignore",
+    stderr: "inherit"
+  }))
+  assert.strictEqual(Number(yield* handle.exitCode), 0, name)
+}, Effect.scoped)
+
+describe("a node with a real TPM whose boot is enforced", () => {
+  for (const transport of transports) {
+    it.live(
+      `is refused by the PCR that was extended, and let in again when that is allowed (${transport})`,
+      () =>
+        Effect.gen(function*() {
+          const { tcti } = yield* swtpm(yield* newTpmState)
+          const patela = yield* runningPatela
+          const pcr = (...args: ReadonlyArray<string>) => patela.cli(["policy", "pcr", ...args])
+          const shown = Effect.flatMap(
+            patela.cli(["node", "show", "1", "--json"]),
+            ({ stdout }) => Schema.decodeEffect(Shown)(stdout)
+          )
+          /** A run of the agent, with no token of an earlier one. */
+          const run = Effect.gen(function*() {
+            const tpm = Context.get(yield* Layer.build(Layer.fresh(tpmBy(transport, tcti))), Tpm)
+            const session = yield* sessionWith({
+              port: patela.server.port,
+              cert: patela.cert,
+              token: `${patela.folder}/no-token`,
+              tpm: Layer.succeed(Tpm, tpm)
+            })
+            return yield* session.config(once)
+          }).pipe(Effect.scoped)
+
+          assert.strictEqual((yield* Effect.flip(run))._tag, "WaitingForApproval")
+          yield* patela.cli(["enable", "1"])
+          yield* pcr("enforce", "warn")
+          yield* run
+          assert.strictEqual((yield* shown).boot.state, "not allowed")
+          yield* pcr("learn", "1")
+          yield* pcr("enforce", "on")
+          yield* run
+          const learned = (yield* shown).boot
+          assert.strictEqual(learned.state, "allowed")
+
+          // The digest is one that a person finds without Patela.
+          const file = `${yield* temporaryDirectory}/values`
+          yield* tool(tcti, "tpm2_pcrread", "-Q", "-o", file, PCRS)
+          const values = yield* Effect.sync(() => readFileSync(file))
+          assert.strictEqual(createHash("sha256").update(values).digest("hex"), learned.digest)
+
+          yield* tool(tcti, "tpm2_pcrextend", `16:sha256=${"a".repeat(64)}`)
+          yield* run
+          yield* tool(tcti, "tpm2_pcrextend", `12:sha256=${"a".repeat(64)}`)
+          const refused = yield* Effect.flip(run)
+          assert.strictEqual(refused._tag, "WaitingForApproval")
+          assert.match(refused.message, /PCR 12 of sha256 is [0-9a-f]{64} on node 1, and 0{64} was learned from node 1/)
+          const { boot } = yield* shown
+          assert.strictEqual(boot.state, "not allowed")
+          assert.include((yield* patela.cli(["list", "node", "not allowed"])).stdout, "not allowed")
+
+          yield* pcr("allow", boot.digest ?? "")
+          yield* run
+          assert.strictEqual((yield* shown).boot.state, "allowed")
+        }).pipe(Effect.provide(NodeServices.layer)),
+      TIMEOUT
+    )
+  }
+})
