@@ -283,7 +283,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       Effect.gen(function*() {
         const mission = yield* Story
         const before = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
-        for (const millis of [250, 500, 700, 900, 1100, 1300, 1600, 2000]) {
+        for (const millis of [250, 700, 1100, 1600]) {
           yield* mission.rig.powerOff
           yield* mission.rig.boot
           yield* mission.node.execOk(["systemctl", "kill", "--signal=KILL", "patela-agent.service"])

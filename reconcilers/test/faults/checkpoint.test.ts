@@ -18,7 +18,7 @@ import {
   type RelayNetwork,
   type Write,
   writers
-} from "./RelayNetwork.ts"
+} from "../host/RelayNetwork.ts"
 
 /** The address of the management server, on the far side of the management link. */
 const SERVER = Ipv4.make("192.0.2.1")

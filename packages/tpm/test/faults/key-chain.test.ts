@@ -6,9 +6,9 @@ import { digestOf, KeyStore } from "../../src/store/KeyStore.ts"
 import type { RelaySecrets } from "../../src/store/payload.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import type { Transport } from "../../src/transport/TpmTransport.ts"
-import { holds, relays, storeOn } from "./StoreOnTpm.ts"
-import { newTpmState, type Swtpm, swtpm } from "./Swtpm.ts"
-import { tpmBy, transports } from "./Transports.ts"
+import { holds, relays, storeOn } from "../host/StoreOnTpm.ts"
+import { newTpmState, type Swtpm, swtpm } from "../host/Swtpm.ts"
+import { tpmBy, transports } from "../host/Transports.ts"
 
 /** A machine is on with this TPM state, and off again. */
 const boot = <A, E, R>(state: string, use: (tpm: Swtpm) => Effect.Effect<A, E, R>) =>

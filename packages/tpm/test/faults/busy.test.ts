@@ -8,11 +8,11 @@ import { runTool } from "../../src/transport/runTool.ts"
 import type { Tcti } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import type { Transport } from "../../src/transport/TpmTransport.ts"
-import { answeringTpm } from "./AnsweringTpm.ts"
-import { authenticate } from "./Authenticate.ts"
-import { characterDevice } from "./CharacterDevice.ts"
-import { newTpmState, swtpm } from "./Swtpm.ts"
-import { tpmBy, transports } from "./Transports.ts"
+import { answeringTpm } from "../host/AnsweringTpm.ts"
+import { authenticate } from "../host/Authenticate.ts"
+import { characterDevice } from "../host/CharacterDevice.ts"
+import { newTpmState, swtpm } from "../host/Swtpm.ts"
+import { tpmBy, transports } from "../host/Transports.ts"
 
 const INDEX = 0x0180_0999
 
