@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 /**
@@ -17,6 +18,8 @@ export default defineConfig({
           name: "pure",
           include: ["packages/*/test/**/*.test.ts", "reconcilers/test/**/*.test.ts", "test/pure/**/*.test.ts"],
           exclude: ["**/host/**", "**/inside/**", "**/faults/**"],
+          // Vitest leaves one processor alone otherwise, which is half of them where there are two.
+          maxWorkers: availableParallelism(),
           testTimeout: 60_000
         }
       },

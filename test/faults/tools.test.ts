@@ -73,7 +73,8 @@ const trial = Effect.fnUntraced(function*(faults: ReadonlyArray<ToolFault>, abou
     if (tool !== undefined) assert.match(answer?.troubles.join("\n") ?? "", NAMES[tool], about)
   }
   yield* recovers(config, `${about}: ${answer?.verdict}, ${answer?.troubles.join("; ")}`)
-  return { calls, felt: answer?.verdict !== "converged" || took > GIVEN_UP, verdict: answer?.verdict }
+  const met = faults.every(({ call, tool: faulty }) => call === "*" || (calls.get(faulty) ?? 0) > call)
+  return { calls, felt: answer?.verdict !== "converged" || took > GIVEN_UP, met, verdict: answer?.verdict }
 })
 
 layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a tool of the host", (it) => {
@@ -92,7 +93,9 @@ layer(Host.layer, { excludeTestServices: true, timeout: 180_000 })("a tool of th
             for (const fault of FAULTS.filter((each) => !SLOW.has(each) || SLOW_TOOLS.has(tool))) {
               const call = below(calls.get(tool) ?? 1)
               const about = `seed ${SEED}: ${tool}, call ${call}: ${fault}`
-              if ((yield* trial([{ tool, call, fault }], about, tool)).felt) felt.add(fault)
+              const { felt: noticed, met } = yield* trial([{ tool, call, fault }], about, tool)
+              // One that is kept and asked and hangs is given up after two seconds, and started anew: nothing shows it.
+              if (fault === "hang" ? met : noticed) felt.add(fault)
             }
           }
         }
