@@ -94,9 +94,9 @@ const start = Effect.fnUntraced(function*(
       return Option.some(answers)
     }).pipe(
       Effect.timeoutOrElse({ duration: SILENCE, orElse: () => Effect.as(noMore, Option.none()) }),
-      oneAtATime,
       // An answer that nobody waited for would be taken for the next one's.
-      Effect.onInterrupt(() => noMore)
+      Effect.onInterrupt(() => noMore),
+      oneAtATime
     )
   return { ask }
 })

@@ -2,6 +2,7 @@ import type { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
+import { settingRows } from "../settings/settingRows.ts"
 import { now } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { Boot, BootDigest, bootDigestOf } from "./Boot.ts"
@@ -59,11 +60,7 @@ export class BootPolicy extends Context.Service<BootPolicy, {
       const sql = yield* SqlClient.SqlClient
       const audit = yield* Audit
       const shown = yield* ShownBoots
-      const readMode = SqlSchema.findOneOption({
-        Request: Schema.String,
-        Result: Schema.Struct({ value: BootEnforcement }),
-        execute: (name) => sql`SELECT value FROM settings WHERE name = ${name}`
-      })
+      const settings = yield* settingRows(BootEnforcement)
       const readAllowed = SqlSchema.findAll({
         Request: Schema.Void,
         Result: AllowedRow,
@@ -74,7 +71,9 @@ export class BootPolicy extends Context.Service<BootPolicy, {
         Result: AllowedRow,
         execute: (digest) => sql`SELECT * FROM allowed_boots WHERE digest = ${digest}`
       })
-      const enforcement = Effect.map(readMode(SETTING), modeOf).pipe(asStoreFailed("read what is done about boots"))
+      const enforcement = Effect.map(settings.read(SETTING), modeOf).pipe(
+        asStoreFailed("read what is done about boots")
+      )
       const allowed = readAllowed().pipe(asStoreFailed("list the allowed boots"))
 
       const allows = Effect.fn("BootPolicy.allows")((digest: BootDigest) =>
@@ -86,8 +85,7 @@ export class BootPolicy extends Context.Service<BootPolicy, {
           const before = yield* enforcement
           if (before === after) return false
           // Not a setting that nodes are told, so it is no new generation.
-          yield* sql`INSERT INTO settings ${sql.insert({ name: SETTING, value: after })}
-          ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+          yield* settings.write(SETTING, after)
           yield* audit.record({ who, what: "policy: boot enforcement set", before, after })
           return true
         },

@@ -1,9 +1,9 @@
 import { ImagePolicyText } from "@patela/domain/node/NodeConfig"
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { NetworkSettings } from "./NetworkSettings.ts"
+import { settingRows } from "./settingRows.ts"
 
 /** What holds for all nodes: the default torrc layer and the network. None until the operator set them. */
 export class Settings extends Context.Service<Settings, {
@@ -18,20 +18,12 @@ export class Settings extends Context.Service<Settings, {
   static readonly layer = Layer.effect(
     Settings,
     Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
       const Images = Schema.fromJsonString(ImagePolicyText)
       const Network = Schema.fromJsonString(NetworkSettings)
-      const read = SqlSchema.findOneOption({
-        Request: Schema.String,
-        Result: Schema.Struct({ value: Schema.String }),
-        execute: (name) => sql`SELECT value FROM settings WHERE name = ${name}`
-      })
-      // Every setting there is reaches the nodes.
-      const write = (name: string, value: string) =>
-        ConfigChange.counted.pipe(
-          Effect.andThen(sql`INSERT INTO settings ${sql.insert({ name, value })}
-          ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
-        )
+      const rows = yield* settingRows(Schema.String)
+      const { read } = rows
+      // Every setting here reaches the nodes.
+      const write = (name: string, value: string) => Effect.andThen(ConfigChange.counted, rows.write(name, value))
 
       const torrc = Effect.map(read("torrc"), Option.map(({ value }) => value)).pipe(
         asStoreFailed("read the default torrc")

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
+import { settingRows } from "../settings/settingRows.ts"
 import { now } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { EkHash, ekHashOf } from "./EkHash.ts"
@@ -34,11 +35,7 @@ export class TrustPolicy extends Context.Service<TrustPolicy, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const audit = yield* Audit
-      const readLowest = SqlSchema.findOneOption({
-        Request: Schema.String,
-        Result: Schema.Struct({ value: TrustTier }),
-        execute: (name) => sql`SELECT value FROM settings WHERE name = ${name}`
-      })
+      const settings = yield* settingRows(TrustTier)
       const readAllowed = SqlSchema.findAll({
         Request: Schema.Void,
         Result: AllowedRow,
@@ -48,7 +45,7 @@ export class TrustPolicy extends Context.Service<TrustPolicy, {
         Effect.map(sql`SELECT 1 FROM allowed_eks WHERE ek_sha256 = ${hash}`, (rows) => rows.length > 0)
 
       const lowest = Effect.map(
-        readLowest(SETTING),
+        settings.read(SETTING),
         Option.match({ onNone: (): TrustTier => "first-use", onSome: ({ value }) => value })
       ).pipe(asStoreFailed("read the lowest tier"))
 
@@ -57,8 +54,7 @@ export class TrustPolicy extends Context.Service<TrustPolicy, {
           const before = yield* lowest
           if (before === tier) return false
           // Not a setting that nodes are told, so it is no new generation.
-          yield* sql`INSERT INTO settings ${sql.insert({ name: SETTING, value: tier })}
-          ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+          yield* settings.write(SETTING, tier)
           yield* audit.record({ who, what: "policy: lowest tier set", before, after: tier })
           return true
         },

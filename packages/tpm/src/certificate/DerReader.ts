@@ -1,5 +1,5 @@
-import { Result } from "effect"
-import { MalformedStructure } from "../structures/MalformedStructure.ts"
+import type { Result } from "effect"
+import { MalformedStructure, orMalformed } from "../structures/MalformedStructure.ts"
 
 /** Tags of the universal class that certificates have (ITU-T X.680, 8.4), the constructed bit included. */
 export const Tag = {
@@ -183,14 +183,10 @@ export const readWholeDer = <A>(
   bytes: Uint8Array,
   name: string,
   read: (reader: DerReader) => A
-): Result.Result<A, MalformedStructure> => {
-  const reader = new DerReader(bytes, name)
-  try {
+): Result.Result<A, MalformedStructure> =>
+  orMalformed(() => {
+    const reader = new DerReader(bytes, name)
     const value = read(reader)
     reader.end()
-    return Result.succeed(value)
-  } catch (error) {
-    if (error instanceof MalformedStructure) return Result.fail(error)
-    throw error
-  }
-}
+    return value
+  })

@@ -1,5 +1,5 @@
-import { Result } from "effect"
-import { MalformedStructure } from "./MalformedStructure.ts"
+import type { Result } from "effect"
+import { MalformedStructure, orMalformed } from "./MalformedStructure.ts"
 
 /**
  * Reads TPM canonical form: big-endian integers and size-prefixed buffers, without padding (TPM 2.0 part 1, 9.1;
@@ -112,14 +112,10 @@ export const readWhole = <A>(
   bytes: Uint8Array,
   name: string,
   read: (reader: ByteReader) => A
-): Result.Result<A, MalformedStructure> => {
-  const reader = new ByteReader(bytes, name)
-  try {
+): Result.Result<A, MalformedStructure> =>
+  orMalformed(() => {
+    const reader = new ByteReader(bytes, name)
     const value = read(reader)
     reader.end()
-    return Result.succeed(value)
-  } catch (error) {
-    if (error instanceof MalformedStructure) return Result.fail(error)
-    throw error
-  }
-}
+    return value
+  })
