@@ -24,18 +24,14 @@ export const times = Effect.fnUntraced(function*(mission: Mission, ...args: Read
 /** Peak resident memory of a no-op reconcile in MiB: the kernel's VmHWM, read every 2 ms until the process is gone. */
 const peak = Effect.fnUntraced(function*(mission: Mission) {
   const watcher = `import { spawn } from "node:child_process"; import { readFileSync } from "node:fs"
-const child = spawn("/opt/patela/node", ["/opt/patela/patela-agent.mjs", "reconcile"], { stdio: "ignore" })
+const child = spawn("/opt/patela/patela-agent", ["reconcile"], { stdio: "ignore" })
 let peak = 0
 const look = setInterval(() => { try {
   peak = Math.max(peak, Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/" + child.pid + "/status", "utf8"))?.[1] ?? 0))
 } catch {} }, 2)
 child.on("exit", () => { clearInterval(look); console.log(peak) })`
   const text = yield* mission.node.execOk(["/opt/patela/node", "--input-type=module", "--eval", watcher], {
-    env: {
-      ...mission.environment,
-      NODE_COMPILE_CACHE: "/opt/patela/cache",
-      NODE_COMPILE_CACHE_PORTABLE: "1"
-    },
+    env: mission.environment,
     within: "1 minute"
   })
   return Number(text) / 1024
