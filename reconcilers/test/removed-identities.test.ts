@@ -15,6 +15,7 @@ import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
 import { identityFromKeyFiles, type RelayIdentity } from "../src/identity/RelayIdentity.ts"
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noFamilies } from "./NoFamilies.ts"
 import { noMonitors } from "./NoMonitors.ts"
 
 const newIdentity = (seed: string): RelayIdentity => {
@@ -50,6 +51,7 @@ const situation = (fates: typeof Fates.Type) => {
   let writes = 0
   const layer = Layer.mergeAll(
     noMonitors,
+    noFamilies,
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),

@@ -13,6 +13,7 @@ import { DropInLedgerReader } from "../src/drop-ins/DropInLedger.ts"
 import { DropInReader } from "../src/drop-ins/DropInReader.ts"
 import { DropIns } from "../src/drop-ins/DropIns.ts"
 import { FileMonitor } from "../src/host/FileMonitor.ts"
+import { FamilyKeyReader } from "../src/identity/FamilyKeyReader.ts"
 import { Identities } from "../src/identity/Identities.ts"
 import { IdentityStoreReader } from "../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
@@ -26,6 +27,7 @@ import { Torrcs } from "../src/torrc/Torrcs.ts"
 const readers = Layer.mergeAll(
   AccountReader.layer,
   DirectoryReader.layer,
+  FamilyKeyReader.layer,
   KeyFileReader.layer,
   LedgerReader.layer,
   DropInLedgerReader.layer,

@@ -8,7 +8,7 @@ import { Effect, Option } from "effect"
 import type { FileMonitor } from "../host/FileMonitor.ts"
 import { fingerprintLine, type HostIdentity } from "./HostIdentity.ts"
 import { IdentityPolicy } from "./IdentityPolicy.ts"
-import { IdentityStoreReader, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
+import { IdentityStoreReader, relayUnder, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
 import { KeyFileReader } from "./KeyFileReader.ts"
 import { KeyFileWriter } from "./KeyFileWriter.ts"
 import { contradiction, contradicts, type DesiredIdentity, restorationOf } from "./Restoration.ts"
@@ -78,7 +78,7 @@ const restoreOne = Effect.fnUntraced(
     const { desired } = change
     const writer = yield* KeyFileWriter
     const observed = observedOf(change)
-    const found = Option.fromUndefinedOr(stored.get(storeTagOf(desired.name)))
+    const found = Option.fromUndefinedOr(relayUnder(stored, storeTagOf(desired.name)))
     const restoration = restorationOf(desired, observed, found, restore)
     switch (restoration.step) {
       case "refuse":

@@ -10,6 +10,7 @@ import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
+import { FamilyKeyReader } from "../../src/identity/FamilyKeyReader.ts"
 import {
   digestOfStored,
   IdentityStoreReader,
@@ -40,6 +41,7 @@ const readers = Layer.mergeAll(
   DirectoryReader.layer,
   ResolverReader.layer,
   TorrcReader.layer,
+  FamilyKeyReader.layer,
   KeyFileReader.layer,
   InstanceReader.layer,
   UnitLedgerReader.layer

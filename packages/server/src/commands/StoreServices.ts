@@ -2,6 +2,10 @@ import { Layer } from "effect"
 import { Audit } from "../audit/Audit.ts"
 import { BootPolicy } from "../boot/BootPolicy.ts"
 import { ShownBoots } from "../boot/ShownBoots.ts"
+import { Family } from "../family/Family.ts"
+import { FamilyAdministration } from "../family/FamilyAdministration.ts"
+import { FamilyKeys } from "../family/FamilyKeys.ts"
+import { FamilySwitches } from "../family/FamilySwitches.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -21,6 +25,8 @@ const repositories = Layer.mergeAll(
   RemovedRelays.layer,
   Settings.layer,
   Audit.layer,
+  FamilyKeys.layer,
+  FamilySwitches.layer,
   Generation.layer,
   ShownBoots.layer
 )
@@ -28,6 +34,8 @@ const repositories = Layer.mergeAll(
 /** The repositories and what people decide through them, over whatever database is provided. */
 export const StoreServicesNoDatabase = Layer.mergeAll(
   BootPolicy.layer,
+  Family.layer,
+  FamilyAdministration.layer,
   TorrcLayers.layer,
   ImageApproval.layer,
   NetworkAdministration.layer,

@@ -4,6 +4,7 @@ import { usagePresenter } from "@patela/domain/command/usagePresenter"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
+import { family } from "./family.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
 import { network } from "./network.ts"
@@ -13,12 +14,13 @@ import { policy } from "./policy.ts"
 import { relay } from "./relay.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
+import { watch } from "./watch.ts"
 
 const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
   ),
-  Command.withSubcommands([run, list, enable, node, policy, relay, network, torrc, audit, keygen])
+  Command.withSubcommands([run, list, watch, enable, node, policy, relay, network, family, torrc, audit, keygen])
 )
 
 /** The command `patela`, with the arguments of this process. */

@@ -2,6 +2,7 @@ import type { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig
 import type { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Pools } from "../allocate/Pools.ts"
+import { Family } from "../family/Family.ts"
 import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -32,6 +33,7 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
       const relays = yield* Relays
       const removed = yield* RemovedRelays
       const settings = yield* Settings
+      const family = yield* Family
       const { v4, v6 } = yield* Pools
 
       const relaysOf = Effect.fn("ResolvedConfig.relaysOf")(function*(node: NodeRow) {
@@ -60,6 +62,7 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
         const network = Option.getOrUndefined(yield* settings.network)
         if (network === undefined) return yield* NetworkMissing.made
         const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
+        const declared = yield* family.told
         return {
           generation: current,
           removed: yield* removed.ofNode(id),
@@ -76,7 +79,8 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
           ...Option.match(yield* settings.imagePolicy, {
             onNone: () => ({}),
             onSome: (image_policy) => ({ image_policy })
-          })
+          }),
+          ...declared === undefined ? {} : { family: declared }
         }
       })
 

@@ -47,6 +47,7 @@ const TABLES = [
   "allowed_boots",
   "relays",
   "removed_relays",
+  "family_keys",
   "settings",
   "generation",
   "audit"
