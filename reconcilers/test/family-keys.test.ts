@@ -127,7 +127,7 @@ describe("family-keys", () => {
             assert.strictEqual(failed.has(at), ids.some((_, index) => !isToBeHad(index)), at)
             if (failed.has(at)) return
             const right = ids.map((id) => ({ id, file: familyFileName(id), mode: 0o600, uid: 50_000 + slot }))
-            assert.sameDeepMembers(found(name).map(({ gid: _, ...key }) => key), right)
+            assert.sameDeepMembers(found(name).map(({ file, id, mode, uid }) => ({ id, file, mode, uid })), right)
           })
           assert.deepStrictEqual(found(GONE), [])
         }, kills),

@@ -1,6 +1,6 @@
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import type { RelayName } from "@patela/domain/relay/RelayName"
-import { Context, Effect, Layer, Option, Redacted, Result } from "effect"
+import { Context, Effect, Layer, Option, type Redacted, Result } from "effect"
 import { hasSettled, stampOf, statsAt } from "../host/FileMemory.ts"
 import { INSTANCES_STATE } from "../host/HostPaths.ts"
 import type { OpenedFile } from "../host/OpenedFile.ts"

@@ -12,9 +12,12 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { RelayAdministration } from "../relays/RelayAdministration.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
+import { Held } from "../rollout/Held.ts"
+import { Rollout } from "../rollout/Rollout.ts"
 import { ImageApproval } from "../settings/ImageApproval.ts"
 import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
 import { Settings } from "../settings/Settings.ts"
+import { Telling } from "../settings/Telling.ts"
 import * as Store from "../store/Store.ts"
 import { TorrcLayers } from "../torrc/TorrcLayers.ts"
 import { TrustPolicy } from "../trust/TrustPolicy.ts"
@@ -28,20 +31,23 @@ const repositories = Layer.mergeAll(
   FamilyKeys.layer,
   FamilySwitches.layer,
   Generation.layer,
+  Held.layer,
   ShownBoots.layer
 )
 
 /** The repositories and what people decide through them, over whatever database is provided. */
 export const StoreServicesNoDatabase = Layer.mergeAll(
   BootPolicy.layer,
-  Family.layer,
   FamilyAdministration.layer,
   TorrcLayers.layer,
   ImageApproval.layer,
   NetworkAdministration.layer,
   RelayAdministration.layer,
+  Rollout.layer,
   TrustPolicy.layer
 ).pipe(
+  Layer.provideMerge(Telling.layer),
+  Layer.provideMerge(Family.layer),
   Layer.provideMerge(Administration.layer),
   Layer.provideMerge(repositories)
 )

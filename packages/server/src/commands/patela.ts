@@ -12,6 +12,7 @@ import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
 import { relay } from "./relay.ts"
+import { rollout } from "./rollout.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
 import { watch } from "./watch.ts"
@@ -20,7 +21,21 @@ const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
   ),
-  Command.withSubcommands([run, list, watch, enable, node, policy, relay, network, family, torrc, audit, keygen])
+  Command.withSubcommands([
+    run,
+    list,
+    watch,
+    enable,
+    node,
+    policy,
+    relay,
+    network,
+    family,
+    torrc,
+    rollout,
+    audit,
+    keygen
+  ])
 )
 
 /** The command `patela`, with the arguments of this process. */

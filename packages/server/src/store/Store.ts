@@ -12,7 +12,7 @@ import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
-import { createFamilies } from "./migrations/0012Families.ts"
+import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -30,7 +30,7 @@ const migrate = Migrator.make({})({
     "0008_proof": addProof,
     "0009_trust": createTrust,
     "0010_boots": createBoots,
-    "0012_families": createFamilies
+    "0012_families_and_rollouts": createFamiliesAndRollouts
   }),
   table: "patela_migrations"
 })

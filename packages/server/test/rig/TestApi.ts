@@ -48,6 +48,7 @@ const TABLES = [
   "relays",
   "removed_relays",
   "family_keys",
+  "held_configs",
   "settings",
   "generation",
   "audit"
