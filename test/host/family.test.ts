@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import { enabledMission } from "../src/mission/enabledMission.ts"
 import type { Mission } from "../src/mission/Mission.ts"
@@ -112,6 +112,16 @@ describe("the family of a fleet", () => {
       assert.deepStrictEqual(yield* seen(mission, one.name), { ids: [], members: both.members, files: [] })
       assert.deepStrictEqual(yield* stored(mission), { relays: 2, families: 0 })
       assert.strictEqual(yield* given(mission), 2)
+
+      // A rollout of the switch: while the node is held nothing changes, once it is released all does.
+      yield* mission.patela("rollout", "begin")
+      yield* family(mission, "on", "id")
+      yield* reconcile
+      assert.deepStrictEqual((yield* seen(mission, one.name)).ids, [])
+      const rollout = yield* Effect.forkScoped(mission.patela("rollout", "run", "--nodes", "1"))
+      for (let tries = 0; tries < 60 && (yield* seen(mission, one.name)).ids.length === 0; tries++) yield* reconcile
+      assert.include(yield* Fiber.join(rollout), "All nodes have the configuration")
+      assert.deepStrictEqual((yield* seen(mission, one.name)).ids, [second])
 
       // The database alone has the keys.
       said.push(yield* mission.agentJournal, ...yield* mission.server.lines, yield* mission.patela("audit", "--json"))
