@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ResolvedNode } from "@patela/domain/node/NodeConfig"
-import { NodeId } from "@patela/domain/node/NodeId"
+import type { NodeId } from "@patela/domain/node/NodeId"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Result, Schema } from "effect"
 import { overlap, poolV4, poolV6 } from "../src/allocate/AddressPool.ts"
