@@ -41,6 +41,6 @@ describe("fifty nodes that boot at once", () => {
         assert.strictEqual(new Set(relays.map(({ ip_v4 }) => ip_v4)).size, relays.length)
         for (const own of given) assert.deepStrictEqual(own.map(({ slot }) => Number(slot)), [0, 1, 2, 3])
       }),
-    60_000
+    120_000
   )
 })
