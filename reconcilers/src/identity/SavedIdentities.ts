@@ -26,14 +26,20 @@ export type StoredEntry =
   | { readonly entry: "other"; readonly stored: Fingerprints; readonly host: Fingerprints }
   | { readonly entry: "too many"; readonly stored: Fingerprints }
 
-/** What the store should hold for a relay: its identity, or nothing for one that a person took off the node. */
+/**
+ * What the store should hold for a relay: its identity, or nothing for one that a person took off the node, or that has
+ * another name now: `heir` is that name's tag, which the identity is to be kept under first.
+ */
 export type DesiredEntry =
   | (DesiredIdentity & { readonly is: "kept"; readonly tag: StoreTag })
-  | { readonly is: "gone"; readonly name: RelayName; readonly tag: StoreTag }
+  | { readonly is: "gone"; readonly name: RelayName; readonly tag: StoreTag; readonly heir: StoreTag | undefined }
+
+type GoneEntry = Extract<DesiredEntry, { readonly is: "gone" }>
 
 /**
  * The identity of every configured relay is in the store that outlives the boot, and of no relay that a person took off
- * this node (`removed`). All other entries are kept: a key in the TPM goes only by that explicit word.
+ * this node (`removed`), nor under a name that a relay had before. All other entries are kept: a key in the TPM goes only
+ * by that explicit word.
  */
 export const keyStoreSpec: KindSpec<
   DesiredEntry,
@@ -45,7 +51,7 @@ export const keyStoreSpec: KindSpec<
 
   desired: ({ config }) => {
     const taken = new Map<StoreTag, RelayName>()
-    const kept = config.relays.map(({ fingerprint, name, slot }) => {
+    const kept = config.relays.map(({ fingerprint, formerly = [], name, slot }) => {
       const tag = storeTagOf(name)
       const other = taken.get(tag)
       const about = { address: addressOf(name), scope: relayScope(name) }
@@ -53,16 +59,23 @@ export const keyStoreSpec: KindSpec<
         return { ...about, refused: `its name and ${other} share the store's tag ${tag}: rename one on the server` }
       }
       taken.set(tag, name)
-      const value = { is: "kept", name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, tag } as const
+      const owner = { name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, formerly }
+      const value = { is: "kept", tag, ...owner } as const
       return { ...about, needs: [`relay/${name}/identity`], value }
     })
-    const gone = config.removed.filter((name) => !taken.has(storeTagOf(name))).map((name) => ({
+    const leaving = [
+      ...config.removed.map((name) => ({ name, heir: undefined })),
+      ...config.relays.flatMap(({ formerly = [], name: heir }) =>
+        formerly.map((name) => ({ name, heir: storeTagOf(heir) }))
+      )
+    ]
+    const gone = leaving.filter(({ name }) => !taken.has(storeTagOf(name))).map(({ heir, name }) => ({
       // It is the store's own business: the node has no such relay any more.
       address: `node/key-store/${name}`,
       scope: "node" as const,
       // The key goes last, once the relay that has it has stopped.
       needs: [`relay/${name}/unit`],
-      value: { is: "gone", name, tag: storeTagOf(name) } as const
+      value: { is: "gone", name, tag: storeTagOf(name), heir } as const
     }))
     return [...kept, ...gone]
   },
@@ -106,7 +119,7 @@ export const keyStoreSpec: KindSpec<
       // An entry that should not be there, and is not, is nothing to create.
       desired: desired.filter(({ address, value }) => value.is === "kept" || observed.has(address)),
       observed,
-      compare: (_, it) => {
+      compare: (wanted, it) => {
         switch (it.entry) {
           case "same":
             return []
@@ -115,7 +128,11 @@ export const keyStoreSpec: KindSpec<
           case "other":
             return [`${fingerprintLine(it.stored)} -> ${fingerprintLine(it.host)} (sensitive, changed)`]
           case "too many":
-            return [`the TPM forgets ${fingerprintLine(it.stored)} (sensitive), for the relay was taken off this node`]
+            return [
+              `the TPM forgets ${fingerprintLine(it.stored)} (sensitive), for the relay ${
+                wanted.is === "gone" && wanted.heir !== undefined ? "has another name now" : "was taken off this node"
+              }`
+            ]
         }
       },
       created: () => ["the TPM keeps the identity (sensitive)"],
@@ -130,11 +147,11 @@ export const keyStoreSpec: KindSpec<
     return yield* Effect.gen(function*() {
       const entries = new Map(yield* store.read)
       const saved: Array<Change<DesiredEntry, StoredEntry>> = []
+      const leaving: Array<{ readonly change: Change<DesiredEntry, StoredEntry>; readonly gone: GoneEntry }> = []
       for (const change of changes) {
         if (change.action === "remove") continue
         if (change.desired.is === "gone") {
-          entries.delete(change.desired.tag)
-          saved.push(change)
+          leaving.push({ change, gone: change.desired })
           continue
         }
         const identity = yield* files.identity(change.desired)
@@ -144,6 +161,14 @@ export const keyStoreSpec: KindSpec<
           continue
         }
         entries.set(change.desired.tag, identity.value)
+        saved.push(change)
+      }
+      for (const { change, gone: { heir, name, tag } } of leaving) {
+        if (heir !== undefined && !entries.has(heir)) {
+          outcomes.set(change.address, failed(`the key of ${name} stays until the relay's new name has it`))
+          continue
+        }
+        entries.delete(tag)
         saved.push(change)
       }
       if (saved.length > 0) yield* writer.write(entries)

@@ -10,6 +10,7 @@ import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
+import { pool } from "./pool.ts"
 import { relay } from "./relay.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
@@ -18,7 +19,7 @@ const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
   ),
-  Command.withSubcommands([run, list, enable, node, policy, relay, network, torrc, audit, keygen])
+  Command.withSubcommands([run, list, enable, node, policy, relay, pool, network, torrc, audit, keygen])
 )
 
 /** The command `patela`, with the arguments of this process. */

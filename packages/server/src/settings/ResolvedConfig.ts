@@ -5,7 +5,7 @@ import { Pools } from "../allocate/Pools.ts"
 import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
-import { fingerprintsOf } from "../relays/RelayRow.ts"
+import { fingerprintsOf, formerNames } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
@@ -16,6 +16,9 @@ import { Settings } from "./Settings.ts"
 export class NetworkMissing extends Schema.TaggedError<NetworkMissing>()("NetworkMissing", { message: Schema.String }) {
   static readonly made = new NetworkMissing({
     message: "The relay network is not set. On the server: patela network set --gateway-v4 ADDRESS --dns ADDRESS,..."
+  })
+  static readonly noPool = new NetworkMissing({
+    message: "There is no pool of IPv4 addresses. On the server: patela pool add FIRST-LAST/PREFIX"
   })
 }
 
@@ -32,12 +35,13 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
       const relays = yield* Relays
       const removed = yield* RemovedRelays
       const settings = yield* Settings
-      const { v4, v6 } = yield* Pools
+      const pools = yield* Pools
 
       const relaysOf = Effect.fn("ResolvedConfig.relaysOf")(function*(node: NodeRow) {
         const global = Option.getOrElse(yield* settings.torrc, () => "")
         const testNetwork = Option.exists(yield* settings.network, (network) => network.test_network)
         return (yield* relays.ofNode(node.id)).map((relay): ResolvedRelay => ({
+          ...relay.formerly === "" ? {} : { formerly: formerNames(relay) },
           name: relay.name,
           slot: relay.slot,
           ip_v4: relay.ip_v4,
@@ -54,22 +58,28 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
         const current = yield* generation.current
         const node = yield* Effect.flatMap(
           nodes.find(id),
-          // Who asks for it has been authorized as this node, and nodes that were enabled are never deleted.
+          // Who asks for it has been authorized as this node a moment ago; it was removed since.
           Option.match({ onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
         )
         const network = Option.getOrUndefined(yield* settings.network)
         if (network === undefined) return yield* NetworkMissing.made
         const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
+        const { v4, v6 } = yield* pools.all
+        const gateways = {
+          v4: v4.find((pool) => pool.networkHolds(gateway_v4)) ?? v4[0],
+          v6: v6.find((pool) => gateway_v6 !== null && pool.networkHolds(gateway_v6)) ?? v6[0]
+        }
+        if (gateways.v4 === undefined) return yield* NetworkMissing.noPool
         return {
           generation: current,
           removed: yield* removed.ofNode(id),
           network: {
             gateway_v4,
             gateway_v6,
-            prefix_v4: v4.prefix,
-            prefix_v6: v6 === undefined ? null : v6.prefix,
+            prefix_v4: gateways.v4.prefix,
+            prefix_v6: gateways.v6?.prefix ?? null,
             dns,
-            pools: v6 === undefined ? [v4.range] : [v4.range, v6.range]
+            pools: [...v4, ...v6].map(({ range }) => range)
           },
           geoip: node.geoip_override ?? geoip,
           test_network,
