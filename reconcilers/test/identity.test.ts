@@ -111,7 +111,8 @@ const situated = ({ host, record, restore, stored }: typeof Situation.Type) => {
     name: RelayName.make("brie"),
     uid: uidOf(slot),
     gid: uidOf(slot),
-    record: record === null ? null : fingerprintsOf(identityAt(record))
+    record: record === null ? null : fingerprintsOf(identityAt(record)),
+    formerly: []
   }
   const states: Readonly<Record<string, HostIdentity>> = {
     absent: { state: "absent" },

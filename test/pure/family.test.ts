@@ -112,9 +112,7 @@ describe("a family from the command to the node", () => {
         [yield* run("import", file("short", whole.subarray(1))), "no secret family key"],
         [yield* run("import", file("other", whole.map((byte, at) => at === 32 ? byte | 1 : byte))), "no expanded"],
         [yield* run("import", `${folder}/absent`), "cannot be read: NotFound"],
-        [yield* run("on", "id"), "patela family create"],
-        [yield* run("rotate"), "no family"],
-        [yield* run("retire"), "No rotation"]
+        [yield* run("rotate"), "no family"]
       ] as const
       for (const [{ code, stderr }, why] of refused) {
         assert.strictEqual(code, 1, stderr)
@@ -139,11 +137,9 @@ describe("a family from the command to the node", () => {
       assert.lengthOf(ids, 2)
       assert.strictEqual(ids[1], id)
       assert.deepEqual([...(yield* session.familyKeys(ids)).keys()].sort(), [...ids].sort())
-      assert.include((yield* run("retire")).stderr, "1 enabled nodes are not at the newest configuration")
       assert.strictEqual((yield* run("retire", "--anyway")).code, 0)
       assert.deepEqual((yield* config).family?.ids, ids.slice(0, 1))
       yield* run("off", "id")
-      yield* run("show")
       yield* run("show", "--json")
       assert.isUndefined((yield* config).family)
       said.push((yield* cli(["audit"])).stdout)
@@ -151,5 +147,5 @@ describe("a family from the command to the node", () => {
       assert.include(text, "family rotated")
       const key = Buffer.from(Redacted.value(secret))
       for (const form of [key.toString("hex"), key.toString("base64")]) assert.notInclude(text, form.slice(0, 24))
-    }), 60_000)
+    }), 120_000)
 })

@@ -69,7 +69,7 @@ describe("patela", () => {
       const expectations = [
         [{ HOME: folder }, "DATABASE_URL is not set"],
         [{ ...variables, DATABASE_URL: "postgres://me:secret@host/db" }, "PostgreSQL"],
-        [variables, "PATELA_FIRST_V4"],
+        [{ ...variables, PATELA_BISCUIT_KEY: key.trim() }, "PATELA_FIRST_V4"],
         [{ ...pool, PATELA_PREFIX_V4: "99" }, "from 1 to 32"],
         [pool, "PATELA_BISCUIT_KEY is not set"],
         [{ ...pool, PATELA_BISCUIT_KEY: "secret" }, "PATELA_BISCUIT_KEY is no key"],

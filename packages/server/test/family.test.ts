@@ -12,6 +12,7 @@ import { Family, MOST_MEMBERS } from "../src/family/Family.ts"
 import { FamilyAdministration } from "../src/family/FamilyAdministration.ts"
 import { FamilyKeys } from "../src/family/FamilyKeys.ts"
 import { newFamilySecret } from "../src/family/newFamilySecret.ts"
+import { takesFamilyId } from "../src/family/takesFamilyId.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
@@ -35,13 +36,13 @@ const enrolled = Effect.gen(function*() {
     Effect.flatMap(({ body }) => Effect.orDie(Schema.decodeUnknownEffect(Told)(body)))
   )
   const keys = (...ids: ReadonlyArray<string>) => ask({ path: "/private/family-keys", body: { ids }, token })
-  const report = (generation: number, fingerprint = "A".repeat(40)) =>
+  const report = (generation: number, tor = "0.4.9.11") =>
     ask({
       path: "/private/report",
       token,
       body: {
-        relays: [{ name: "toma", fingerprint: { rsa: fingerprint, ed25519: "a".repeat(43) }, blocked: null }],
-        tor_version: "0.4.9.11",
+        relays: [{ name: "toma", fingerprint: { rsa: "A".repeat(40), ed25519: "a".repeat(43) }, blocked: null }],
+        tor_version: tor,
         generation,
         rolled_back: null
       }
@@ -122,6 +123,9 @@ describe("the family on the server", () => {
       assert.deepEqual(both, { generation: first.generation + 1, family: { ids: [id], members } })
       yield* administration.turn("test", "members", false)
       assert.deepEqual((yield* told).family, { ids: [id], members: [] })
+      yield* report(1, "0.4.8.12")
+      assert.isUndefined((yield* told).family, "an older tor would refuse the torrc")
+      yield* report(1)
       yield* administration.turn("test", "id", false)
       assert.deepEqual(yield* told, { generation: both.generation + 2 })
       assert.include(
@@ -178,6 +182,17 @@ describe("the family on the server", () => {
       assert.isUndefined((yield* told).family)
       assert.strictEqual((yield* (yield* Family).members).length, MOST_MEMBERS + 1)
     }).pipe(Effect.provide(testApi())))
+
+  it("is declared by key where tor knows how", () => {
+    const [old, fresh] = [["0.4.8.12", "0.4.9.1-alpha-dev", "0.3.9.9"], [
+      "0.4.9.2-alpha",
+      "0.4.9.11",
+      "0.4.10.1",
+      "1.0.0.0"
+    ]]
+    assert.deepStrictEqual((old ?? []).map(takesFamilyId), [false, false, false])
+    assert.isTrue([...fresh ?? [], null, "git"].every(takesFamilyId))
+  })
 
   it("takes ids of 43 base64 characters", () => {
     for (const text of ["", "a".repeat(42), "a".repeat(44), `${"a".repeat(42)}=`, `${"a".repeat(42)}\n`]) {

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Option, Schema } from "effect"
 import { Generation } from "../src/generation/Generation.ts"
 import { Administration } from "../src/nodes/Administration.ts"
+import { NodeRemoval } from "../src/nodes/NodeRemoval.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
 import { Rollout } from "../src/rollout/Rollout.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
@@ -120,6 +122,10 @@ describe("a rollout", () => {
       // Nobody waits for one that a person shut out.
       yield* (yield* Administration).setEnabled("test", first.id, false)
       assert.deepStrictEqual(yield* verdicts, { held: [2, 3], released: ["1 good"] })
+      // One that is removed is of no rollout any more.
+      const removal = yield* NodeRemoval
+      for (const id of [1, 2]) yield* removal.remove("test", NodeId.make(id))
+      assert.deepStrictEqual(yield* verdicts, { held: [3], released: [] })
     }).pipe(Effect.provide(testApi())))
 
   it.effect("does not hold a machine that is enabled meanwhile", () =>

@@ -1,5 +1,4 @@
 import type { FamilyId } from "@patela/domain/family/FamilyId"
-import type { FamilySecret } from "@patela/domain/family/FamilySecret"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { type KindSpec, make, ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome, outcomesOf } from "@patela/domain/reconciler/Outcome"
@@ -9,7 +8,7 @@ import type { RelayName } from "@patela/domain/relay/RelayName"
 import { uidOf } from "@patela/domain/relay/Slot"
 import { Effect, Option } from "effect"
 import type { FileMonitor } from "../host/FileMonitor.ts"
-import { FamilyKeyReader } from "./FamilyKeyReader.ts"
+import type { FamilyKeyReader } from "./FamilyKeyReader.ts"
 import { fingerprintLine, sameFingerprints } from "./HostIdentity.ts"
 import {
   familyTagOf,
@@ -25,11 +24,10 @@ import { KeyFileReader } from "./KeyFileReader.ts"
 import { knownFamilyId } from "./knownFamilyId.ts"
 import { fingerprintsOf, identityDigest, type RelayIdentity } from "./RelayIdentity.ts"
 import type { DesiredIdentity } from "./Restoration.ts"
+import { type DesiredFamily, familiesOnHost, familyAddressOf, familyEntry } from "./SavedFamilies.ts"
 import { watchKeyFiles } from "./watchKeyFiles.ts"
 
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/key-store`
-// No relay has a name with a hyphen.
-const familyAddressOf = (tag: StoreTag): ResourceAddress => `node/key-store/family-${tag}`
 
 /**
  * A relay's or family's entry: the one that the host has, the same not yet bound to the approved images, another, or one
@@ -43,25 +41,21 @@ export type StoredEntry =
   | { readonly entry: "left family"; readonly tag: StoreTag; readonly id: FamilyId }
 
 /**
- * What the store should hold: a relay's identity, nothing for one that a person took off the node, or a family's key,
- * which `relays` have.
+ * What the store should hold: a relay's identity; nothing for one that a person took off the node, or that has another
+ * name now, whose tag `heir` is, which the identity is to be kept under first; or a family's key, which `relays` have.
  */
 export type DesiredEntry =
   | (DesiredIdentity & { readonly is: "kept"; readonly tag: StoreTag })
-  | { readonly is: "gone"; readonly name: RelayName; readonly tag: StoreTag }
+  | { readonly is: "gone"; readonly name: RelayName; readonly tag: StoreTag; readonly heir: StoreTag | undefined }
   | DesiredFamily
 
-interface DesiredFamily {
-  readonly is: "family"
-  readonly id: FamilyId
-  readonly tag: StoreTag
-  readonly relays: ReadonlyArray<RelayName>
-}
+type GoneEntry = Extract<DesiredEntry, { readonly is: "gone" }>
 
 /**
  * The identity of every configured relay is in the store that outlives the boot, and of no relay that a person took off
- * this node (`removed`). All other entries of relays are kept: a key in the TPM goes only by that explicit word. Of families
- * it holds those that the configuration names, for the server has their keys too.
+ * this node (`removed`), nor under a name that a relay had before. All other entries of relays are kept: a key in the TPM
+ * goes only by that explicit word. Of families it holds those that the configuration names, for the server has their keys
+ * too.
  */
 export const keyStoreSpec: KindSpec<
   DesiredEntry,
@@ -73,7 +67,7 @@ export const keyStoreSpec: KindSpec<
 
   desired: ({ config }) => {
     const taken = new Map<StoreTag, RelayName>()
-    const kept = config.relays.map(({ fingerprint, name, slot }) => {
+    const kept = config.relays.map(({ fingerprint, formerly = [], name, slot }) => {
       const tag = storeTagOf(name)
       const other = taken.get(tag)
       const about = { address: addressOf(name), scope: relayScope(name) }
@@ -81,16 +75,23 @@ export const keyStoreSpec: KindSpec<
         return { ...about, refused: `its name and ${other} share the store's tag ${tag}: rename one on the server` }
       }
       taken.set(tag, name)
-      const value = { is: "kept", name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, tag } as const
+      const owner = { name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, formerly }
+      const value = { is: "kept", tag, ...owner } as const
       return { ...about, needs: [`relay/${name}/identity`], value }
     })
-    const gone = config.removed.filter((name) => !taken.has(storeTagOf(name))).map((name) => ({
+    const leaving = [
+      ...config.removed.map((name) => ({ name, heir: undefined })),
+      ...config.relays.flatMap(({ formerly = [], name: heir }) =>
+        formerly.map((name) => ({ name, heir: storeTagOf(heir) }))
+      )
+    ]
+    const gone = leaving.filter(({ name }) => !taken.has(storeTagOf(name))).map(({ heir, name }) => ({
       // It is the store's own business: the node has no such relay any more.
       address: `node/key-store/${name}`,
       scope: "node" as const,
       // The key goes last, once the relay that has it has stopped.
       needs: [`relay/${name}/unit`],
-      value: { is: "gone", name, tag: storeTagOf(name) } as const
+      value: { is: "gone", name, tag: storeTagOf(name), heir } as const
     }))
     const families = (config.family?.ids ?? []).map((id) => {
       const tag = familyTagOf(id)
@@ -170,7 +171,11 @@ export const keyStoreSpec: KindSpec<
           case "other":
             return [`${fingerprintLine(it.stored)} -> ${fingerprintLine(it.host)} (sensitive, changed)`]
           case "too many":
-            return [`the TPM forgets ${fingerprintLine(it.stored)} (sensitive), for the relay was taken off this node`]
+            return [
+              `the TPM forgets ${fingerprintLine(it.stored)} (sensitive), for the relay ${
+                wanted.is === "gone" && wanted.heir !== undefined ? "has another name now" : "was taken off this node"
+              }`
+            ]
           case "left family":
             return []
         }
@@ -190,6 +195,7 @@ export const keyStoreSpec: KindSpec<
     return yield* Effect.gen(function*() {
       const entries = new Map(yield* store.read)
       const saved: Array<Change<DesiredEntry, StoredEntry>> = []
+      const leaving: Array<{ readonly change: Change<DesiredEntry, StoredEntry>; readonly gone: GoneEntry }> = []
       for (const change of changes) {
         if (change.action === "remove") {
           if (change.observed.entry !== "left family") continue
@@ -209,8 +215,7 @@ export const keyStoreSpec: KindSpec<
           continue
         }
         if (change.desired.is === "gone") {
-          entries.delete(change.desired.tag)
-          saved.push(change)
+          leaving.push({ change, gone: change.desired })
           continue
         }
         const identity = yield* files.identity(change.desired)
@@ -220,6 +225,14 @@ export const keyStoreSpec: KindSpec<
           continue
         }
         entries.set(change.desired.tag, identity.value)
+        saved.push(change)
+      }
+      for (const { change, gone: { heir, name, tag } } of leaving) {
+        if (heir !== undefined && !entries.has(heir)) {
+          outcomes.set(change.address, failed(`the key of ${name} stays until the relay's new name has it`))
+          continue
+        }
+        entries.delete(tag)
         saved.push(change)
       }
       if (saved.length > 0) yield* writer.write(entries)
@@ -239,14 +252,6 @@ export const keyStoreSpec: KindSpec<
 
 const nounOf = (wanted: DesiredEntry): string => wanted.is === "family" ? `key of the family ${wanted.id}` : "identity"
 
-/** The keys of families that relays of this host have, as the store would hold them. */
-const familiesOnHost = Effect.fnUntraced(function*(families: ReadonlyArray<DesiredFamily>) {
-  if (families.length === 0) return new Map() satisfies StoredIdentities
-  const relays = families.flatMap((family) => family.relays)
-  const secrets = yield* (yield* FamilyKeyReader).secrets(relays, families.map(({ id }) => id))
-  return new Map([...secrets].map(([id, secret]) => [familyTagOf(id), secret] as const)) satisfies StoredIdentities
-})
-
 const missing = (name: RelayName): string => `${name} has no key files that could be saved`
 
 /** A stored identity gives way only to the one that the server has on record: a key that is overwritten is lost. */
@@ -264,17 +269,6 @@ const refusalOf = (
   }, ` +
     `and the server has no record of the latter: nothing was overwritten. Move the relay's keys directory away to have ` +
     `the TPM's identity restored.`
-}
-
-/** A family's key that is not the host's is no entry of it: a tag does not tell one key from another. */
-const familyEntry = (
-  address: ResourceAddress,
-  stored: FamilySecret | undefined,
-  host: FamilySecret | undefined,
-  toMove: boolean
-): ReadonlyArray<[ResourceAddress, StoredEntry]> => {
-  if (stored === undefined || (host !== undefined && identityDigest(host) !== identityDigest(stored))) return []
-  return [[address, { entry: toMove && host !== undefined ? "unbound" : "same" }]]
 }
 
 /** Where the host has no usable key files yet, the entry is what they will be restored from. */

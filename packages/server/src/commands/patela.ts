@@ -11,6 +11,7 @@ import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
+import { pool } from "./pool.ts"
 import { relay } from "./relay.ts"
 import { rollout } from "./rollout.ts"
 import { run } from "./run.ts"
@@ -29,6 +30,7 @@ const root = Command.make("patela").pipe(
     node,
     policy,
     relay,
+    pool,
     network,
     family,
     torrc,

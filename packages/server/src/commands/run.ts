@@ -1,6 +1,7 @@
 import { Config, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Pools } from "../allocate/Pools.ts"
+import { PoolSettings } from "../allocate/PoolSettings.ts"
 import { AuthLimits } from "../limits/AuthLimits.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
 import { TokenKey } from "../session/TokenKey.ts"
@@ -14,10 +15,16 @@ import { StoreServices } from "./StoreServices.ts"
 /** A server without these would hand every node an error, so it does not start. */
 const checkSettings = Effect.gen(function*() {
   const settings = yield* Settings
-  const { v4, v6 } = yield* Pools
+  const pools = yield* (yield* Pools).all
   const missing: Array<string> = []
   if (Option.isNone(yield* settings.torrc)) {
     missing.push("There is no default torrc. Import one: patela torrc import FILE default")
+  }
+  if (pools.v4.length === 0) {
+    missing.push(
+      "There is no pool to give relays IPv4 addresses from. Set one, for example PATELA_FIRST_V4=192.0.2.10 " +
+        "PATELA_PREFIX_V4=24, or add one: patela pool add 192.0.2.10-192.0.2.99/24"
+    )
   }
   const lowest = yield* (yield* TrustPolicy).lowest
   if (lowest === "certified" && (yield* EndorsementRoots).count === 0) {
@@ -29,7 +36,7 @@ const checkSettings = Effect.gen(function*() {
   const network = yield* settings.network
   if (Option.isNone(network)) {
     missing.push("The relay network is not set. Set it: patela network set --gateway-v4 ADDRESS --dns ADDRESS,...")
-  } else missing.push(...unfitNetwork(network.value, { v4, v6 }))
+  } else missing.push(...unfitNetwork(network.value, pools))
   if (missing.length > 0) return yield* new CommandFailed({ message: missing.join("\n") })
 })
 
@@ -68,8 +75,8 @@ export const run = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, PATELA_FIRST_V4, PATELA_PREFIX_V4, and " +
-      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_EK_ROOTS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST, PATELA_WAITING_DAYS, PATELA_NEW_PER_SOURCE, PATELA_NEW_IN_ALL, " +
+    "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, and " +
+      "where wanted PATELA_FIRST_V4, PATELA_PREFIX_V4, PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_EK_ROOTS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST, PATELA_WAITING_DAYS, PATELA_NEW_PER_SOURCE, PATELA_NEW_IN_ALL, " +
       "PATELA_AUTH_PER_NODE"
   ),
   Command.withShortDescription("Serve the nodes over HTTPS"),
@@ -77,8 +84,9 @@ export const run = Command.make(
     { command: "patela run --host 0.0.0.0 --port 8020 --cert cert.pem --key key.pem", description: "Serve" }
   ]),
   Command.provide(
-    Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, Pools.layer, TokenKey.layer, WaitingBound.layer).pipe(
-      Layer.provideMerge(StoreServices)
-    )
+    Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, PoolSettings.layer, TokenKey.layer, WaitingBound.layer)
+      .pipe(
+        Layer.provideMerge(StoreServices)
+      )
   )
 )

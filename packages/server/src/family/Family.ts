@@ -10,6 +10,7 @@ import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { FamilyKeys } from "./FamilyKeys.ts"
 import { FamilySwitches } from "./FamilySwitches.ts"
 import { sealFamilyKeys } from "./sealFamilyKeys.ts"
+import { takesFamilyId } from "./takesFamilyId.ts"
 
 /**
  * More relays than this are not named by each other: at 42 bytes each, descriptors of such a family come near the 20,000
@@ -21,8 +22,8 @@ export const MOST_MEMBERS = 400
 export class Family extends Context.Service<Family, {
   /** The fingerprints on record of all relays, sorted. */
   readonly members: Effect.Effect<ReadonlyArray<RsaFingerprint>, StoreFailed>
-  /** Undefined where relays are to declare none. */
-  readonly told: Effect.Effect<NodeFamily | undefined, StoreFailed>
+  /** Undefined where relays are to declare none. A node whose tor is too old is told of no key. */
+  readonly told: (node: Pick<NodeRow, "tor_version">) => Effect.Effect<NodeFamily | undefined, StoreFailed>
   /** Keys that nodes are told of, for one node's TPM alone. */
   readonly seal: (
     node: NodeRow,
@@ -50,8 +51,8 @@ export class Family extends Context.Service<Family, {
         return (yield* switches.read).id ? (yield* keys.list).map(({ family_id }) => family_id) : []
       })
 
-      const told = Effect.gen(function*() {
-        const ids = yield* idsNow
+      const told = Effect.fn("Family.told")(function*({ tor_version }: Pick<NodeRow, "tor_version">) {
+        const ids = takesFamilyId(tor_version) ? yield* idsNow : []
         const all = (yield* switches.read).members ? yield* members : []
         const named = all.length > MOST_MEMBERS ? [] : all
         return ids.length === 0 && named.length === 0 ? undefined : { ids, members: named }

@@ -1,12 +1,11 @@
 import { FAMILY_KEYS, type FamilyId } from "@patela/domain/family/FamilyId"
 import { familyIdOf, type FamilySecret } from "@patela/domain/family/FamilySecret"
 import { Context, Effect, Layer, Schema } from "effect"
-import type { SqlError } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { configurationStateOf } from "../nodes/NodeView.ts"
-import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { sqlAsStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { FamilyKeys } from "./FamilyKeys.ts"
 import { type FamilySwitch, FamilySwitches } from "./FamilySwitches.ts"
 
@@ -54,7 +53,7 @@ export class FamilyAdministration extends Context.Service<FamilyAdministration, 
           return id
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("store the family"))
+        sqlAsStoreFailed("store the family")
       )
 
       const rotate = Effect.fn("FamilyAdministration.rotate")(
@@ -70,7 +69,7 @@ export class FamilyAdministration extends Context.Service<FamilyAdministration, 
           return id
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("rotate the family's key"))
+        sqlAsStoreFailed("rotate the family's key")
       )
 
       /** Nodes whose relays may not declare the newest key yet. */
@@ -101,7 +100,7 @@ export class FamilyAdministration extends Context.Service<FamilyAdministration, 
           return older.family_id
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("drop the family's older key"))
+        sqlAsStoreFailed("drop the family's older key")
       )
 
       const turn = Effect.fn("FamilyAdministration.turn")(
@@ -123,7 +122,7 @@ export class FamilyAdministration extends Context.Service<FamilyAdministration, 
           return true
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("set how relays declare the family"))
+        sqlAsStoreFailed("set how relays declare the family")
       )
 
       return FamilyAdministration.of({ begin, rotate, retire, turn })
@@ -136,7 +135,5 @@ const SHOWN = 10
 
 const CREATE = "Make one with `patela family create`, or take over one with `patela family import FILE`"
 const ROTATE = "A new key comes beside it with: patela family rotate"
-
-const asFailed = (step: string) => (error: SqlError.SqlError) => Effect.fail(error).pipe(asStoreFailed(step))
 
 const refused = (message: string) => new FamilyRefused({ message })

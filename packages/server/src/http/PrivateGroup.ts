@@ -46,7 +46,7 @@ export const PrivateGroup = HttpApiBuilder.group(
     const current = Effect.gen(function*() {
       const { id } = yield* CurrentNode
       const node = yield* Effect.orDie(nodes.find(id))
-      // The authorization read it a moment ago, and nodes that were enabled are never deleted.
+      // The authorization read it a moment ago; where a person removed it since, its next request is refused.
       return yield* Option.match(node, { onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
     })
 

@@ -44,7 +44,14 @@ export class Nodes extends Context.Service<Nodes, {
   readonly startEpoch: (id: NodeId) => Effect.Effect<void, StoreFailed>
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
-  readonly saveSpecs: (id: NodeId, specs: HardwareSpecs) => Effect.Effect<void, StoreFailed>
+  /** The hardware of a node, and how many relays it carries. */
+  readonly saveSpecs: (
+    id: NodeId,
+    specs: HardwareSpecs,
+    relays_by_hardware: number
+  ) => Effect.Effect<void, StoreFailed>
+  /** Why a node is given no more relays; null where it has what it should have. */
+  readonly saveAllocationRefused: (id: NodeId, why: string | null) => Effect.Effect<void, StoreFailed>
   readonly saveReport: (id: NodeId, report: NodeReport) => Effect.Effect<void, StoreFailed>
   readonly saveOverrides: (id: NodeId, overrides: NodeOverrides) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveTorrc: (id: NodeId, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
@@ -160,12 +167,20 @@ export class Nodes extends Context.Service<Nodes, {
           WHERE id = ${node.id}`
       }, asStoreFailed("note that a node authenticated"))
 
-      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(id: NodeId, specs: HardwareSpecs) {
+      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(
+        id: NodeId,
+        specs: HardwareSpecs,
+        relays_by_hardware: number
+      ) {
         const { n_cpus, memory, cpu_name, hostname = null, kernel = null, agent_version = null } = specs
         yield* sql`UPDATE nodes SET ${
-          sql.update({ n_cpus, memory, cpu_name, hostname, kernel, agent_version })
+          sql.update({ n_cpus, memory, cpu_name, hostname, kernel, agent_version, relays_by_hardware })
         } WHERE id = ${id}`
       }, asStoreFailed("store a node's hardware"))
+
+      const saveAllocationRefused = Effect.fn("Nodes.saveAllocationRefused")(function*(id: NodeId, why: string | null) {
+        yield* sql`UPDATE nodes SET allocation_refused = ${why} WHERE id = ${id}`
+      }, asStoreFailed("note why a node is given no relays"))
 
       const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, report: NodeReport) {
         const { tor_version, generation, rolled_back } = report
@@ -199,6 +214,7 @@ export class Nodes extends Context.Service<Nodes, {
         startEpoch,
         authenticated,
         saveSpecs,
+        saveAllocationRefused,
         saveReport,
         saveOverrides,
         saveTorrc

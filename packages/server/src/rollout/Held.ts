@@ -1,15 +1,15 @@
+import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, type Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
-import { ToldNode, ToldRelays } from "../settings/Told.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 
 /** What a node goes on being told while a rollout has not come to it. */
 const HeldRow = Schema.Struct({
   node_id: NodeId,
-  relays: Schema.fromJsonString(ToldRelays),
-  node: Schema.fromJsonString(ToldNode)
+  relays: Schema.fromJsonString(Schema.Array(ResolvedRelay)),
+  node: Schema.fromJsonString(ResolvedNode)
 })
 export type HeldConfig = typeof HeldRow.Type
 

@@ -1,13 +1,12 @@
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Option, Schema } from "effect"
-import type { SqlError } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Relays } from "../relays/Relays.ts"
 import { settingRows } from "../settings/settingRows.ts"
 import { type NetworkMissing, Telling } from "../settings/Telling.ts"
-import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { asStoreFailed, sqlAsStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { Held } from "./Held.ts"
 import { type Verdict, verdictOn } from "./verdictOn.ts"
 
@@ -90,7 +89,7 @@ export class Rollout extends Context.Service<Rollout, {
           return enabled.length
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("begin the rollout"))
+        sqlAsStoreFailed("begin the rollout")
       )
 
       const letGo = Effect.fnUntraced(function*(who: string, chosen: ReadonlyArray<NodeId>) {
@@ -110,7 +109,7 @@ export class Rollout extends Context.Service<Rollout, {
           return chosen
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("release nodes"))
+        sqlAsStoreFailed("release nodes")
       )
 
       const end = Effect.fn("Rollout.end")(
@@ -123,7 +122,7 @@ export class Rollout extends Context.Service<Rollout, {
           return left.length
         },
         generation.change,
-        Effect.catchTag("SqlError", asFailed("end the rollout"))
+        sqlAsStoreFailed("end the rollout")
       )
 
       const standing = Effect.gen(function*() {
@@ -143,5 +142,3 @@ export class Rollout extends Context.Service<Rollout, {
     })
   )
 }
-
-const asFailed = (step: string) => (error: SqlError.SqlError) => Effect.fail(error).pipe(asStoreFailed(step))

@@ -1,7 +1,6 @@
 import type { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import type { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer, Option } from "effect"
-import { Pools } from "../allocate/Pools.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Held } from "../rollout/Held.ts"
@@ -19,7 +18,6 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
       const nodes = yield* Nodes
       const telling = yield* Telling
       const held = yield* Held
-      const { v4, v6 } = yield* Pools
 
       const relaysOf = Effect.fn("ResolvedConfig.relaysOf")(function*(node: NodeRow) {
         const before = Option.getOrUndefined(yield* held.find(node.id))
@@ -34,19 +32,10 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
         const before = Option.getOrUndefined(yield* held.find(id))
         const node = yield* Effect.flatMap(
           nodes.find(id),
-          // Who asks for it has been authorized as this node, and nodes that were enabled are never deleted.
+          // Who asks for it has been authorized as this node a moment ago; it was removed since.
           Option.match({ onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
         )
-        const { network, ...rest } = before?.node ?? (yield* telling.of(node))
-        return {
-          ...rest,
-          network: {
-            ...network,
-            prefix_v4: v4.prefix,
-            prefix_v6: v6 === undefined ? null : v6.prefix,
-            pools: v6 === undefined ? [v4.range] : [v4.range, v6.range]
-          }
-        }
+        return before === undefined ? yield* telling.of(node) : before.node
       })
 
       return ResolvedConfig.of({ relaysOf, of })
