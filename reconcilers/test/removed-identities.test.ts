@@ -18,6 +18,7 @@ import { fingerprintsOf, identityFromKeyFiles, type RelayIdentity } from "../src
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 import { TorKeygen } from "../src/identity/TorKeygen.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noFamilies } from "./NoFamilies.ts"
 import { noMonitors } from "./NoMonitors.ts"
 
 const newIdentity = (seed: string): RelayIdentity => {
@@ -53,6 +54,7 @@ const situation = (fates: typeof Fates.Type) => {
   let writes = 0
   const layer = Layer.mergeAll(
     noMonitors,
+    noFamilies,
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),
@@ -126,6 +128,7 @@ const renamed = (stored: ReadonlyArray<string>, onHost: boolean, record: "same" 
   const minted: Array<string> = []
   const layer = Layer.mergeAll(
     noMonitors,
+    noFamilies,
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),

@@ -8,7 +8,7 @@ import { Effect, Option } from "effect"
 import type { FileMonitor } from "../host/FileMonitor.ts"
 import { fingerprintLine, type HostIdentity } from "./HostIdentity.ts"
 import { IdentityPolicy } from "./IdentityPolicy.ts"
-import { IdentityStoreReader, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
+import { IdentityStoreReader, relayUnder, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
 import { KeyFileReader } from "./KeyFileReader.ts"
 import { KeyFileWriter } from "./KeyFileWriter.ts"
 import { contradiction, contradicts, type DesiredIdentity, restorationOf } from "./Restoration.ts"
@@ -80,7 +80,7 @@ const restoreOne = Effect.fnUntraced(
     const observed = observedOf(change)
     const names = [desired.name, ...desired.formerly]
     const found = Option.fromUndefinedOr(
-      names.map((name) => stored.get(storeTagOf(name))).find((identity) => identity !== undefined)
+      names.map((name) => relayUnder(stored, storeTagOf(name))).find((identity) => identity !== undefined)
     )
     const restoration = restorationOf(desired, observed, found, restore)
     switch (restoration.step) {

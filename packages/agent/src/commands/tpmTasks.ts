@@ -21,7 +21,9 @@ const StatusDocument = Schema.fromJsonString(Schema.Struct({
   image_pcrs: Schema.Record(Schema.String, Schema.String),
   ek_sha256: Schema.String,
   ak_name: Schema.String,
-  key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String })),
+  key_store: Schema.NullOr(
+    Schema.Struct({ relays: Schema.Int, families: Schema.Int, sequence: Schema.Int, digest: Schema.String })
+  ),
   /** Why it cannot be looked at: the image is not approved, or the policy is not known. */
   key_store_closed: Schema.NullOr(Schema.String),
   nv_indexes: Schema.Array(Schema.Struct({ index: Schema.String, size: Schema.Int }))
@@ -94,7 +96,10 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
         ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
         ak_name: Buffer.from(attestation.name).toString("hex"),
         key_store: Option.getOrNull(
-          Option.map(store.header, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
+          Option.map(
+            store.header,
+            ({ count, digest, families, sequence }) => ({ relays: count, families, sequence, digest })
+          )
         ),
         key_store_closed: Option.getOrNull(store.closed),
         nv_indexes: (yield* keys.indexes).map(({ index, size }) => ({ index: handleText(index), size }))
@@ -116,7 +121,7 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
           ? `closed: ${status.key_store_closed}`
           : status.key_store === null
           ? "empty"
-          : `${status.key_store.relays} relays, written ${status.key_store.sequence} times`
+          : `${status.key_store.relays} relays, ${status.key_store.families} family keys, written ${status.key_store.sequence} times`
       }`,
       `NV indexes        ${indexLine(status.nv_indexes)}`
     ].join("\n")

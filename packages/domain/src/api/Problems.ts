@@ -57,6 +57,13 @@ export class AllocationFailed extends HttpApiError.Problem<AllocationFailed>()("
   title: "Allocation failed"
 }) {}
 
+/** A family key is asked for that this node has no use for: `detail` names it. The node's configuration has changed. */
+export class FamilyUnknown extends HttpApiError.Problem<FamilyUnknown>()("FamilyUnknown", {
+  type: "urn:patela:problem:family-unknown",
+  status: 404,
+  title: "Family unknown"
+}) {}
+
 /** The node has not said what hardware it has, so it has no relays yet. */
 export class SpecsMissing extends HttpApiError.Problem<SpecsMissing>()("SpecsMissing", {
   type: "urn:patela:problem:specs-missing",

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { NodeFamily } from "../family/NodeFamily.ts"
 import { AddressRange } from "../net/AddressRange.ts"
 import { Ipv4 } from "../net/Ipv4.ts"
 import { Ipv6 } from "../net/Ipv6.ts"
@@ -57,7 +58,8 @@ export type ImagePolicyText = typeof ImagePolicyText.Type
 /**
  * What holds for the whole node. `generation` counts the changes of the configuration on the server, so that an older one
  * is known as such. `removed` are relays that a person took off this node: the explicit word that they, and their keys in
- * the TPM, may go. Without `image_policy` the key store is bound to no image. `test_network` lets torrc lines through that only a private Tor network needs.
+ * the TPM, may go. Without `image_policy` the key store is bound to no image, without `family` relays declare none.
+ * `test_network` lets torrc lines through that only a private Tor network needs.
  */
 export const ResolvedNode = Schema.Struct({
   generation: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))),
@@ -65,7 +67,8 @@ export const ResolvedNode = Schema.Struct({
   network: NodeNetwork,
   geoip: Schema.Boolean,
   test_network: Schema.Boolean,
-  image_policy: Schema.optionalKey(ImagePolicyText)
+  image_policy: Schema.optionalKey(ImagePolicyText),
+  family: Schema.optionalKey(NodeFamily)
 })
 export type ResolvedNode = typeof ResolvedNode.Type
 

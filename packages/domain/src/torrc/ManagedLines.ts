@@ -1,5 +1,7 @@
+import type { NodeFamily } from "../family/NodeFamily.ts"
 import type { Ipv4 } from "../net/Ipv4.ts"
 import type { Ipv6 } from "../net/Ipv6.ts"
+import type { RsaFingerprint } from "../relay/Fingerprint.ts"
 import type { RelayName } from "../relay/RelayName.ts"
 import type { Slot } from "../relay/Slot.ts"
 import { metricsPortOf } from "../relay/Slot.ts"
@@ -28,6 +30,9 @@ export interface ManagedRelay {
   readonly resolvConf: string | null
   /** Whether relays load the GeoIP files: 35 MB more each, for statistics by country. */
   readonly geoip: boolean
+  /** The family that the relay declares, and its own fingerprint, which it does not name; absent where there is none. */
+  readonly family?: NodeFamily
+  readonly fingerprint?: RsaFingerprint
 }
 
 const MIB = 1024 * 1024
@@ -64,7 +69,12 @@ export const managedLines = (relay: ManagedRelay): Torrc => {
     ["MetricsPortPolicy", "accept 127.0.0.1"],
     ["MaxMemInQueues", `${queueMebibytes(relay.memoryBytes, relay.relayCount)} MB`],
     ...relay.geoip ? [] : [["GeoIPFile", "/dev/null"] as const, ["GeoIPv6File", "/dev/null"] as const],
-    ...relay.resolvConf === null ? [] : [["ServerDNSResolvConfFile", relay.resolvConf] as const]
+    ...relay.resolvConf === null ? [] : [["ServerDNSResolvConfFile", relay.resolvConf] as const],
+    ...(relay.family?.ids ?? []).map((id) => ["FamilyId", id] as const),
+    // A line each, so that a relay that joins is a line in what `diff` shows.
+    ...(relay.family?.members ?? []).filter((member) => member !== relay.fingerprint).map((member) =>
+      ["MyFamily", `$${member}`] as const
+    )
   ]
   return settings.map(([option, value], index) => settingOf(option, value, index + 1))
 }

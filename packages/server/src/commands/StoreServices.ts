@@ -6,6 +6,10 @@ import { Pools } from "../allocate/Pools.ts"
 import { Audit } from "../audit/Audit.ts"
 import { BootPolicy } from "../boot/BootPolicy.ts"
 import { ShownBoots } from "../boot/ShownBoots.ts"
+import { Family } from "../family/Family.ts"
+import { FamilyAdministration } from "../family/FamilyAdministration.ts"
+import { FamilyKeys } from "../family/FamilyKeys.ts"
+import { FamilySwitches } from "../family/FamilySwitches.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { NodeRemoval } from "../nodes/NodeRemoval.ts"
@@ -17,9 +21,12 @@ import { RelayMove } from "../relays/RelayMove.ts"
 import { RelayRename } from "../relays/RelayRename.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
+import { Held } from "../rollout/Held.ts"
+import { Rollout } from "../rollout/Rollout.ts"
 import { ImageApproval } from "../settings/ImageApproval.ts"
 import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
 import { Settings } from "../settings/Settings.ts"
+import { Telling } from "../settings/Telling.ts"
 import * as Store from "../store/Store.ts"
 import { TorrcLayers } from "../torrc/TorrcLayers.ts"
 import { TrustPolicy } from "../trust/TrustPolicy.ts"
@@ -31,7 +38,10 @@ const repositories = Layer.mergeAll(
   Pools.layer,
   Settings.layer,
   Audit.layer,
+  FamilyKeys.layer,
+  FamilySwitches.layer,
   Generation.layer,
+  Held.layer,
   ShownBoots.layer,
   Layer.provideMerge(Quarantine.layer, AllocationSettings.layer)
 )
@@ -39,6 +49,7 @@ const repositories = Layer.mergeAll(
 /** The repositories and what people decide through them, over whatever database is provided. */
 export const StoreServicesNoDatabase = Layer.mergeAll(
   BootPolicy.layer,
+  FamilyAdministration.layer,
   TorrcLayers.layer,
   ImageApproval.layer,
   NetworkAdministration.layer,
@@ -47,9 +58,11 @@ export const StoreServicesNoDatabase = Layer.mergeAll(
   RelayAdministration.layer,
   RelayMove.layer,
   RelayRename.layer,
+  Rollout.layer,
   TrustPolicy.layer
 ).pipe(
-  Layer.provideMerge(Layer.mergeAll(Departure.layer, Holdings.layer)),
+  Layer.provideMerge(Telling.layer),
+  Layer.provideMerge(Layer.mergeAll(Departure.layer, Family.layer, Holdings.layer)),
   Layer.provideMerge(Administration.layer),
   Layer.provideMerge(repositories)
 )

@@ -4,6 +4,7 @@ import { usagePresenter } from "@patela/domain/command/usagePresenter"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
+import { family } from "./family.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
 import { network } from "./network.ts"
@@ -12,14 +13,31 @@ import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
 import { pool } from "./pool.ts"
 import { relay } from "./relay.ts"
+import { rollout } from "./rollout.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
+import { watch } from "./watch.ts"
 
 const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
   ),
-  Command.withSubcommands([run, list, enable, node, policy, relay, pool, network, torrc, audit, keygen])
+  Command.withSubcommands([
+    run,
+    list,
+    watch,
+    enable,
+    node,
+    policy,
+    relay,
+    pool,
+    network,
+    family,
+    torrc,
+    rollout,
+    audit,
+    keygen
+  ])
 )
 
 /** The command `patela`, with the arguments of this process. */

@@ -21,7 +21,7 @@ export interface RemovedNode {
 }
 
 /** What else the database has of a node. */
-const TABLES = ["sessions", "shown_boots", "event_logs", "removed_relays"] as const
+const TABLES = ["sessions", "shown_boots", "event_logs", "removed_relays", "held_configs"] as const
 
 /** Forgets a node. */
 export class NodeRemoval extends Context.Service<NodeRemoval, {

@@ -13,6 +13,7 @@ import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
 import { createPools } from "./migrations/0011Pools.ts"
+import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -30,7 +31,8 @@ const migrate = Migrator.make({})({
     "0008_proof": addProof,
     "0009_trust": createTrust,
     "0010_boots": createBoots,
-    "0011_pools": createPools
+    "0011_pools": createPools,
+    "0012_families_and_rollouts": createFamiliesAndRollouts
   }),
   table: "patela_migrations"
 })

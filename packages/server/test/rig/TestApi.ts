@@ -49,6 +49,8 @@ const TABLES = [
   "removed_relays",
   "pools",
   "quarantine",
+  "family_keys",
+  "held_configs",
   "settings",
   "generation",
   "audit"
