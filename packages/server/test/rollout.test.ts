@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
+import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Option, Schema } from "effect"
 import { Generation } from "../src/generation/Generation.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { NodeRemoval } from "../src/nodes/NodeRemoval.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
+import { RelayAdministration } from "../src/relays/RelayAdministration.ts"
+import { RelayRename } from "../src/relays/RelayRename.ts"
 import { Rollout } from "../src/rollout/Rollout.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
@@ -105,6 +108,18 @@ describe("a rollout", () => {
       for (const relay of yield* third.relays) assert.include(relay.torrc, "mended")
       assert.isUndefined(yield* verdicts)
       assert.include((yield* Effect.flip(rollout.release("test", 1))).message, "patela rollout begin")
+    }).pipe(Effect.provide(testApi())))
+
+  it.effect("tells a held node nothing more of a relay that it has no longer, and what it was of one that was renamed", () =>
+    Effect.gen(function*() {
+      const [first] = yield* fleet
+      const [gone, renamed, ...others] = first === undefined ? [] : yield* first.relays
+      if (first === undefined || gone === undefined || renamed === undefined) return assert.fail("two relays or more")
+      yield* (yield* Rollout).begin("test")
+      yield* (yield* RelayAdministration).remove("test", RelayName.make(gone.name))
+      yield* (yield* RelayRename).rename("test", RelayName.make(renamed.name), RelayName.make("emmental"))
+      const names = (yield* first.relays).map(({ name }) => name)
+      assert.deepStrictEqual(names, [renamed, ...others].map(({ name }) => name))
     }).pipe(Effect.provide(testApi())))
 
   it.effect("tells a held node of fingerprints that are on record since, and sees other keys as a failure", () =>

@@ -23,9 +23,16 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
         const before = Option.getOrUndefined(yield* held.find(node.id))
         const now = yield* telling.relaysOf(node)
         if (before === undefined) return now
-        // On record now: for a relay with none a node may make new keys.
-        const records = new Map(now.map(({ fingerprint, name }) => [name, fingerprint]))
-        return before.relays.map((relay) => ({ ...relay, fingerprint: records.get(relay.name) ?? relay.fingerprint }))
+        // On record now: for a relay with none a node may make new keys. What is not its own any more may run elsewhere.
+        const records = new Map(
+          now.flatMap(({ fingerprint, formerly = [], name }) =>
+            [name, ...formerly].map((one) => [one, fingerprint] as const)
+          )
+        )
+        return before.relays.flatMap((relay) => {
+          const fingerprint = records.get(relay.name)
+          return fingerprint === undefined ? [] : [{ ...relay, fingerprint }]
+        })
       })
 
       const of = Effect.fn("ResolvedConfig.of")(function*(id: NodeId) {
