@@ -9,7 +9,7 @@ import { fingerprintsOf } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
-import { resolveTorrc } from "../torrc/resolveTorrc.ts"
+import { layerReader, resolveTorrc } from "../torrc/resolveTorrc.ts"
 import { Settings } from "./Settings.ts"
 
 /** Nobody said yet what network relays are in. */
@@ -36,7 +36,7 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
 
       const relaysOf = Effect.fn("ResolvedConfig.relaysOf")(function*(node: NodeRow) {
         const global = Option.getOrElse(yield* settings.torrc, () => "")
-        const testNetwork = Option.exists(yield* settings.network, (network) => network.test_network)
+        const read = layerReader(Option.exists(yield* settings.network, (network) => network.test_network))
         return (yield* relays.ofNode(node.id)).map((relay): ResolvedRelay => ({
           name: relay.name,
           slot: relay.slot,
@@ -44,7 +44,7 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
           ip_v6: relay.ip_v6,
           or_port: relay.or_port,
           dir_port: relay.dir_port,
-          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, testNetwork),
+          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, read),
           fingerprint: fingerprintsOf(relay)
         }))
       })
