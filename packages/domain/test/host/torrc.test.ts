@@ -87,7 +87,7 @@ describe("tor reads the same", () => {
   })
 
   // More of each: the faults tier.
-  it.live("in a text and in our rendering of it", () => sameInRenderings(tor, 60))
+  it.live("in a text and in our rendering of it", () => sameInRenderings(tor, 50))
   it.live("in any ContactInfo", () => sameInContacts(tor, 30))
   it.live("in two layers and in our merge of them", () => sameInTwoLayers(tor, 40))
   it.live("in three layers and in our merge of them", () => sameInThreeLayers(tor, 30))
