@@ -1,3 +1,4 @@
+import { shownLine } from "@patela/domain/torrc/lineDifferences"
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { ExplainedLine } from "../torrc/explainTorrc.ts"
@@ -12,7 +13,7 @@ import { layerArguments, scopeOf } from "./torrcLayer.ts"
 const explainedText = (lines: ReadonlyArray<ExplainedLine>): string =>
   table(
     ["FROM", "LINE", "TORRC"],
-    lines.map(({ from, line, text }) => [from, line === null ? "-" : String(line), text])
+    lines.map(({ from, line, text }) => [from, line === null ? "-" : String(line), shownLine(text)])
   )
 
 export const torrcGet = Command.make(
