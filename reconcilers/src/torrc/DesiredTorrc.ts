@@ -9,10 +9,9 @@ import {
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import { uidOf } from "@patela/domain/relay/Slot"
 import { checkLayer } from "@patela/domain/torrc/checkLayer"
-import { managedLines, renderRelayTorrc } from "@patela/domain/torrc/ManagedLines"
+import { managedLines, renderRelayTorrc, RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
 import { parseTorrc } from "@patela/domain/torrc/parse"
 import { Result } from "effect"
-import { RESOLVER_FILE } from "../host/HostPaths.ts"
 
 /** The torrc of a relay as a file. The owner is root; `gid` is the relay's group, which reads it at a reload. */
 export interface DesiredTorrc {

@@ -6,11 +6,14 @@ import type { RelayName } from "../relay/RelayName.ts"
 import type { Slot } from "../relay/Slot.ts"
 import { metricsPortOf } from "../relay/Slot.ts"
 import { renderTorrc } from "./render.ts"
-import type { Torrc } from "./Torrc.ts"
+import type { Torrc, TorrcLine } from "./Torrc.ts"
 import { settingOf } from "./Torrc.ts"
 
 /** The first line of every file that Patela writes: a file that begins with it is Patela's to change and remove. */
 export const OWNED_HEADER = "# Managed by patela: changes are overwritten"
+
+/** The name servers of relays on a node, in the format of resolv.conf(5): the value of tor's `ServerDNSResolvConfFile`. */
+export const RESOLVER_FILE = "/etc/patela/resolv.conf"
 
 /** What the server allocated to a relay and the node that it runs on. */
 export interface ManagedRelay {
@@ -82,14 +85,25 @@ export const managedLines = (relay: ManagedRelay): Torrc => {
 // The one managed option that a layer may set: its value stands instead of the computed one.
 const OVERRIDABLE: ReadonlySet<string> = new Set(["MaxMemInQueues"])
 
-/**
- * The torrc file of a relay: header, managed lines, then the resolved layers. No line of a layer can stand beside a
- * managed one of the same option, whoever resolved it. Two calls with the same input give the same bytes.
- */
-export const renderRelayTorrc = (input: { readonly resolved: Torrc; readonly managed: Torrc }): string => {
+/** The lines of a relay's torrc: Patela's, then those of its layers. */
+export interface RelayLines<Line extends TorrcLine> {
+  readonly managed: Torrc
+  readonly resolved: ReadonlyArray<Line>
+}
+
+/** What of both stands: no line of a layer stands beside a managed one of the same option, whoever resolved it. */
+export const settledLines = <Line extends TorrcLine>(input: RelayLines<Line>): RelayLines<Line> => {
   const chosen = new Set(input.resolved.map(({ option }) => option).filter((option) => OVERRIDABLE.has(option)))
   const managed = input.managed.filter(({ option }) => !chosen.has(option))
   const taken = new Set(managed.map(({ option }) => option))
-  const resolved = input.resolved.filter(({ option }) => !taken.has(option))
+  return { managed, resolved: input.resolved.filter(({ option }) => !taken.has(option)) }
+}
+
+/**
+ * The torrc file of a relay: header, managed lines, then the resolved layers. Two calls with the same input give the same
+ * bytes.
+ */
+export const renderRelayTorrc = (input: RelayLines<TorrcLine>): string => {
+  const { managed, resolved } = settledLines(input)
   return `${OWNED_HEADER}\n${renderTorrc(managed)}${renderTorrc(resolved)}`
 }

@@ -8,7 +8,7 @@ import { fingerprintsOf, formerNames } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
-import { resolveTorrc } from "../torrc/resolveTorrc.ts"
+import { layerReader, resolveTorrc } from "../torrc/resolveTorrc.ts"
 import { Settings } from "./Settings.ts"
 
 /** Nobody said yet what network relays are in. */
@@ -38,7 +38,7 @@ export class Telling extends Context.Service<Telling, {
 
       const relaysOf = Effect.fn("Telling.relaysOf")(function*(node: NodeRow) {
         const global = Option.getOrElse(yield* settings.torrc, () => "")
-        const testNetwork = Option.exists(yield* settings.network, (network) => network.test_network)
+        const read = layerReader(Option.exists(yield* settings.network, (network) => network.test_network))
         return (yield* relays.ofNode(node.id)).map((relay): ResolvedRelay => ({
           ...relay.formerly === "" ? {} : { formerly: formerNames(relay) },
           name: relay.name,
@@ -47,7 +47,7 @@ export class Telling extends Context.Service<Telling, {
           ip_v6: relay.ip_v6,
           or_port: relay.or_port,
           dir_port: relay.dir_port,
-          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, testNetwork),
+          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, read),
           fingerprint: fingerprintsOf(relay)
         }))
       })
