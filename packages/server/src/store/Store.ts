@@ -12,6 +12,7 @@ import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
+import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -28,7 +29,8 @@ const migrate = Migrator.make({})({
     "0007_sessions": createSessions,
     "0008_proof": addProof,
     "0009_trust": createTrust,
-    "0010_boots": createBoots
+    "0010_boots": createBoots,
+    "0014_keys_and_selections": addKeysAndSelections
   }),
   table: "patela_migrations"
 })
