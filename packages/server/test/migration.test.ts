@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Result } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
+import { BootPolicy } from "../src/boot/BootPolicy.ts"
+import { defaultSelection, selectionFromText } from "../src/boot/bootSelection.ts"
 import { StoreServicesNoDatabase } from "../src/commands/StoreServices.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
@@ -13,19 +15,38 @@ import { createSettings } from "../src/store/migrations/0003Settings.ts"
 import { createAudit } from "../src/store/migrations/0004Audit.ts"
 import { createGeneration } from "../src/store/migrations/0005Generation.ts"
 import { createRemovedRelays } from "../src/store/migrations/0006RemovedRelays.ts"
+import { createSessions } from "../src/store/migrations/0007Sessions.ts"
+import { addProof } from "../src/store/migrations/0008Proof.ts"
+import { createTrust } from "../src/store/migrations/0009Trust.ts"
+import { createBoots } from "../src/store/migrations/0010Boots.ts"
 import * as SqliteClient from "../src/store/SqliteClient.ts"
 import { layerAt } from "../src/store/Store.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 
-const asItWas = Migrator.make({})({
-  loader: Migrator.fromRecord({
-    "0001_nodes": createNodes,
-    "0002_relays": createRelays,
-    "0003_settings": createSettings,
-    "0004_audit": createAudit
-  }),
-  table: "patela_migrations"
-})
+const first = {
+  "0001_nodes": createNodes,
+  "0002_relays": createRelays,
+  "0003_settings": createSettings,
+  "0004_audit": createAudit
+}
+
+const withRemovals = {
+  ...first,
+  "0005_generation": createGeneration,
+  "0006_removed_relays": createRemovedRelays
+}
+
+const withBoots = {
+  ...withRemovals,
+  "0007_sessions": createSessions,
+  "0008_proof": addProof,
+  "0009_trust": createTrust,
+  "0010_boots": createBoots
+}
+
+/** A database as an earlier version made it. */
+const asItWas = (migrations: Parameters<typeof Migrator.fromRecord>[0]) =>
+  Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "patela_migrations" })
 
 describe("a database of before the generation", () => {
   it.effect("is brought to this version with what is in it", () =>
@@ -33,7 +54,7 @@ describe("a database of before the generation", () => {
       const path = `${yield* temporaryDirectory}/patela.db`
       yield* Effect.provide(
         Effect.gen(function*() {
-          yield* asItWas
+          yield* asItWas(first)
           const sql = yield* SqlClient.SqlClient
           yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
           yield* sql`INSERT INTO relays (node_id, name, slot, ip_v4, or_port) VALUES (1, 'toma', 0, '192.0.2.10', 443)`
@@ -52,16 +73,32 @@ describe("a database of before the generation", () => {
     }))
 })
 
-const withRemovals = Migrator.make({})({
-  loader: Migrator.fromRecord({
-    "0001_nodes": createNodes,
-    "0002_relays": createRelays,
-    "0003_settings": createSettings,
-    "0004_audit": createAudit,
-    "0005_generation": createGeneration,
-    "0006_removed_relays": createRemovedRelays
-  }),
-  table: "patela_migrations"
+describe("a database of before PCRs could be selected", () => {
+  it.effect("keeps its allowed boots, for the PCRs that they are of", () =>
+    Effect.gen(function*() {
+      const path = `${yield* temporaryDirectory}/patela.db`
+      const digest = "4f".repeat(32)
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          yield* asItWas(withBoots)
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`INSERT INTO allowed_boots (digest, allowed_at) VALUES (${digest}, '')`
+        }),
+        SqliteClient.layer(path)
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const policy = yield* BootPolicy
+          const digests = Effect.map(policy.allowed, (boots) => boots.map((boot) => boot.digest))
+          assert.deepStrictEqual(yield* digests, [digest])
+          yield* policy.select("test", Result.getOrThrow(selectionFromText("0")))
+          assert.deepStrictEqual(yield* digests, [])
+          yield* policy.select("test", defaultSelection)
+          assert.deepStrictEqual(yield* digests, [digest])
+        }),
+        Layer.provide(StoreServicesNoDatabase, layerAt(path))
+      )
+    }))
 })
 
 describe("a database of before the quarantine", () => {
@@ -70,7 +107,7 @@ describe("a database of before the quarantine", () => {
       const path = `${yield* temporaryDirectory}/patela.db`
       yield* Effect.provide(
         Effect.gen(function*() {
-          yield* withRemovals
+          yield* asItWas(withRemovals)
           const sql = yield* SqlClient.SqlClient
           yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
           for (const [name, at] of [["toma", "1969-12-24"], ["brie", "1969-12-26"], ["gouda", "1970-01-01"]]) {

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
+import { EndorsementKeyKind } from "../attestation/EndorsementKeyKind.ts"
 import { ProofChallenge } from "./Proof.ts"
 
 /**
@@ -32,6 +33,16 @@ export class IdentityRefused extends HttpApiError.Problem<IdentityRefused>()("Id
   status: 400,
   title: "Identity refused"
 }) {}
+
+/**
+ * The machine with this attestation key was enabled with another of its endorsement keys, and goes on with that one: asked
+ * again with the key of this kind, it is known. Nothing was stored.
+ */
+export class OtherEndorsementKey extends HttpApiError.Problem<OtherEndorsementKey>()("OtherEndorsementKey", {
+  type: "urn:patela:problem:other-endorsement-key",
+  status: 409,
+  title: "Known by another endorsement key"
+}, { endorsement_key: EndorsementKeyKind }) {}
 
 /** Seconds until asking again may help; the header Retry-After says the same (RFC 9110, section 10.2.3). */
 const retryAfter = { retry_after: Schema.Int }

@@ -30,7 +30,9 @@ export class Nodes extends Context.Service<Nodes, {
   readonly list: Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
   /** The machine with exactly these keys. */
   readonly known: (identity: NodeIdentity) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
-  /** The same, stored as waiting where it is new; none where the waiting list is full. */
+  /** Those with this attestation key that were ever enabled, whatever their endorsement key; the enabled ones first. */
+  readonly everEnabled: (identity: NodeIdentity) => Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
+  /** The same as `known`, stored as waiting where it is new; none where the waiting list is full. */
   readonly enlist: (identity: NodeIdentity, bound: WaitingLimit) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   /** Notes that a waiting machine proved its keys; whether it had not before. */
   readonly prove: (id: NodeId) => Effect.Effect<boolean, StoreFailed>
@@ -71,6 +73,13 @@ export class Nodes extends Context.Service<Nodes, {
         execute: (keys) =>
           sql`SELECT * FROM nodes
             WHERE ek_public = ${keys.ek_public} AND ak_public = ${keys.ak_public} AND ak_name = ${keys.ak_name}`
+      })
+      const byAttestationKey = SqlSchema.findAll({
+        Request: Schema.Struct({ ak_public: Schema.String, ak_name: Schema.String }),
+        Result: NodeRow,
+        execute: ({ ak_name, ak_public }) =>
+          sql`SELECT * FROM nodes WHERE ak_name = ${ak_name} AND ak_public = ${ak_public} AND epoch > 1
+            ORDER BY enabled DESC, id`
       })
       const all = SqlSchema.findAll({
         Request: Schema.Void,
@@ -136,6 +145,10 @@ export class Nodes extends Context.Service<Nodes, {
         }
         return node
       }, asStoreFailed("look up a machine by its keys"))
+
+      const everEnabled = Effect.fn("Nodes.everEnabled")((identity: NodeIdentity) =>
+        byAttestationKey(identity).pipe(asStoreFailed("look up a machine by its attestation key"))
+      )
 
       const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: WaitingLimit) {
         const node = yield* known(identity)
@@ -206,6 +219,7 @@ export class Nodes extends Context.Service<Nodes, {
         find,
         list: all().pipe(asStoreFailed("list the nodes")),
         known,
+        everEnabled,
         enlist,
         dropExpired,
         prove,

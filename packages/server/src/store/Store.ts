@@ -14,6 +14,7 @@ import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
 import { createPools } from "./migrations/0011Pools.ts"
 import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
+import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
@@ -32,7 +33,8 @@ const migrate = Migrator.make({})({
     "0009_trust": createTrust,
     "0010_boots": createBoots,
     "0011_pools": createPools,
-    "0012_families_and_rollouts": createFamiliesAndRollouts
+    "0012_families_and_rollouts": createFamiliesAndRollouts,
+    "0014_keys_and_selections": addKeysAndSelections
   }),
   table: "patela_migrations"
 })
