@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { LayerEdit } from "@patela/domain/torrc/editLayer"
 import { Effect, Option, Schema } from "effect"
 import { Audit } from "../src/audit/Audit.ts"
+import { FamilyAdministration } from "../src/family/FamilyAdministration.ts"
+import { newFamilySecret } from "../src/family/newFamilySecret.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { Relays } from "../src/relays/Relays.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
@@ -132,5 +134,21 @@ describe("layers of torrc", () => {
         "line 4, column 1: Nickname is left out: Patela manages it; the nickname is the relay's name"
       ])
       assert.strictEqual(yield* layers.resolved(scope), "NumCPUs 2\n")
+    }).pipe(Effect.provide(testApi())))
+
+  it.effect("are explained with the lines that declare a family, where the node can have them", () =>
+    Effect.gen(function*() {
+      const { relay } = yield* scopes
+      const layers = yield* TorrcLayers
+      const declared = Effect.map(
+        layers.explained(relay),
+        (lines) => lines.filter(({ text }) => text.startsWith("FamilyId ")).map(({ from, text }) => `${from}: ${text}`)
+      )
+      assert.deepStrictEqual(yield* declared, [])
+      const id = yield* (yield* FamilyAdministration).begin("test", "created", yield* newFamilySecret)
+      const { ask } = yield* TestApi
+      const report = { relays: [], tor_version: "0.4.9.11", generation: 1, rolled_back: null }
+      yield* ask({ path: "/private/report", body: report, token: yield* tokenOf(node1) })
+      assert.deepStrictEqual(yield* declared, [`Patela: FamilyId ${id}`])
     }).pipe(Effect.provide(testApi())))
 })

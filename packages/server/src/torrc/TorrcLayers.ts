@@ -6,6 +6,7 @@ import { noteText } from "@patela/domain/torrc/Torrc"
 import type { TorrcSyntaxError } from "@patela/domain/torrc/TorrcSyntaxError"
 import { Context, Effect, Layer, Option } from "effect"
 import { Audit } from "../audit/Audit.ts"
+import { Family } from "../family/Family.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -52,6 +53,7 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
     TorrcLayers,
     Effect.gen(function*() {
       const generation = yield* Generation
+      const family = yield* Family
       const settings = yield* Settings
       const nodes = yield* Nodes
       const relays = yield* Relays
@@ -72,7 +74,9 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
       const ownersAt = Effect.fnUntraced(function*(id: NodeId, own: Pick<LayerOwners, "relay">) {
         const node = yield* administration.node(id)
         const relayCount = (yield* relays.ofNode(id)).length
-        return { node, relayCount, network: Option.getOrUndefined(yield* settings.network), ...own }
+        const declared = yield* family.told(node)
+        const network = Option.getOrUndefined(yield* settings.network)
+        return { node, relayCount, network, ...own, ...declared === undefined ? {} : { family: declared } }
       })
 
       const owners = Effect.fnUntraced(function*(scope: TorrcScope): Effect.fn.Return<LayerOwners, ScopeUnknown> {

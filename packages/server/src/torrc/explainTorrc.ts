@@ -1,3 +1,4 @@
+import type { NodeFamily } from "@patela/domain/family/NodeFamily"
 import { managedLines, RESOLVER_FILE, settledLines } from "@patela/domain/torrc/ManagedLines"
 import { renderLine } from "@patela/domain/torrc/render"
 import type { Torrc } from "@patela/domain/torrc/Torrc"
@@ -21,6 +22,8 @@ export interface LayerOwners {
   /** How many relays the node runs. */
   readonly relayCount: number
   readonly network: NetworkSettings | undefined
+  /** What the node's relays declare. */
+  readonly family?: NodeFamily
 }
 
 /** What the layers come to, line by line; for a relay with the lines that Patela writes itself. */
@@ -43,7 +46,7 @@ const layerName = (layer: number, { node, relay }: LayerOwners): string => {
 }
 
 /** As the node's agent makes them from what it is told and its memory, which it reported. */
-const patelasLines = ({ node, relay, relayCount, network }: LayerOwners): Torrc =>
+const patelasLines = ({ node, relay, relayCount, network, family }: LayerOwners): Torrc =>
   node === undefined || relay === undefined ? [] : managedLines({
     name: relay.name,
     ipv4: relay.ip_v4,
@@ -55,5 +58,7 @@ const patelasLines = ({ node, relay, relayCount, network }: LayerOwners): Torrc 
     // No node has relays that did not report its hardware.
     memoryBytes: node.memory ?? 0,
     resolvConf: network === undefined || network.dns.length === 0 ? null : RESOLVER_FILE,
-    geoip: node.geoip_override ?? network?.geoip ?? false
+    geoip: node.geoip_override ?? network?.geoip ?? false,
+    ...family === undefined ? {} : { family },
+    ...relay.fingerprint_rsa === null ? {} : { fingerprint: relay.fingerprint_rsa }
   })
