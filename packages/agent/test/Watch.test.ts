@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { watchOverflows } from "@patela/agent/metrics/AgentMetrics"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { Effect } from "effect"
+import { Duration, Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { memoryInput } from "./MemoryKinds.ts"
 import { makeWatchRig } from "./WatchRig.ts"
@@ -66,11 +67,29 @@ describe("a watching agent", () => {
       assert.strictEqual(rig.reports.length, 1, "the steady state reports nothing")
     }))
 
-  it.effect("looks at everything when events were lost", () =>
+  it.effect("tells systemd's watchdog twice in its time that it lives, and no more once it has hung for ten minutes", () =>
+    Effect.gen(function*() {
+      const rig = yield* makeWatchRig(configOf("a", "b"), Duration.seconds(60))
+      const signs = () => rig.notified.filter((line) => line === "WATCHDOG=1").length
+      yield* Effect.forkScoped(rig.run)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(signs(), 10)
+      rig.host.stuck.add("address")
+      yield* TestClock.adjust("13 minutes")
+      const last = signs()
+      assert.isAbove(last, 20)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(signs(), last)
+    }))
+
+  it.effect("looks at everything when events were lost, and counts that", () =>
     Effect.gen(function*() {
       const rig = yield* watching()
+      const lost = Effect.map(Metric.value(watchOverflows("address")), ({ count }) => Number(count))
+      const before = yield* lost
       yield* rig.say("address", "events lost")
       yield* TestClock.adjust("30 millis")
+      assert.strictEqual((yield* lost) - before, 1)
       assert.deepStrictEqual([...rig.host.looks].sort(), ["account", "address", "unit"])
     }))
 

@@ -15,7 +15,7 @@ import { type Kind, ObservationFailed, type WatchSignal } from "@patela/domain/r
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
-import { Effect, Layer, Logger, Option, Queue, Stream } from "effect"
+import { type Duration, Effect, Layer, Logger, Option, Queue, Stream } from "effect"
 import { type MemoryHost, memoryHost, memoryKind, trialInMemory } from "./MemoryKinds.ts"
 
 /** A watching agent on a host in memory, with a server in memory and time that only the test moves. */
@@ -43,7 +43,8 @@ const NAMES = ["account", "address", "unit"]
 
 const neededBy = (name: string): ReadonlyArray<string> => (name === "unit" ? ["account", "address"] : [])
 
-export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
+/** With `watchdog`, the unit waits so long for a sign of life. */
+export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig, watchdog?: Duration.Duration) {
   const host = memoryHost()
   const events = new Map<string, Queue.Queue<WatchSignal | "die">>()
   for (const name of NAMES) events.set(name, yield* Queue.unbounded<WatchSignal | "die">())
@@ -122,7 +123,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     Layer.succeed(ServiceNotify, {
       say: (...variables) => Effect.sync(() => void rig.notified.push(...variables)),
       status: (line) => Effect.sync(() => void rig.notified.push(`STATUS=${line}`)),
-      watchdog: Option.none()
+      watchdog: Option.fromUndefinedOr(watchdog)
     }),
     Layer.succeed(StatusFile, {
       update: (next) => Effect.sync(() => rig.status = next(rig.status))
