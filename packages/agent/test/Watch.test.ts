@@ -54,6 +54,42 @@ describe("a watching agent", () => {
       assert.strictEqual(rig.reports.length, 2)
     }))
 
+  it.effect("does not look again for what it did itself, as it has looked at that already", () =>
+    Effect.gen(function*() {
+      const rig = yield* watching()
+      // As a kernel tells each change, whoever makes it.
+      rig.meanwhile = (kind) => Effect.andThen(rig.say(kind, "look again"), Effect.sleep("1 millis"))
+      rig.host.state.set("relay/toma/address", "wrong")
+      yield* rig.say("address", "look again")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(rig.host.state.get("relay/toma/address"), "a")
+      assert.deepStrictEqual(rig.host.looks, ["address", "address", "address"], "before, after, and when all is done")
+      // A unit that cannot start: the try is an event as well.
+      rig.host.looks.length = 0
+      rig.host.broken.add("relay/toma/unit")
+      rig.host.state.delete("relay/toma/unit")
+      yield* rig.say("unit", "look again")
+      yield* TestClock.adjust("300 millis")
+      assert.deepStrictEqual(rig.host.looks.filter((kind) => kind === "unit"), ["unit", "unit"])
+    }))
+
+  it.effect("looks again for what others did while it was at work, whether its own work came to anything or not", () =>
+    Effect.gen(function*() {
+      for (const broken of [true, false]) {
+        const rig = yield* watching()
+        rig.meanwhile = (kind) => {
+          rig.meanwhile = () => Effect.void
+          rig.host.state.delete("relay/robiola/unit")
+          return Effect.andThen(rig.say(kind, "look again"), Effect.sleep("1 millis"))
+        }
+        if (broken) rig.host.broken.add("relay/toma/unit")
+        rig.host.state.delete("relay/toma/unit")
+        yield* rig.say("unit", "look again")
+        yield* TestClock.adjust("400 millis")
+        assert.strictEqual(rig.host.state.get("relay/robiola/unit"), "b", `broken: ${broken}`)
+      }
+    }))
+
   it.effect("looks at nothing while nothing happens, and at everything once a minute, give or take a tenth", () =>
     Effect.gen(function*() {
       const rig = yield* watching()

@@ -22,6 +22,8 @@ import { type MemoryHost, memoryHost, memoryKind, trialInMemory } from "./Memory
 export interface WatchRig {
   readonly host: MemoryHost
   readonly kinds: ReadonlyArray<Kind<never, never>>
+  /** What happens while a batch of a kind is applied; nothing unless set. */
+  meanwhile: (kind: string) => Effect.Effect<void>
   /** Has a kind's watcher say something, or die. */
   readonly say: (kind: string, what: WatchSignal | "die") => Effect.Effect<void>
   /** What the server says from now on; undefined while it is away. */
@@ -60,12 +62,16 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig, watch
     )
   }
   const kinds = NAMES.map((name) =>
-    memoryKind(host, name, neededBy(name), { watch: streamOf(name), network: name === "address" })
+    during(
+      memoryKind(host, name, neededBy(name), { watch: streamOf(name), network: name === "address" }),
+      (kind) => rig.meanwhile(kind)
+    )
   )
   let kept: NodeConfig | undefined
   const rig: WatchRig = {
     host,
     kinds,
+    meanwhile: () => Effect.void,
     say: (kind, what) => Effect.asVoid(Queue.offer(events.get(kind) ?? announcementsOf(kind), what)),
     server: first,
     announce: Effect.asVoid(Queue.offer(announcements, undefined)),
@@ -140,6 +146,16 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig, watch
     })
   )
   return rig
+})
+
+/** The kind, with something that happens while it applies. */
+const during = (kind: Kind<never, never>, what: (kind: string) => Effect.Effect<void>): Kind<never, never> => ({
+  ...kind,
+  plan: (input) =>
+    Effect.map(kind.plan(input), (plan) => ({
+      ...plan,
+      apply: (admitted) => Effect.tap(plan.apply(admitted), () => what(kind.kind))
+    }))
 })
 
 const announcementsOf = (kind: string): never => {
