@@ -3,6 +3,7 @@ import { Accounts } from "@patela/reconcilers/accounts/Accounts"
 import { Addresses } from "@patela/reconcilers/addresses/Addresses"
 import { Directories } from "@patela/reconcilers/directories/Directories"
 import { DropIns } from "@patela/reconcilers/drop-ins/DropIns"
+import { MemoryLimits } from "@patela/reconcilers/drop-ins/MemoryLimits"
 import { FamilyKeys } from "@patela/reconcilers/identity/FamilyKeys"
 import { Identities } from "@patela/reconcilers/identity/Identities"
 import { SavedIdentities } from "@patela/reconcilers/identity/SavedIdentities"
@@ -26,7 +27,7 @@ const beforeNetwork = [
   DropIns
 ] as const
 const network = [LinkSettings, Addresses, Routing, SourceNat, ConntrackSettings] as const
-const afterNetwork = [Units, SavedIdentities] as const
+const afterNetwork = [Units, MemoryLimits, SavedIdentities] as const
 
 type Every = (typeof beforeNetwork | typeof network | typeof afterNetwork)[number]
 type ReadOf<K> = K extends Kind<infer Read, infer _Write> ? Read : never

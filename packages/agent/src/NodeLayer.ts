@@ -35,6 +35,7 @@ import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
 import { TorrcVerifier } from "@patela/reconcilers/torrc/TorrcVerifier"
 import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
 import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
+import { RunningTor } from "@patela/reconcilers/units/RunningTor"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
 import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
@@ -90,7 +91,7 @@ const readers = Layer.mergeAll(
   DropInLedgerReader.layer,
   DropInReader.layer,
   FamilyKeyReader.layer,
-  HostFactsReader.layer,
+  HostFactsReader.layer.pipe(Layer.provide(AddressReader.layer)),
   HostMonitor.layer,
   InstanceReader.layer,
   KeyFileReader.layer,
@@ -119,6 +120,7 @@ const writers = Layer.mergeAll(
   LedgerWriter.layer,
   ResolverWriter.layer,
   RouteWriter.layer,
+  RunningTor.layer,
   SettingLedgerWriter.layer,
   SettingWriter.layer,
   SourceNatWriter.layer,

@@ -6,6 +6,7 @@ import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
 import { Effect, Option, Schema, Stream } from "effect"
 import { applyUnits, type DesiredUnit, type UnitWriters } from "./applyUnits.ts"
 import { InstanceReader } from "./InstanceReader.ts"
+import { hasOtherListeners } from "./LoadedTorrc.ts"
 import { type ListedUnit, SystemdReader } from "./SystemdReader.ts"
 import { UnitLedgerReader } from "./UnitLedger.ts"
 import { hasOtherDropIn, isManaged, isSure, type ObservedUnit, unitStepOf } from "./UnitStep.ts"
@@ -93,7 +94,11 @@ const STEP_LINES: Readonly<
   none: () => [],
   start: ({ active, sub }) => [`${active} (${sub}) -> active`],
   adopt: () => ["runs with this torrc and drop-in, and is taken over as it is"],
-  reload: () => ["its torrc changed: reload"],
+  reload: ({ loaded, torrc }) => [
+    loaded !== undefined && torrc !== undefined && hasOtherListeners(loaded, torrc.content)
+      ? "its torrc has other ports: reload, or restart where tor has no control socket"
+      : "its torrc changed: reload"
+  ],
   restart: ({ loaded, torrc }) => [
     isSure(loaded) && torrc !== undefined && hasOtherDropIn(loaded, torrc)
       ? "its drop-in changed: restart, which takes up to 30 s"

@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { afterAll, beforeAll, beforeEach, expect } from "vitest"
 import { HostCommand } from "../../src/host/HostCommand.ts"
+import { LedgerReader } from "../../src/ledger/LedgerReader.ts"
 import {
   allDone,
   drift,
@@ -49,6 +50,27 @@ describe("the relay network on a real kernel", () => {
       expect(network.sourceSeen(FAR_V4, 50_000)).toMatch(/^nothing/)
       expect(network.foreign()).toBe(others)
       expect(network.mainTables()).toBe(main)
+    })))
+
+  it.live("removes a relay that goes together with its pool, and says whose all of it was", () =>
+    onHost(Effect.gen(function*() {
+      const two = inputOf(2)
+      allDone(yield* reconcile(two))
+      const one = { ...two.config, relays: two.config.relays.slice(1), network: { ...two.config.network, pools: [] } }
+      const input = { ...two, config: one }
+      const others = network.foreign()
+      const plans = yield* drift(input)
+      expect(plans.map(({ action, address, scope }) => `${action} ${address} of ${scope}`)).toEqual([
+        "remove relay/cheese0/address-v4 of relay/cheese0",
+        "remove relay/cheese0/address-v6 of relay/cheese0",
+        "remove relay/cheese0/source-nat of relay/cheese0"
+      ])
+      allDone(yield* reconcile(input))
+      expect(yield* drift(input)).toEqual([])
+      expect(network.run("ip", "-o", "address", "show", "dev", "e0")).not.toMatch(/198\.51\.100\.10\/|2001:db8:2::a\//)
+      expect((yield* (yield* LedgerReader).read).addresses.map(({ relay }) => relay)).toEqual(["cheese1", "cheese1"])
+      expect(network.sourceSeen(FAR_V4, 50_001)).toBe("198.51.100.11")
+      expect(network.foreign()).toBe(others)
     })))
 
   it.live("leaves out the relay whose address the kernel refuses", () =>

@@ -30,6 +30,7 @@ import { TorrcReader } from "../../src/torrc/TorrcReader.ts"
 import { TorrcVerifier } from "../../src/torrc/TorrcVerifier.ts"
 import { TorrcWriter } from "../../src/torrc/TorrcWriter.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
+import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"
@@ -111,6 +112,7 @@ export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map())
     mortal(TorrcWriter, host, TorrcWriter.layer),
     mortal(FamilyKeyWriter, host, familyKeys),
     mortal(KeyFileWriter, host, keyFiles),
+    mortal(RunningTor, host, RunningTor.layer),
     mortal(TorKeygen, host, TorKeygen.layer),
     mortal(UnitLedgerWriter, host, UnitLedgerWriter.layer),
     TorrcVerifier.layer
