@@ -3,7 +3,7 @@ import { makeCredential } from "@patela/tpm/credential/makeCredential"
 import { toHex } from "@patela/tpm/structures/Hex"
 import type { TpmtPublic } from "@patela/tpm/structures/TpmtPublic"
 import { Effect, Redacted } from "effect"
-import { createCipheriv, randomBytes } from "node:crypto"
+import { createCipheriv, createSecretKey, randomBytes } from "node:crypto"
 import { CHALLENGE_LIFE } from "./lifetimes.ts"
 
 /** AES-256-GCM as NIST SP 800-38D recommends it: a nonce of 96 bits, used once, for the key is new each time. */
@@ -42,7 +42,7 @@ export const sealToken = Effect.fn("sealToken")(function*(input: {
   const { challenge } = input
   const expires_at = Math.floor((input.made + CHALLENGE_LIFE) / 1000)
   const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv("aes-256-gcm", key, nonce)
+  const cipher = createCipheriv("aes-256-gcm", createSecretKey(key), nonce)
   cipher.setAAD(bytesOf(sealedWith({ challenge, expires_at }, input.request)))
   const sealed = Buffer.concat([
     nonce,
