@@ -1,5 +1,5 @@
 import { Option, Redacted } from "effect"
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto"
 
 /** AES-256-GCM as NIST SP 800-38D recommends it: a nonce of 96 bits, a tag of 128. */
 const NONCE_BYTES = 12
@@ -9,7 +9,7 @@ const KEY_BYTES = 32
 /** nonce || ciphertext || tag of bytes under the 32-byte key of a credential, bound to a text. The nonce is a new one. */
 export const sealUnder = (key: Uint8Array, plain: Redacted.Redacted<Uint8Array>, boundTo: string): Uint8Array => {
   const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv("aes-256-gcm", key, nonce)
+  const cipher = createCipheriv("aes-256-gcm", createSecretKey(key), nonce)
   cipher.setAAD(Buffer.from(boundTo, "utf8"))
   return Buffer.concat([nonce, cipher.update(Redacted.value(plain)), cipher.final(), cipher.getAuthTag()])
 }
