@@ -6,6 +6,7 @@ import { allocate } from "../src/allocate/allocate.ts"
 import { cheeses } from "../src/allocate/cheeses.ts"
 import { relayCount, relaysByHardware } from "../src/allocate/relayCount.ts"
 import { relayNames } from "../src/allocate/relayNames.ts"
+import { remembered } from "../src/allocate/remembered.ts"
 import type { NewRelay } from "../src/relays/Relays.ts"
 
 const between = (minimum: number, maximum: number) =>
@@ -113,6 +114,30 @@ describe("pools", () => {
   it("of a large network cost nothing until they are used", () => {
     const [first] = Result.getOrThrow(poolV6("2001:db8::10", 32)).addresses()
     assert.strictEqual(String(first), "2001:db8::10")
+  })
+})
+
+describe("values that are remembered", () => {
+  it.prop("are the same whoever goes through them, and made once", [
+    Schema.Array(between(0, 2)).pipe(Schema.check(Schema.isMaxLength(60))),
+    between(0, 9)
+  ], ([turns, length]) => {
+    let made = 0
+    const values = remembered(function*() {
+      for (let value = 0; value < length; value += 1) {
+        made += 1
+        yield value
+      }
+    })
+    const readers = [0, 1, 2].map(() => ({ values: values(), seen: 0 }))
+    for (const turn of turns) {
+      const reader = readers[turn]
+      if (reader === undefined) continue
+      const { done = false, value } = reader.values.next()
+      assert.deepStrictEqual([done, value], reader.seen < length ? [false, reader.seen] : [true, undefined])
+      if (!done) reader.seen += 1
+    }
+    assert.strictEqual(made, Math.max(...readers.map(({ seen }) => seen)))
   })
 })
 

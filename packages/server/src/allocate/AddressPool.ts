@@ -2,6 +2,7 @@ import type { AddressRange } from "@patela/domain/net/AddressRange"
 import { Ipv4, ipv4FromNumber, ipv4ToNumber } from "@patela/domain/net/Ipv4"
 import { type Ipv6, ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { Result, Schema } from "effect"
+import { remembered } from "./remembered.ts"
 
 type FamilyOf<Address extends Ipv4 | Ipv6> = Address extends Ipv4 ? "ipv4" : "ipv6"
 
@@ -48,6 +49,8 @@ interface Family<Address extends Ipv4 | Ipv6> {
   /** How many addresses at the two ends of a network of this length no relay may have. */
   readonly edges: (prefix: number) => { readonly low: bigint; readonly high: bigint }
   readonly range: (first: Address, last: Address, prefix: number) => AddressRange
+  /** Addresses by the first and last value of their range, made once for all pools that are read of it. */
+  readonly made: Map<string, () => Generator<Address>>
 }
 
 /** A /31 and a /32 have neither a network nor a broadcast address (RFC 3021). */
@@ -59,7 +62,8 @@ const V4: Family<Ipv4> = {
   read: (text) => Schema.is(Ipv4)(text) ? BigInt(ipv4ToNumber(text)) : undefined,
   write: (value) => ipv4FromNumber(Number(value)),
   edges: (prefix) => prefix >= 31 ? { low: 0n, high: 0n } : { low: 1n, high: 1n },
-  range: (first, last, prefix) => ({ family: "ipv4", first, last, prefix })
+  range: (first, last, prefix) => ({ family: "ipv4", first, last, prefix }),
+  made: new Map()
 }
 
 /** The lowest of a network belongs to its routers (RFC 4291, section 2.6.1). */
@@ -71,11 +75,29 @@ const V6: Family<Ipv6> = {
   read: ipv6ToBigInt,
   write: ipv6FromBigInt,
   edges: (prefix) => prefix >= 127 ? { low: 0n, high: 0n } : { low: 1n, high: 0n },
-  range: (first, last, prefix) => ({ family: "ipv6", first, last, prefix })
+  range: (first, last, prefix) => ({ family: "ipv6", first, last, prefix }),
+  made: new Map()
 }
 
 function* between<Address>(first: bigint, last: bigint, make: (value: bigint) => Address): Generator<Address> {
   for (let value = first; value <= last; value += 1n) yield make(value)
+}
+
+/** Of how many ranges addresses are kept; a server has a few. */
+const RANGES = 256
+
+const addressesOf = <Address extends Ipv4 | Ipv6>(
+  { made, write }: Family<Address>,
+  from: bigint,
+  to: bigint
+): Generator<Address> => {
+  const key = `${from}-${to}`
+  const known = made.get(key)
+  if (known !== undefined) return known()
+  if (made.size >= RANGES) made.clear()
+  const addresses = remembered(() => between(from, to, write))
+  made.set(key, addresses)
+  return addresses()
 }
 
 const larger = (a: bigint, b: bigint): bigint => a > b ? a : b
@@ -132,7 +154,7 @@ const poolOf = <Address extends Ipv4 | Ipv6>(
     holds: (address) => !unreserved.has(address) && holdsValue(of.read(address)),
     size: to - from + 1n - BigInt(reserved.size),
     addresses: function*() {
-      for (const address of between(from, to, of.write)) if (!reserved.has(address)) yield address
+      for (const address of addressesOf(of, from, to)) if (!reserved.has(address)) yield address
     }
   })
 }

@@ -25,7 +25,8 @@ export class Holdings extends Context.Service<Holdings, {
         takenFor: Effect.fn("Holdings.takenFor")(function*(node: NodeId) {
           return takenBy({
             node,
-            relays: yield* relays.list,
+            relays: yield* relays.held,
+            mine: yield* relays.ofNode(node),
             held: yield* quarantine.held,
             removed: yield* removed.ofNode(node),
             reserved: reservedAddresses(yield* settings.network)

@@ -83,6 +83,12 @@ export class PoolAdministration extends Context.Service<PoolAdministration, {
         sqlAsStoreFailed("add a pool")
       )
 
+      const ofEnvironment = ({ stored: { id, pool } }: PoolUsage): string => {
+        const variable = `PATELA_FIRST_${pool.family === "ipv4" ? "V4" : "V6"}`
+        return `pool ${id} is that of ${variable}, and would be there again when the server next starts. Take the variable out ` +
+          "of its settings and restart it first"
+      }
+
       const inUse = ({ relays: names, stored: { id } }: PoolUsage): string =>
         `pool ${id} cannot be removed: ${
           names.length === 1 ? "a relay has" : `${names.length} relays have`
@@ -97,6 +103,7 @@ export class PoolAdministration extends Context.Service<PoolAdministration, {
           if (found === undefined) return yield* refuse(`There is no pool ${id}. See them all with: patela pool list`)
           const { pool } = found.stored
           if (found.relays.length > 0) return yield* refuse(inUse(found))
+          if (found.stored.environment) return yield* refuse(ofEnvironment(found))
           if (found.quarantined > 0 && !quarantined) {
             return yield* refuse(
               `${found.quarantined} addresses of pool ${id} are in quarantine: the nodes of relays that were removed may ` +

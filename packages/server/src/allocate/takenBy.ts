@@ -2,6 +2,7 @@ import type { NodeId } from "@patela/domain/node/NodeId"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { LeftBehind } from "../relays/Quarantine.ts"
 import { formerNames, type RelayRow } from "../relays/RelayRow.ts"
+import type { Held } from "../relays/Relays.ts"
 import type { Taken } from "./allocate.ts"
 
 const present = <A>(value: A | null): ReadonlyArray<A> => value === null ? [] : [value]
@@ -12,20 +13,20 @@ const present = <A>(value: A | null): ReadonlyArray<A> => value === null ? [] : 
  */
 export const takenBy = (input: {
   readonly node: NodeId
-  readonly relays: ReadonlyArray<RelayRow>
+  /** Of all nodes. */
+  readonly relays: ReadonlyArray<Held>
+  readonly mine: ReadonlyArray<RelayRow>
   readonly held: ReadonlyArray<LeftBehind>
   readonly removed: ReadonlyArray<RelayName>
   readonly reserved: ReadonlySet<string>
 }): Taken => {
-  const { node, relays, held, removed, reserved } = input
-  const here = <A extends { readonly node_id: NodeId }>(all: ReadonlyArray<A>) =>
-    all.filter((it) => it.node_id === node)
+  const { node, relays, mine, held, removed, reserved } = input
   return {
     names: new Set([
       ...relays.map(({ name }) => name),
       ...held.flatMap(({ name }) => present(name)),
       ...removed,
-      ...here(relays).flatMap(formerNames)
+      ...mine.flatMap(formerNames)
     ]),
     addresses: new Set<string>([
       ...relays.flatMap(({ ip_v4, ip_v6 }) => [ip_v4, ...present(ip_v6)]),
@@ -33,8 +34,8 @@ export const takenBy = (input: {
       ...reserved
     ]),
     slots: new Set<number>([
-      ...here(relays).map(({ slot }) => slot),
-      ...here(held).flatMap(({ slot }) => present(slot))
+      ...mine.map(({ slot }) => slot),
+      ...held.filter(({ node_id }) => node_id === node).flatMap(({ slot }) => present(slot))
     ])
   }
 }

@@ -21,9 +21,15 @@ export interface NewRelay {
   readonly dir_port: number | null
 }
 
+/** What nobody else may be given. */
+export const Held = Schema.Struct({ name: Schema.String, ip_v4: Schema.String, ip_v6: Schema.NullOr(Schema.String) })
+export type Held = typeof Held.Type
+
 /** The relays of all nodes. The database refuses a name, an address or a node's slot a second time. */
 export class Relays extends Context.Service<Relays, {
   readonly list: Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
+  /** The names and addresses of all, for an allocation among thousands. */
+  readonly held: Effect.Effect<ReadonlyArray<Held>, StoreFailed>
   /** Those of one node, by slot. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
   readonly find: (name: RelayName) => Effect.Effect<Option.Option<RelayRow>, StoreFailed>
@@ -56,6 +62,11 @@ export class Relays extends Context.Service<Relays, {
         Request: Schema.Void,
         Result: RelayRow,
         execute: () => sql`SELECT * FROM relays ORDER BY node_id, slot`
+      })
+      const names = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: Held,
+        execute: () => sql`SELECT name, ip_v4, ip_v6 FROM relays`
       })
       const byNode = SqlSchema.findAll({
         Request: NodeId,
@@ -128,6 +139,7 @@ export class Relays extends Context.Service<Relays, {
 
       return Relays.of({
         list: all().pipe(asStoreFailed("list the relays")),
+        held: names().pipe(asStoreFailed("list what relays have")),
         ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
         find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
         insert,
