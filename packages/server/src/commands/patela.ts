@@ -4,6 +4,8 @@ import { usagePresenter } from "@patela/domain/command/usagePresenter"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
+import { backup } from "./backup.ts"
+import { doctor } from "./doctor.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
 import { network } from "./network.ts"
@@ -11,6 +13,7 @@ import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
 import { relay } from "./relay.ts"
+import { restore } from "./restore.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
 
@@ -18,7 +21,21 @@ const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
   ),
-  Command.withSubcommands([run, list, enable, node, policy, relay, network, torrc, audit, keygen])
+  Command.withSubcommands([
+    run,
+    list,
+    enable,
+    node,
+    policy,
+    relay,
+    network,
+    torrc,
+    audit,
+    doctor,
+    backup,
+    restore,
+    keygen
+  ])
 )
 
 /** The command `patela`, with the arguments of this process. */
