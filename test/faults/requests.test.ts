@@ -183,6 +183,7 @@ describe("mutated requests", () => {
         yield* Effect.forEach(requests, one, { concurrency: 30, discard: true })
         assert.deepStrictEqual(wrong, [])
         yield* sound(before)
+        yield* told
       }),
     TIMEOUT
   )
