@@ -4,7 +4,7 @@ import { connect } from "node:net"
 import { Administration } from "../src/nodes/Administration.ts"
 import { eventually } from "./rig/eventually.ts"
 import { enlistMany, node1, tokenOf } from "./rig/Fleet.ts"
-import { httpsAsk } from "./rig/httpsAsk.ts"
+import type { httpsAsk } from "./rig/httpsAsk.ts"
 import { rawTls } from "./rig/rawTls.ts"
 import { servedApi } from "./rig/servedApi.ts"
 

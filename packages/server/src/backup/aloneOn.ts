@@ -8,7 +8,8 @@ export class DatabaseInUse extends Schema.TaggedError<DatabaseInUse>()("Database
 /** How long is waited for a command that is just reading, in milliseconds. */
 const PATIENCE = 1000
 
-/** Primary result codes (sqlite.org/rescode): the file is damaged, or is none of SQLite's. */
+/** Primary result codes (sqlite.org/rescode): somebody has it; the file is damaged, or is none of SQLite's. */
+const BUSY = 5
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
 
@@ -45,14 +46,14 @@ export const aloneOn = Effect.fn("aloneOn")(function*(path: string) {
       database.exec("PRAGMA locking_mode = EXCLUSIVE")
       const mode = database.prepare("PRAGMA journal_mode = DELETE").get()?.["journal_mode"]
       database.exec("BEGIN EXCLUSIVE; COMMIT")
-      return { damaged: false, alone: mode === "delete" }
+      return mode === "delete"
     },
-    catch: (cause) => cause
+    catch: codeOf
   }).pipe(
-    Effect.filterOrFail(({ alone }) => alone, () => "the log is still in use"),
-    Effect.map(({ damaged }) => ({ damaged })),
-    Effect.catch((cause) =>
-      [CORRUPT, NOT_A_DATABASE].includes(codeOf(cause))
+    Effect.filterOrFail((alone) => alone, () => BUSY),
+    Effect.as({ damaged: false }),
+    Effect.catch((code) =>
+      code === CORRUPT || code === NOT_A_DATABASE
         ? Effect.succeed({ damaged: true })
         : Effect.fail(
           new DatabaseInUse({

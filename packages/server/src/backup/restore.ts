@@ -6,7 +6,7 @@ import { Audit } from "../audit/Audit.ts"
 import { now } from "../store/Column.ts"
 import { layerAt } from "../store/Store.ts"
 import { aloneOn } from "./aloneOn.ts"
-import { copyDatabase, flushed } from "./copyDatabase.ts"
+import { copyDatabase, CopyFailed, flushed } from "./copyDatabase.ts"
 import { type CopyContent, inspectCopy } from "./inspectCopy.ts"
 
 /** A database is there, and nobody said that it may go. */
@@ -88,8 +88,13 @@ export const restore = Effect.fn("restore")(function*(input: {
       renameSync(fresh, file)
       flushed(dirname(file))
     },
-    catch: (cause) => cause
-  }).pipe(Effect.orDie)
+    catch: (cause) =>
+      new CopyFailed({
+        message: `The backup could not be put in the place of ${file}, which is as it was: ${
+          cause instanceof Error ? cause.message : "the system gave no reason"
+        }`
+      })
+  })
   const restored: Restored = { file, kept_as: kept, before, ...content }
   return restored
 }, Effect.scoped)
