@@ -17,7 +17,7 @@ const problemIn = (text: string): unknown => JSON.parse(text.slice(text.indexOf(
 const served = Effect.fnUntraced(function*(ask: (path: string) => ReturnType<typeof httpsAsk>) {
   const start = performance.now()
   assert.strictEqual((yield* ask("/openapi.json")).status, 200)
-  assert.isBelow(performance.now() - start, 3000)
+  assert.isBelow(performance.now() - start, 10_000)
 })
 
 const many = <A, E, R>(one: Effect.Effect<A, E, R>) =>
@@ -41,7 +41,7 @@ describe("slow clients", () => {
           for (const [at, { write }] of clients.entries()) write(at % 2 === 0 ? `X-${at}: ${at}\r\n` : " ")
         })
         yield* served(ask)
-        yield* eventually("the end of each", () => clients.every(({ closed }) => closed()), 10_000)
+        yield* eventually("the end of each", () => clients.every(({ closed }) => closed()), 30_000)
         for (const { text } of clients) {
           assert.match(text(), /^HTTP\/1\.1 408 Request Timeout\r\nContent-Type: application\/problem\+json\r\n/)
           assert.deepInclude(problemIn(text()), { type: "about:blank", status: 408, title: "Request Timeout" })
@@ -77,7 +77,7 @@ describe("slow clients", () => {
       yield* eventually(
         "the end of each",
         () => silent.every(({ closed }) => closed()) && plain.every((_, at) => ended[at] === true),
-        10_000
+        30_000
       )
     }), TIMEOUT)
 
@@ -99,7 +99,7 @@ describe("slow clients", () => {
       yield* served(ask)
       yield* Effect.repeat(counts, {
         until: ({ open }) => open === 0,
-        schedule: Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: "10 seconds" }))
+        schedule: Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: "30 seconds" }))
       })
       assert.strictEqual((yield* counts).open, 0)
       yield* served(ask)

@@ -16,6 +16,9 @@ const KNOWN: Readonly<Record<string, readonly [status: number, detail: string]>>
 /** Any other fault that its parser finds. */
 const NONE = [400, "This is no HTTP/1.1 request (RFC 9112)"] as const
 
+/** How long the other side may take to read that and close, in milliseconds (RFC 9112, section 9.6). */
+const LINGER = 500
+
 const written = (status: number, detail: string): string => {
   const body = JSON.stringify(problemOf(status, detail))
   return [
@@ -46,8 +49,10 @@ export const answerClientErrors = (server: Server): void => {
       return
     }
     const [status, detail] = answer
-    // Ended and then destroyed, whether or not the other side reads it.
-    socket.end(written(status, detail), () => socket.destroy())
+    socket.end(written(status, detail))
+    // Not closed at once: with something unread, the kernel would reset the connection, and the answer could be lost.
+    const linger = setTimeout(() => socket.destroy(), LINGER)
+    socket.once("close", () => clearTimeout(linger))
   })
   server.on("checkExpectation", (_request, response) => {
     const body = JSON.stringify(problemOf(417, "This server meets no expectation but 100-continue"))
