@@ -25,10 +25,15 @@ const refuseChanges = Effect.gen(function*() {
           `CREATE FUNCTION audit_only_added() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN RAISE EXCEPTION '${REFUSAL}'; END $$`
         )
-        yield* sql.unsafe(
-          `CREATE TRIGGER audit_not_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-            FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added()`
-        )
+        // One for each row, so that a statement that meets none is let through; TRUNCATE has no rows.
+        for (
+          const [name, when, each] of [["changed", "UPDATE OR DELETE", "ROW"], ["emptied", "TRUNCATE", "STATEMENT"]]
+        ) {
+          yield* sql.unsafe(
+            `CREATE TRIGGER audit_not_${name} BEFORE ${when} ON audit
+              FOR EACH ${each} EXECUTE FUNCTION audit_only_added()`
+          )
+        }
       }),
     orElse: () =>
       Effect.forEach(["UPDATE", "DELETE"], (change) =>
