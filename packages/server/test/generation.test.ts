@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import { Generation } from "../src/generation/Generation.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { RelayAdministration } from "../src/relays/RelayAdministration.ts"
@@ -8,6 +7,7 @@ import { Relays } from "../src/relays/Relays.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { enabledMany, network, node1, specs, tokenOf } from "./rig/Fleet.ts"
+import { refuseInserts } from "./rig/refuseInserts.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
 const report = {
@@ -143,9 +143,8 @@ describe("the generation", () => {
   it.effect("stays where the change fails half-way, as all of it does", () =>
     Effect.gen(function*() {
       yield* settled
-      const sql = yield* SqlClient.SqlClient
       const { rows } = yield* TestApi
-      yield* sql`CREATE TRIGGER half BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk on fire'); END`
+      yield* refuseInserts("audit")
       const before = yield* rows
       assert.strictEqual((yield* Effect.flip(changes["default torrc"]))._tag, "StoreFailed")
       assert.strictEqual((yield* Effect.flip(changes.network))._tag, "StoreFailed")

@@ -9,9 +9,9 @@ import { createNodes } from "../src/store/migrations/0001Nodes.ts"
 import { createRelays } from "../src/store/migrations/0002Relays.ts"
 import { createSettings } from "../src/store/migrations/0003Settings.ts"
 import { createAudit } from "../src/store/migrations/0004Audit.ts"
-import * as SqliteClient from "../src/store/SqliteClient.ts"
-import { layerAt } from "../src/store/Store.ts"
+import { layerOf, unmigrated } from "../src/store/Store.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
+import { emptyDatabase } from "./rig/testDatabase.ts"
 
 const asItWas = Migrator.make({})({
   loader: Migrator.fromRecord({
@@ -26,7 +26,7 @@ const asItWas = Migrator.make({})({
 describe("a database of before the generation", () => {
   it.effect("is brought to this version with what is in it", () =>
     Effect.gen(function*() {
-      const path = `${yield* temporaryDirectory}/patela.db`
+      const { database } = yield* emptyDatabase(yield* temporaryDirectory)
       yield* Effect.provide(
         Effect.gen(function*() {
           yield* asItWas
@@ -34,7 +34,7 @@ describe("a database of before the generation", () => {
           yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
           yield* sql`INSERT INTO relays (node_id, name, slot, ip_v4, or_port) VALUES (1, 'toma', 0, '192.0.2.10', 443)`
         }),
-        SqliteClient.layer(path)
+        unmigrated(database)
       )
       yield* Effect.provide(
         Effect.gen(function*() {
@@ -43,7 +43,7 @@ describe("a database of before the generation", () => {
           assert.strictEqual((yield* (yield* Relays).list).length, 1)
           assert.strictEqual(yield* (yield* Generation).current, 1)
         }),
-        Layer.provide(StoreServicesNoDatabase, layerAt(path))
+        Layer.provide(StoreServicesNoDatabase, layerOf(database))
       )
     }))
 })

@@ -1,6 +1,5 @@
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { Context, Effect, Layer, Option, Result } from "effect"
-import { SqlClient } from "effect/sql"
 import { Audit } from "../audit/Audit.ts"
 import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
@@ -9,6 +8,7 @@ import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { makeTurn } from "../store/Turn.ts"
 import { allocate, type PoolExhausted } from "./allocate.ts"
 import { Pools } from "./Pools.ts"
 import { relayCount } from "./relayCount.ts"
@@ -29,7 +29,6 @@ export class Allocator extends Context.Service<Allocator, {
   static readonly layer = Layer.effect(
     Allocator,
     Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
       const nodes = yield* Nodes
       const generation = yield* Generation
       const relays = yield* Relays
@@ -38,11 +37,7 @@ export class Allocator extends Context.Service<Allocator, {
       const audit = yield* Audit
       const pools = yield* Pools
 
-      // SQLite's BEGIN IMMEDIATE already lets one writer in; PostgreSQL needs to be told that allocations queue.
-      const alone = sql.onDialectOrElse({
-        pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(8020)`),
-        orElse: () => Effect.void
-      })
+      const turn = yield* makeTurn("allocation")
 
       const reserved = Effect.map(settings.network, (network) =>
         new Set<string>(
@@ -55,7 +50,7 @@ export class Allocator extends Context.Service<Allocator, {
         ))
 
       const inOneTransaction = Effect.fnUntraced(function*(node: NodeRow, specs: HardwareSpecs) {
-        yield* alone
+        yield* turn.take
         // Not the row that the caller read: a relay may have been removed, and the node's number lowered, since.
         const now = Option.getOrElse(yield* nodes.find(node.id), () => node)
         // In this order: a relay that is removed between the two counts twice, and never not at all.
@@ -87,7 +82,7 @@ export class Allocator extends Context.Service<Allocator, {
       }, generation.change)
 
       const allocateNow = Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {
-        const outcome = yield* inOneTransaction(node, specs).pipe(asStoreFailed("allocate relays"))
+        const outcome = yield* inOneTransaction(node, specs).pipe(turn.queue, asStoreFailed("allocate relays"))
         return yield* Effect.fromResult(outcome)
       })
 

@@ -6,6 +6,7 @@ import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
+import { migrate } from "./migrate.ts"
 import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
@@ -16,9 +17,9 @@ import { torrc } from "./torrc.ts"
 
 const root = Command.make("patela").pipe(
   Command.withDescription(
-    "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
+    "The server of Patela: configures machines that run Tor relays. DATABASE_URL says where its data is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME"
   ),
-  Command.withSubcommands([run, list, enable, node, policy, relay, network, torrc, audit, keygen])
+  Command.withSubcommands([run, list, enable, node, policy, relay, network, torrc, audit, migrate, keygen])
 )
 
 /** The command `patela`, with the arguments of this process. */

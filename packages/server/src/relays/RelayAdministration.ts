@@ -6,6 +6,7 @@ import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { overridesOf, settingText } from "../nodes/NodeSetting.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { makeTurn } from "../store/Turn.ts"
 import { Relays } from "./Relays.ts"
 import { RelayUnknown } from "./RelayUnknown.ts"
 import { relayView } from "./RelayView.ts"
@@ -33,6 +34,8 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       const removed = yield* RemovedRelays
       const administration = yield* Administration
       const audit = yield* Audit
+      // An allocation that began before must not give the node another relay in the place of this one.
+      const turn = yield* makeTurn("allocation")
 
       const removal = Effect.fn("RelayAdministration.removal")(function*(name: RelayName) {
         const relay = Option.getOrUndefined(yield* relays.find(name))
@@ -42,6 +45,7 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       })
 
       const inOneTransaction = Effect.fnUntraced(function*(who: string, name: RelayName) {
+        yield* turn.take
         const found = yield* removal(name)
         const { relay, before, after } = found
         yield* relays.delete(name)

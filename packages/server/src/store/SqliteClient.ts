@@ -42,6 +42,9 @@ const open = (path: string): DatabaseSync => {
   return database
 }
 
+/** As it is, and not made where there is none. */
+const openReading = (path: string): DatabaseSync => new DatabaseSync(path, { timeout: BUSY_TIMEOUT, readOnly: true })
+
 const connectionTo = (database: DatabaseSync): SqlConnection.Connection => {
   const cache = new Map<string, StatementSync>()
   const prepare = (sql: string): StatementSync => {
@@ -80,9 +83,9 @@ const connectionTo = (database: DatabaseSync): SqlConnection.Connection => {
  * SqlClient over `node:sqlite`: one connection, one permit, write transactions that take their lock at once. It stands
  * in for @effect/sql-sqlite-node, which has no release for effect 4.1; keep it in this one file.
  */
-const make = Effect.fnUntraced(function*(path: string) {
+const make = Effect.fnUntraced(function*(opening: () => DatabaseSync) {
   const database = yield* Effect.acquireRelease(
-    Effect.try({ try: () => open(path), catch: (cause) => failure(cause, "open") }),
+    Effect.try({ try: opening, catch: (cause) => failure(cause, "open") }),
     (opened) => Effect.sync(() => opened.close())
   )
   const connection = connectionTo(database)
@@ -102,4 +105,8 @@ const make = Effect.fnUntraced(function*(path: string) {
 
 /** The file at `path`, created with mode 0600 where there is none. */
 export const layer = (path: string): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
-  Layer.effect(SqlClient.SqlClient, make(path)).pipe(Layer.provide(Reactivity.layer))
+  Layer.effect(SqlClient.SqlClient, make(() => open(path))).pipe(Layer.provide(Reactivity.layer))
+
+/** The file at `path` for reading alone. It has to be there. */
+export const readingLayer = (path: string): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
+  Layer.effect(SqlClient.SqlClient, make(() => openReading(path))).pipe(Layer.provide(Reactivity.layer))

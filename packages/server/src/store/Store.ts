@@ -1,7 +1,8 @@
-import { Config, Effect, Layer, Option, Schema } from "effect"
-import { Migrator, type SqlClient } from "effect/sql"
+import { Config, Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { dirname } from "node:path"
-import { sqlitePathOf } from "./DatabaseUrl.ts"
+import { withPassword } from "./databasePassword.ts"
+import { type Database, databaseOf } from "./DatabaseUrl.ts"
 import { createNodes } from "./migrations/0001Nodes.ts"
 import { createRelays } from "./migrations/0002Relays.ts"
 import { createSettings } from "./migrations/0003Settings.ts"
@@ -12,38 +13,60 @@ import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
+import { Notices } from "./Notices.ts"
 import * as SqliteClient from "./SqliteClient.ts"
+import { sqlMessage } from "./sqlMessage.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
 export class StoreUnusable extends Schema.TaggedError<StoreUnusable>()("StoreUnusable", { message: Schema.String }) {}
 
-const migrate = Migrator.make({})({
-  loader: Migrator.fromRecord({
-    "0001_nodes": createNodes,
-    "0002_relays": createRelays,
-    "0003_settings": createSettings,
-    "0004_audit": createAudit,
-    "0005_generation": createGeneration,
-    "0006_removed_relays": createRemovedRelays,
-    "0007_sessions": createSessions,
-    "0008_proof": addProof,
-    "0009_trust": createTrust,
-    "0010_boots": createBoots
-  }),
-  table: "patela_migrations"
-})
+/** Every step from an empty database to this version, by number; a step never changes once it was released. */
+export const MIGRATIONS = {
+  "0001_nodes": createNodes,
+  "0002_relays": createRelays,
+  "0003_settings": createSettings,
+  "0004_audit": createAudit,
+  "0005_generation": createGeneration,
+  "0006_removed_relays": createRemovedRelays,
+  "0007_sessions": createSessions,
+  "0008_proof": addProof,
+  "0009_trust": createTrust,
+  "0010_boots": createBoots
+}
 
-const migrated = Layer.effectDiscard(
-  migrate.pipe(
-    Effect.mapError(({ message }) =>
-      new StoreUnusable({ message: `The database could not be brought to this version: ${message}` })
-    )
+/** Where the database says which of them it has. */
+export const MIGRATIONS_TABLE = "patela_migrations"
+
+const whyNot = (error: Migrator.MigrationError | SqlError.SqlError): string =>
+  error._tag === "SqlError"
+    ? sqlMessage(error)
+    : SqlError.isSqlError(error.cause)
+    ? `${error.message}: ${sqlMessage(error.cause)}`
+    : error.message
+
+/** Brings the database to this version. */
+export const migrate = Migrator.make({})({ loader: Migrator.fromRecord(MIGRATIONS), table: MIGRATIONS_TABLE }).pipe(
+  Effect.mapError((error) =>
+    new StoreUnusable({ message: `The database could not be brought to this version: ${whyNot(error)}` })
   )
 )
 
-/** The SQLite file at `path`, with every migration applied. */
-export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient, StoreUnusable> => {
-  const client = SqliteClient.layer(path).pipe(
+/**
+ * The same where it is not. To see that it is takes no lock: a backup (pg_dump reads every table in one transaction) would
+ * else keep every command waiting to its end.
+ */
+const migrateWhereOld = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const newest = Math.max(...Object.keys(MIGRATIONS).map((name) => Number.parseInt(name, 10)))
+  const applied = yield* sql`SELECT 1 FROM ${sql(MIGRATIONS_TABLE)} WHERE migration_id >= ${newest}`.pipe(
+    // There is no such table yet.
+    Effect.orElseSucceed(() => [])
+  )
+  if (applied.length === 0) yield* migrate
+})
+
+const sqlite = (path: string) =>
+  Layer.merge(SqliteClient.layer(path), Notices.polling).pipe(
     Layer.catch((error) =>
       Layer.effectContext(Effect.fail(
         new StoreUnusable({
@@ -54,13 +77,38 @@ export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient, StoreUnu
       ))
     )
   )
-  return Layer.provideMerge(migrated, client)
-}
+
+// Loaded only where it is used: it is most of what a command with a SQLite file would load.
+const postgres = (url: Redacted.Redacted) =>
+  Layer.unwrap(Effect.map(Effect.promise(() => import("./PostgresClient.ts")), ({ layer }) => layer(url))).pipe(
+    Layer.catch((error) =>
+      Layer.effectContext(Effect.fail(
+        new StoreUnusable({
+          message:
+            `The PostgreSQL database cannot be used: ${sqlMessage(error)}. Check the host, port, name, user and ` +
+            "password of its URL, that PostgreSQL runs, and that its pg_hba.conf lets this machine in."
+        })
+      ))
+    )
+  )
+
+/** A database as it is, whatever its version. */
+export const unmigrated = (database: Database): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
+  database.engine === "sqlite" ? sqlite(database.path) : postgres(database.url)
+
+/** A database, with every migration applied. */
+export const layerOf = (database: Database): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
+  Layer.provideMerge(Layer.effectDiscard(migrateWhereOld), unmigrated(database))
+
+/** The SQLite file at `path`, with every migration applied. */
+export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
+  layerOf({ engine: "sqlite", path })
 
 /** What DATABASE_URL names. */
 export const layer = Layer.unwrap(
   Effect.gen(function*() {
-    const url = yield* Effect.orDie(Config.option(Config.String("DATABASE_URL")))
-    return layerAt(yield* Effect.fromResult(sqlitePathOf(Option.getOrUndefined(url))))
+    const url = yield* Effect.orDie(Config.option(Config.Redacted("DATABASE_URL")))
+    const database = yield* Effect.fromResult(databaseOf("DATABASE_URL", Option.getOrUndefined(url)))
+    return layerOf(yield* withPassword(database))
   })
 )

@@ -1,0 +1,24 @@
+import { postgresForFile } from "../rig/postgresForFile.ts"
+
+/**
+ * Every test that has to do with a database, once more, on PostgreSQL: `testDatabase` looks where it is to be. Commands of
+ * which another test has all that they ask of the database are left out, for each call is a process.
+ */
+postgresForFile()
+
+await import("../api.test.ts")
+await import("../boot.test.ts")
+await import("../challenge.test.ts")
+await import("../commands.test.ts")
+await import("../entity.test.ts")
+await import("../events.test.ts")
+await import("../events-https.test.ts")
+await import("../generation.test.ts")
+await import("../limits.test.ts")
+await import("../migration.test.ts")
+await import("../parallel.test.ts")
+await import("../proof.test.ts")
+await import("../relay-command.test.ts")
+await import("../removal.test.ts")
+await import("../rotation.test.ts")
+await import("../trust.test.ts")
