@@ -22,7 +22,13 @@ describe("DATABASE_URL", () => {
 
   it("names a PostgreSQL database, by either scheme", () => {
     for (
-      const url of ["postgres://h/d", "postgresql://u:p@h:5433/d?sslmode=verify-full", "postgres://u@[2001:db8::1]/d"]
+      const url of [
+        "postgres://localhost/d",
+        "postgresql://u:p@h:5433/d?sslmode=verify-full",
+        "postgres://u@[::1]/d",
+        "postgres:///d?host=/run/postgresql",
+        "postgres://u@127.0.0.1:1/d"
+      ]
     ) {
       const database = Result.getOrThrow(parsed(url))
       assert.strictEqual(database.engine === "postgres" ? Redacted.value(database.url) : "", url)
@@ -44,6 +50,9 @@ describe("DATABASE_URL", () => {
       ["postgres://u:a/b@h/d", "is no URL"],
       ["postgres://u:p@h", "names no database"],
       ["postgres://u:p@h/", "names no database"],
+      ["postgres://u:p@h/d", "does not say sslmode"],
+      ["postgres://u:p@2001/d?host=192.0.2.1", "does not say sslmode"],
+      ["postgres://u:p@[2001:db8::1]/d?application_name=x", "does not say sslmode"],
       ["sqlite:", "names no file"]
     ] as const
     for (const [url, why] of refusals) {
@@ -55,10 +64,10 @@ describe("DATABASE_URL", () => {
   })
 
   it("has a password in it wherever one can be", () => {
-    for (const url of ["postgres://u:p@h/d", "postgres://u@h/d?password=p"]) {
+    for (const url of ["postgres://u:p@localhost/d", "postgres://u@localhost/d?password=p"]) {
       assert.isTrue(holdsPassword(Redacted.make(url)), url)
     }
-    for (const url of ["postgres://u@h/d", "postgres://h/d?sslmode=require"]) {
+    for (const url of ["postgres://u@localhost/d", "postgres://localhost/d?sslmode=require"]) {
       assert.isFalse(holdsPassword(Redacted.make(url)), url)
     }
   })
@@ -80,15 +89,17 @@ describe("DATABASE_URL", () => {
             ? decodeURIComponent(new URL(Redacted.value(complete.url)).password)
             : ""
         })
-        assert.strictEqual(yield* given("postgres://u@h/d?sslmode=require", `file:${file}`), password)
-        if (!password.startsWith("file:")) assert.strictEqual(yield* given("postgres://u@h/d", password), password)
-        assert.strictEqual(yield* given("postgres://u:own@h/d", password), "own")
+        assert.strictEqual(yield* given("postgres://u@localhost/d?sslmode=require", `file:${file}`), password)
+        if (!password.startsWith("file:")) {
+          assert.strictEqual(yield* given("postgres://u@localhost/d", password), password)
+        }
+        assert.strictEqual(yield* given("postgres://u:own@localhost/d", password), "own")
       })
   )
 
   it.effect("is refused where the password's file cannot be read", () =>
     Effect.gen(function*() {
-      const database = yield* Effect.fromResult(parsed("postgres://u@h/d"))
+      const database = yield* Effect.fromResult(parsed("postgres://u@localhost/d"))
       const refused = yield* Effect.flip(withPassword(database)).pipe(
         Effect.provide([environment({ PATELA_DATABASE_PASSWORD: "file:/nothing/there" }), NodeServices.layer])
       )

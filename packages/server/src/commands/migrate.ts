@@ -24,7 +24,8 @@ const targetOf = Effect.fnUntraced(function*(to: Option.Option<string>) {
   const complete = yield* withPassword(database)
   if (complete.engine === "postgres") return complete.url
   return yield* new CommandFailed({
-    message: `${name} is the SQLite file. Say where it goes: --to postgres://patela@db.example.org/patela`
+    message:
+      `${name} is the SQLite file. Say where it goes: --to postgres://patela@db.example.org/patela?sslmode=verify-full`
   })
 })
 
@@ -74,7 +75,7 @@ const sqliteToPostgres = Command.make(
   Command.withExamples([
     {
       command: "patela migrate sqlite-to-postgres --from sqlite:/var/lib/patela/patela.db " +
-        "--to postgres://patela@db.example.org/patela --dry-run",
+        "--to postgres://patela@db.example.org/patela?sslmode=verify-full --dry-run",
       description: "Whether it would work; the password is in PATELA_DATABASE_PASSWORD"
     }
   ])

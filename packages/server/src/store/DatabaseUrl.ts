@@ -10,9 +10,25 @@ export type Database =
   | { readonly engine: "sqlite"; readonly path: string }
   | { readonly engine: "postgres"; readonly url: Redacted.Redacted }
 
-const EXAMPLE = "for example sqlite:/var/lib/patela/patela.db or postgres://patela@db.example.org/patela"
+const EXAMPLE = "for example sqlite:/var/lib/patela/patela.db or " +
+  "postgres://patela@db.example.org/patela?sslmode=verify-full"
 
 const isPostgres = (url: string): boolean => /^postgres(?:ql)?:\/\//.test(url)
+
+/** A host that is this machine: a loopback address, or the folder of a unix socket. */
+const LOCAL = /^(?:|localhost|127(?:\.\d+){3}|\[::1\]|%2f.*|\/.*)$/i
+
+/** What is wrong with a URL of PostgreSQL, or undefined. */
+const faultOf = (text: string): string | undefined => {
+  if (!URL.canParse(text)) {
+    return "is no URL of PostgreSQL; characters such as / and @ in a password are written %2F and %40"
+  }
+  const { hostname, pathname, searchParams } = new URL(text)
+  if (pathname.length <= 1) return "names no database after the host"
+  // Without it nothing is encrypted, and nothing would say so.
+  if (searchParams.has("sslmode") || LOCAL.test(searchParams.get("host") ?? hostname)) return undefined
+  return "goes to another machine and does not say sslmode: verify-full, or disable where nobody else is on that network"
+}
 
 /**
  * The database that a URL names: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST:PORT/NAME?OPTIONS` as libpq has it
@@ -28,12 +44,8 @@ export const databaseOf = (
   const text = url === undefined ? "" : Redacted.value(url)
   if (url === undefined || text === "") return refuse("is not set")
   if (isPostgres(text)) {
-    if (!URL.canParse(text)) {
-      return refuse("is no URL of PostgreSQL; characters such as / and @ in a password are written %2F and %40")
-    }
-    return new URL(text).pathname.length > 1
-      ? Result.succeed({ engine: "postgres", url })
-      : refuse("names no database after the host")
+    const fault = faultOf(text)
+    return fault === undefined ? Result.succeed({ engine: "postgres", url }) : refuse(fault)
   }
   if (!text.startsWith("sqlite:")) return refuse("begins with neither sqlite: nor postgres://")
   const path = text.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "")

@@ -1,9 +1,11 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
-import { Context, Duration, Effect, Layer, type Redacted, Ref, Result, Schedule, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Ref, Result, Schedule, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
+import { readFileSync } from "node:fs"
+import type { ConnectionOptions } from "node:tls"
 import { Notices } from "./Notices.ts"
 import { runAgain } from "./runAgain.ts"
 import { sqlMessage } from "./sqlMessage.ts"
@@ -17,6 +19,9 @@ const CHANNEL = "patela"
 /** How often is looked whether anything was missed, and tried to listen again. */
 const LOOK = Duration.seconds(5)
 const LISTEN_AGAIN = Duration.seconds(1)
+
+/** After how long of silence TCP asks whether the other end is still there. */
+const KEEP_ALIVE = Duration.seconds(10)
 
 /**
  * In milliseconds. Of a machine that vanished PostgreSQL hears nothing for hours, and its transactions would keep their
@@ -41,23 +46,41 @@ types.register(PgTypes.OID.int8, {
   }
 })
 
-const settingsOf = (url: Redacted.Redacted, applicationName: string) => ({
+/** The certificates that the database's is checked against, where the URL names their file as libpq does. */
+const trusted = (url: Redacted.Redacted): Effect.Effect<ConnectionOptions | undefined, SqlError.SqlError> =>
+  Effect.try({
+    try: () => {
+      const { searchParams } = new URL(Redacted.value(url))
+      const path = searchParams.get("sslrootcert")
+      const off = [null, "disable"].includes(searchParams.get("sslmode"))
+      return path === null || off ? undefined : { ca: readFileSync(path) }
+    },
+    catch: (cause) => {
+      const message = "The file of sslrootcert cannot be read"
+      return new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "connect" }) })
+    }
+  })
+
+const settingsOf = (url: Redacted.Redacted, ssl: ConnectionOptions | undefined, applicationName: string) => ({
   url,
+  ssl,
   applicationName,
+  keepAlive: KEEP_ALIVE,
   startupParameters: LIMITS,
   types
 })
+type Settings = ReturnType<typeof settingsOf>
 
 /**
  * Notices over a connection of their own, that is opened while anybody listens. One that breaks off is opened again; the
  * word for that is "look again", for nobody knows what was told meanwhile.
  */
-const noticesOf = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, url: Redacted.Redacted) {
+const noticesOf = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, settings: Settings) {
   const well = yield* Ref.make(true)
   const lookAgain = "look again" as const
 
   const told = Stream.unwrap(Effect.gen(function*() {
-    const connection = yield* PgConnection.make(settingsOf(url, "patela listens"))
+    const connection = yield* PgConnection.make(settings)
     const queue = yield* connection.listen(CHANNEL)
     if (!(yield* Ref.getAndSet(well, true))) yield* Effect.logInfo("other servers' changes are heard again")
     return Stream.concat(Stream.succeed(lookAgain), Stream.map(Stream.fromQueue(queue), () => lookAgain))
@@ -84,11 +107,14 @@ const noticesOf = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, url: Red
 
 /** SqlClient over @effect/sql-pg, whose transactions are run again where another one came first, and its notices. */
 const make = Effect.fnUntraced(function*(url: Redacted.Redacted) {
-  const client = yield* PgClient.make({ ...settingsOf(url, "patela"), maxConnections: CONNECTIONS })
+  const ssl = yield* trusted(url)
+  const client = yield* PgClient.make({ ...settingsOf(url, ssl, "patela"), maxConnections: CONNECTIONS })
   // Connections are opened when they are needed: that there is no database is to be said before anything else is.
   yield* client`SELECT 1`
   const sql: SqlClient.SqlClient = Object.assign(client, { withTransaction: runAgain(client) })
-  return Context.make(SqlClient.SqlClient, sql).pipe(Context.add(Notices, yield* noticesOf(sql, url)))
+  return Context.make(SqlClient.SqlClient, sql).pipe(
+    Context.add(Notices, yield* noticesOf(sql, settingsOf(url, ssl, "patela listens")))
+  )
 })
 
 /** The database of a URL `postgres://...`, which has to be there. */

@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { chownSync, globSync, mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
+import { selfSigned } from "./selfSigned.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 
 /** PostgreSQL is not installed, or did not start. */
@@ -13,6 +14,8 @@ export interface PostgresCluster {
   /** The URL of one of its databases, with the password. */
   readonly url: (database: string) => string
   readonly password: string
+  /** The file of its certificate, which signs itself and is for 127.0.0.1. */
+  readonly certificate: string
   /** Ends it as `pg_ctl stop -m immediate` would: every connection breaks off. */
   readonly stop: Effect.Effect<void>
   /** Starts it again after that, on the same port and with what was committed. */
@@ -90,6 +93,7 @@ export const postgresCluster = Effect.gen(function*() {
   const folder = yield* temporaryDirectory
   const data = `${folder}/data`
   const password = randomBytes(12).toString("hex")
+  const { cert, key } = yield* selfSigned(folder)
   yield* Effect.sync(() => {
     writeFileSync(`${folder}/password`, password, { mode: 0o600 })
     mkdirSync(data, { mode: 0o700 })
@@ -97,7 +101,7 @@ export const postgresCluster = Effect.gen(function*() {
       const [user, group] = ["-u", "-g"].map((flag) =>
         Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
       )
-      for (const path of [folder, data, `${folder}/password`]) chownSync(path, user ?? 0, group ?? 0)
+      for (const path of [folder, data, `${folder}/password`, cert, key]) chownSync(path, user ?? 0, group ?? 0)
     }
     const make = [`${bin}/initdb`, `--pgdata=${data}`, `--username=${USER}`, `--pwfile=${folder}/password`]
     execFileSync(
@@ -107,7 +111,9 @@ export const postgresCluster = Effect.gen(function*() {
     )
   })
   const port = yield* freePort
-  const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+  const settings = Object.entries({ ...SETTINGS, port, ssl: "on", ssl_cert_file: cert, ssl_key_file: key }).flatMap((
+    [name, value]
+  ) => ["-c", `${name}=${value}`])
   const run = Effect.map(started([`${bin}/postgres`, "-D", data, ...settings]), (child) => {
     running = child
   })
@@ -117,6 +123,7 @@ export const postgresCluster = Effect.gen(function*() {
   const cluster: PostgresCluster = {
     url: (database) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`,
     password,
+    certificate: cert,
     stop,
     start: run
   }
