@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Ed25519Fingerprint, Fingerprints, RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { Context, Deferred, Effect, Layer, Option } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { Allocator } from "../../src/allocate/Allocator.ts"
 import { Pools } from "../../src/allocate/Pools.ts"
@@ -13,6 +13,7 @@ import { RelayAdministration } from "../../src/relays/RelayAdministration.ts"
 import { Relays } from "../../src/relays/Relays.ts"
 import { Sessions } from "../../src/session/Sessions.ts"
 import { layerOf } from "../../src/store/Store.ts"
+import { makeTurn } from "../../src/store/Turn.ts"
 import { ekHashOf } from "../../src/trust/EkHash.ts"
 import { TrustPolicy } from "../../src/trust/TrustPolicy.ts"
 import { enlistMany, node1, specs } from "../rig/Fleet.ts"
@@ -40,6 +41,15 @@ const both = Effect.map(serversAt(2), ([one, two]) => {
 })
 
 const together = { concurrency: "unbounded" } as const
+
+/** Until a fiber's statement waits for a lock of another's transaction, or the fiber has ended without. */
+const untilWaiting = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, fiber: Fiber.Fiber<unknown, unknown>) {
+  while (fiber.pollUnsafe() === undefined) {
+    const waiting = yield* sql`SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`
+    if (waiting.length > 0) return
+  }
+})
 
 const fingerprint = (letter: string) =>
   Fingerprints.make({
@@ -101,6 +111,43 @@ describe("servers at one PostgreSQL at the same time", () => {
         ], together)
         assert.strictEqual((yield* Context.get(servers[1], Relays).list).length, names.length - index - 1)
       }
+    }))
+
+  it.effect("have an allocation wait for a removal that has begun, and see what came of it", () =>
+    Effect.gen(function*() {
+      const servers = yield* both
+      const [node] = yield* Effect.provide(enlistMany(1), servers[0])
+      if (node === undefined) return assert.fail("no node")
+      yield* Context.get(servers[0], Allocator).allocate(node, specs)
+      const sql = Context.get(servers[0], SqlClient.SqlClient)
+      const asking = yield* sql.withTransaction(Effect.gen(function*() {
+        yield* (yield* Effect.provide(makeTurn("allocation"), servers[0])).take
+        // Who does not wait for the turn waits here, with the node's number of relays in hand as it was.
+        yield* sql`LOCK TABLE relays IN ACCESS EXCLUSIVE MODE`
+        const asking = yield* Effect.forkChild(Context.get(servers[1], Allocator).allocate(node, specs))
+        yield* untilWaiting(sql, asking)
+        yield* Context.get(servers[0], RelayAdministration).remove("test", RelayName.make("toma"))
+        return asking
+      }))
+      assert.strictEqual(yield* Fiber.join(asking), 2)
+    }))
+
+  it.effect("count a machine that another server is about to list", () =>
+    Effect.gen(function*() {
+      const servers = yield* both
+      const sql = Context.get(servers[0], SqlClient.SqlClient)
+      const enlist = (server: 0 | 1) =>
+        Context.get(servers[server], Nodes).enlist(
+          { ek_public: `e${server}`, ak_public: "a", ak_name: "n" },
+          { machines: 1, days: 30 }
+        )
+      const late = yield* sql.withTransaction(Effect.gen(function*() {
+        assert.isTrue(Option.isSome(yield* enlist(0)))
+        const late = yield* Effect.forkChild(enlist(1))
+        yield* untilWaiting(sql, late)
+        return late
+      }))
+      assert.isTrue(Option.isNone(yield* Fiber.join(late)), "there is room for one")
     }))
 
   it.effect("begin one session of a challenge that both see for the first time", () =>
