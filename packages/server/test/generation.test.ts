@@ -8,6 +8,7 @@ import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { enabledMany, network, node1, specs, tokenOf } from "./rig/Fleet.ts"
 import { refuseInserts } from "./rig/refuseInserts.ts"
+import { runs } from "./rig/runs.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
 const report = {
@@ -125,7 +126,7 @@ describe("the generation", () => {
           assert.deepNestedInclude(told.body, { generation: yield* current })
         }
       }).pipe(Effect.provide(testApi())),
-    { arbitrary: { runs: 10 } }
+    runs(10)
   )
 
   it.effect("counts every one of many changes at once", () =>

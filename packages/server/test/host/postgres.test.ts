@@ -1,10 +1,14 @@
 import { postgresForFile } from "../rig/postgresForFile.ts"
+import { FEW_RUNS_VARIABLE } from "../rig/runs.ts"
 
 /**
  * Every test that has to do with a database, once more, on PostgreSQL: `testDatabase` looks where it is to be. Commands of
  * which another test has all that they ask of the database are left out, for each call is a process.
  */
 postgresForFile()
+
+// What is here to find out is whether PostgreSQL does as SQLite does, of which the laws hold in the pure tier.
+process.env[FEW_RUNS_VARIABLE] = "yes"
 
 await import("../api.test.ts")
 await import("../boot.test.ts")
