@@ -86,6 +86,18 @@ const moved = (path: string, { url }: TestDatabase, rehearse = false) =>
 
 const target = Effect.flatMap(temporaryDirectory, emptyDatabase)
 
+/** The URL for a user who owns the database, as `createdb --owner` has it, and may do nothing else. */
+const ordinary = Effect.fnUntraced(function*({ url, database }: TestDatabase) {
+  const { password } = cluster()
+  const name = new URL(url).pathname.slice(1)
+  yield* Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.andThen(
+      sql.unsafe(`CREATE ROLE ordinary LOGIN PASSWORD '${password}'`),
+      sql.unsafe(`ALTER DATABASE ${name} OWNER TO ordinary`)
+    )).pipe(Effect.provide(Layer.fresh(unmigrated(database))))
+  return Object.assign(new URL(url), { username: "ordinary" }).href
+})
+
 describe("patela migrate sqlite-to-postgres", () => {
   it.effect("copies every row of every table, and numbers go on where the file's ended", () =>
     Effect.gen(function*() {
@@ -164,7 +176,7 @@ describe("patela migrate sqlite-to-postgres", () => {
     () =>
       Effect.gen(function*() {
         const { folder, path } = yield* file
-        const { url } = yield* target
+        const url = yield* ordinary(yield* target)
         const without = Object.assign(new URL(url), { password: "" }).href
         const run = (variables: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
           patela({ HOME: folder, ...variables }, ["migrate", "sqlite-to-postgres", "--from", `sqlite:${path}`, ...args])
