@@ -15,8 +15,8 @@ cache=/var/cache/patela
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # What the host tests and the demo run on this machine, beyond what Debian always has.
 machine_packages=(
-  ca-certificates debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl swtpm swtpm-tools systemd-container tor
-  tpm2-tools util-linux zstd
+  ca-certificates debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl postgresql swtpm swtpm-tools
+  systemd-container tor tpm2-tools util-linux zstd
 )
 # Raise it when make_root changes in a way that the package list does not show.
 recipe=1
@@ -83,7 +83,7 @@ debian_packages() {
   [ -z "$missing" ] && return
   say "installing Debian packages: $missing"
   export DEBIAN_FRONTEND=noninteractive
-  # On a machine with a running systemd, apt would start the tor of the machine itself: nobody asked for that.
+  # On a machine with a running systemd, apt would start the tor and PostgreSQL of the machine itself: nobody asked for that.
   local guard=/usr/sbin/policy-rc.d
   if [ -d /run/systemd/system ] && ! [ -e "$guard" ]; then
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT

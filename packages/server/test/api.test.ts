@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Audit } from "../src/audit/Audit.ts"
 import { Administration } from "../src/nodes/Administration.ts"
@@ -11,6 +10,7 @@ import { Tokens } from "../src/session/Tokens.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { network, node1, specs, tokenOf } from "./rig/Fleet.ts"
+import { refuseInserts } from "./rig/refuseInserts.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { poolVariables, TestApi, testApi } from "./rig/TestApi.ts"
 
@@ -239,6 +239,28 @@ describe("bad input changes nothing and names the field", () => {
       assert.strictEqual(yield* rows, before)
     }).pipe(Effect.provide(testApi())))
 
+  it.effect("text that no database can keep is kept as near as it can be", () =>
+    Effect.gen(function*() {
+      const { ask } = yield* TestApi
+      const { token } = yield* authenticate(yield* enabledNode)
+      const odd = "a\u0000b\ud800c'\"\\%_$1?;--\u{1f9c0}"
+      const kept = "a\ufffdb\ufffdc'\"\\%_$1?;--\u{1f9c0}"
+      const said = { ...specs, cpu_name: odd, hostname: odd, kernel: odd, agent_version: odd }
+      assert.strictEqual((yield* ask({ path: "/private/specs", body: said, token })).status, 200)
+      const report = {
+        relays: [{ name: "toma", fingerprint: null, blocked: odd }],
+        tor_version: odd,
+        generation: null,
+        rolled_back: odd
+      }
+      assert.strictEqual((yield* ask({ path: "/private/report", body: report, token })).status, 204)
+      const node = yield* (yield* Administration).node(node1)
+      for (const field of ["cpu_name", "hostname", "kernel", "agent_version", "tor_version", "rolled_back"] as const) {
+        assert.strictEqual(node[field], kept, field)
+      }
+      assert.strictEqual((yield* (yield* Relays).ofNode(node1))[0]?.blocked, kept)
+    }).pipe(Effect.provide(testApi())))
+
   it.effect("a report about another node's relay, or one that is none", () =>
     Effect.gen(function*() {
       const { ask } = yield* TestApi
@@ -281,18 +303,16 @@ describe("a database that fails half-way", () => {
   it.effect("keeps nothing of the step, and the answer says nothing of the inside", () =>
     Effect.gen(function*() {
       const { ask, rows } = yield* TestApi
-      const sql = yield* SqlClient.SqlClient
       const { token } = yield* authenticate(yield* enabledNode)
       yield* ask({ path: "/private/config/node", token })
-      yield* sql`CREATE TRIGGER half BEFORE INSERT ON relays WHEN NEW.slot = 2
-        BEGIN SELECT RAISE(ABORT, 'disk on fire'); END`
+      const undo = yield* refuseInserts("relays", "NEW.slot = 2")
       const before = yield* rows
       const answer = yield* ask({ path: "/private/specs", body: specs, token })
       assert.strictEqual(answer.status, 500)
       assert.include(answer.text, "its log says why")
       assert.notInclude(answer.text, "fire")
       assert.strictEqual(yield* rows, before)
-      yield* sql`DROP TRIGGER half`
+      yield* undo
       assert.deepStrictEqual((yield* ask({ path: "/private/specs", body: specs, token })).body, { relays: 3 })
     }).pipe(Effect.provide(testApi())))
 })

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { patela } from "./rig/commandLine.ts"
+import { house } from "./rig/house.ts"
 import { runningPatela } from "./rig/runningPatela.ts"
-import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 
 const TIMEOUT = 120_000
 const DIGEST = "4f".repeat(32)
@@ -12,8 +12,7 @@ describe("patela policy pcr", () => {
     "allows digests and sets what is done about the others, with what it did in the audit log",
     () =>
       Effect.gen(function*() {
-        const folder = yield* temporaryDirectory
-        const variables = { HOME: folder, DATABASE_URL: `sqlite:${folder}/patela.db` }
+        const { folder, variables } = yield* house
         const pcr = (...args: ReadonlyArray<string>) => patela(variables, ["policy", "pcr", ...args])
         assert.include((yield* pcr("list")).stdout, "Boots are enforced: off. PCRs: sha256:0,2,4,7,12,13,14")
         assert.include((yield* pcr("allow", `sha256:${DIGEST.toUpperCase()}`)).stdout, `${DIGEST} is allowed.`)

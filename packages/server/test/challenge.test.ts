@@ -7,6 +7,7 @@ import { newChallenge } from "../src/session/challenge.ts"
 import { CHALLENGE_LIFE, TOKEN_LIFE } from "../src/session/lifetimes.ts"
 import { Sessions } from "../src/session/Sessions.ts"
 import { enabledMany, node1, specs } from "./rig/Fleet.ts"
+import { runs } from "./rig/runs.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
@@ -160,6 +161,6 @@ describe("sessions", () => {
         }
         for (const one of issued) yield* enters(one)
       }).pipe(Effect.provide(testApi())),
-    { arbitrary: { runs: 25 } }
+    runs(25)
   )
 })

@@ -2,18 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { patela, runServer } from "./rig/commandLine.ts"
+import { house } from "./rig/house.ts"
 import { httpsAsk } from "./rig/httpsAsk.ts"
 import { selfSigned } from "./rig/selfSigned.ts"
 import { softwareTpm } from "./rig/SoftwareTpm.ts"
-import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 
 const network = ["network", "set", "--gateway-v4", "192.0.2.1", "--dns", "192.0.2.53"]
-
-/** A folder, and the environment that an operator would have for it. */
-const house = Effect.map(temporaryDirectory, (folder) => ({
-  folder,
-  variables: { HOME: folder, DATABASE_URL: `sqlite:${folder}/patela.db` }
-}))
 
 const TIMEOUT = 60_000
 
@@ -51,7 +45,8 @@ describe("patela", () => {
       const large = yield* ask("/public/auth", "x".repeat(70_000))
       assert.deepInclude(large, { status: 413, type: "application/problem+json" })
       yield* Effect.flip(httpsAsk({ port: server.port, ca: pem, path: "/", maxVersion: "TLSv1.2" }))
-      assert.strictEqual(statSync(`${folder}/patela.db`).mode & 0o777, 0o600)
+      const file = /^sqlite:(.*)/.exec(variables.DATABASE_URL)?.[1]
+      if (file !== undefined) assert.strictEqual(statSync(file).mode & 0o777, 0o600)
       assert.strictEqual(yield* server.stop, 0)
 
       const log = yield* patela(variables, ["audit", "--json"])
@@ -68,7 +63,8 @@ describe("patela", () => {
       const all = { ...pool, PATELA_BISCUIT_KEY: key.trim() }
       const expectations = [
         [{ HOME: folder }, "DATABASE_URL is not set"],
-        [{ ...variables, DATABASE_URL: "postgres://me:secret@host/db" }, "PostgreSQL"],
+        [{ ...variables, DATABASE_URL: "mysql://me:secret@host/db" }, "neither sqlite: nor postgres://"],
+        [{ ...variables, DATABASE_URL: "postgres://me:secret@127.0.0.1:1/db" }, "PostgreSQL database cannot be used"],
         [{ ...variables, PATELA_BISCUIT_KEY: key.trim() }, "PATELA_FIRST_V4"],
         [{ ...pool, PATELA_PREFIX_V4: "99" }, "from 1 to 32"],
         [pool, "PATELA_BISCUIT_KEY is not set"],

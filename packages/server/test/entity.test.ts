@@ -5,6 +5,7 @@ import { Administration } from "../src/nodes/Administration.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { enabledMany, network, node1, specs } from "./rig/Fleet.ts"
+import { runs } from "./rig/runs.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
 describe("If-None-Match", () => {
@@ -70,7 +71,7 @@ describe("the two halves of a configuration", () => {
           last = whole
         }
       }
-    }).pipe(Effect.provide(testApi())), { arbitrary: { runs: 10 } })
+    }).pipe(Effect.provide(testApi())), runs(10))
 
   it.effect("are not given away by a condition", () =>
     Effect.gen(function*() {

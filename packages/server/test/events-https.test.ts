@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { connectionsTo } from "./rig/connectionsTo.ts"
 import { eventually } from "./rig/eventually.ts"
 import { httpsEvents } from "./rig/httpsEvents.ts"
 import { runningPatela } from "./rig/runningPatela.ts"
-import { socketsOf } from "./rig/socketsOf.ts"
 
 const STREAMS = 200
 const TIMEOUT = 60_000
@@ -49,12 +49,12 @@ describe("events of a server in a process of its own", () => {
       const { token } = yield* enrolled
       const open = httpsEvents({ port: server.port, ca: pem, token })
       const stays = yield* open
-      const before = socketsOf(server)
+      const before = connectionsTo(server)
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Effect.forEach(Array.from({ length: 20 }), () => open)
-        assert.strictEqual(socketsOf(server), before + 20)
+        assert.strictEqual(connectionsTo(server), before + 20)
       }))
-      yield* eventually("the sockets' end", () => socketsOf(server) === before, 2000)
+      yield* eventually("the sockets' end", () => connectionsTo(server) === before, 2000)
       assert.isFalse(stays.ended())
     }), TIMEOUT)
 })

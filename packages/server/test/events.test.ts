@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
-import { Deferred, Effect, Fiber, Stream } from "effect"
-import { SqlClient } from "effect/sql"
+import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { ConfigChange } from "../src/generation/ConfigChange.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { EventStreams } from "../src/http/EventStreams.ts"
 import { Administration } from "../src/nodes/Administration.ts"
@@ -65,7 +65,11 @@ describe("events", () => {
     Effect.gen(function*() {
       const stream = yield* opened
       const before = yield* (yield* Generation).current
-      yield* (yield* SqlClient.SqlClient)`UPDATE generation SET value = value + 1`
+      // Another one that knows nothing of this one but the database.
+      yield* Effect.provide(
+        Effect.flatMap(Generation, (other) => other.change(ConfigChange.counted)),
+        Layer.fresh(Generation.layer)
+      )
       assert.strictEqual(yield* nextWithin(stream, 500), eventOf(before + 1))
     }).pipe(Effect.provide(testApi())))
 

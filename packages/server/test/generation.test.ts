@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import { PoolAdministration } from "../src/allocate/PoolAdministration.ts"
 import { poolFromText } from "../src/allocate/poolText.ts"
 import { Generation } from "../src/generation/Generation.ts"
@@ -11,6 +10,8 @@ import { Relays } from "../src/relays/Relays.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { enabledMany, network, node1, specs, tokenOf } from "./rig/Fleet.ts"
+import { refuseInserts } from "./rig/refuseInserts.ts"
+import { runs } from "./rig/runs.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
 const report = {
@@ -149,7 +150,7 @@ describe("the generation", () => {
           assert.deepNestedInclude(told.body, { generation: yield* current })
         }
       }).pipe(Effect.provide(testApi())),
-    { arbitrary: { runs: 10 } }
+    runs(10)
   )
 
   it.effect("counts every one of many changes at once", () =>
@@ -167,9 +168,8 @@ describe("the generation", () => {
   it.effect("stays where the change fails half-way, as all of it does", () =>
     Effect.gen(function*() {
       yield* settled
-      const sql = yield* SqlClient.SqlClient
       const { rows } = yield* TestApi
-      yield* sql`CREATE TRIGGER half BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk on fire'); END`
+      yield* refuseInserts("audit")
       const before = yield* rows
       assert.strictEqual((yield* Effect.flip(changes["default torrc"]))._tag, "StoreFailed")
       assert.strictEqual((yield* Effect.flip(changes.network))._tag, "StoreFailed")

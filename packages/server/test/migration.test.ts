@@ -20,8 +20,9 @@ import { addProof } from "../src/store/migrations/0008Proof.ts"
 import { createTrust } from "../src/store/migrations/0009Trust.ts"
 import { createBoots } from "../src/store/migrations/0010Boots.ts"
 import * as SqliteClient from "../src/store/SqliteClient.ts"
-import { layerAt } from "../src/store/Store.ts"
+import { layerAt, layerOf, unmigrated } from "../src/store/Store.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
+import { emptyDatabase } from "./rig/testDatabase.ts"
 
 const first = {
   "0001_nodes": createNodes,
@@ -51,7 +52,7 @@ const asItWas = (migrations: Parameters<typeof Migrator.fromRecord>[0]) =>
 describe("a database of before the generation", () => {
   it.effect("is brought to this version with what is in it", () =>
     Effect.gen(function*() {
-      const path = `${yield* temporaryDirectory}/patela.db`
+      const { database } = yield* emptyDatabase(yield* temporaryDirectory)
       yield* Effect.provide(
         Effect.gen(function*() {
           yield* asItWas(first)
@@ -59,7 +60,7 @@ describe("a database of before the generation", () => {
           yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
           yield* sql`INSERT INTO relays (node_id, name, slot, ip_v4, or_port) VALUES (1, 'toma', 0, '192.0.2.10', 443)`
         }),
-        SqliteClient.layer(path)
+        unmigrated(database)
       )
       yield* Effect.provide(
         Effect.gen(function*() {
@@ -68,7 +69,7 @@ describe("a database of before the generation", () => {
           assert.strictEqual((yield* (yield* Relays).list).length, 1)
           assert.strictEqual(yield* (yield* Generation).current, 1)
         }),
-        Layer.provide(StoreServicesNoDatabase, layerAt(path))
+        Layer.provide(StoreServicesNoDatabase, layerOf(database))
       )
     }))
 })

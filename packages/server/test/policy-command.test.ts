@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { patela } from "./rig/commandLine.ts"
-import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
+import { house } from "./rig/house.ts"
 
 const TIMEOUT = 60_000
 const HASH = "4f".repeat(32)
@@ -9,8 +9,7 @@ const HASH = "4f".repeat(32)
 describe("patela policy", () => {
   it.effect("allows keys and sets the lowest tier, with what it did in the audit log", () =>
     Effect.gen(function*() {
-      const folder = yield* temporaryDirectory
-      const variables = { HOME: folder, DATABASE_URL: `sqlite:${folder}/patela.db` }
+      const { folder, variables } = yield* house
       const policy = (...args: ReadonlyArray<string>) => patela(variables, ["policy", ...args])
       assert.strictEqual((yield* policy("tier")).stdout, "first-use\n")
       assert.include((yield* policy("allow-ek", `sha256:${HASH.toUpperCase()}`)).stdout, `${HASH} is allowed.`)

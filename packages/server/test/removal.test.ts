@@ -12,6 +12,7 @@ import { Relays } from "../src/relays/Relays.ts"
 import { REMEMBERED, RemovedRelays } from "../src/relays/RemovedRelays.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { enabledMany, enlistMany, network, node1, specs, tokenOf } from "./rig/Fleet.ts"
+import { runs } from "./rig/runs.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
 const between = (minimum: number, maximum: number) =>
@@ -68,7 +69,7 @@ describe("a relay that was removed", () => {
           }
         }
       }).pipe(Effect.provide(testApi())),
-    { arbitrary: { runs: 25 } }
+    runs(25)
   )
 
   it.effect("is in the configuration of its own node alone, and the audit log has before and after", () =>

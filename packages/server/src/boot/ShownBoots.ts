@@ -81,10 +81,10 @@ export class ShownBoots extends Context.Service<ShownBoots, {
       const keep = Effect.fn("ShownBoots.keep")(
         function*({ node, challenge, boot, eventLog }: VerifiedShowing) {
           const text = yield* Schema.encodeEffect(BootText)(boot)
-          const before = yield* session(challenge)
-          if (Option.isNone(before)) return false
-          if (before.value.boot !== null) return before.value.boot === text
-          yield* sql`UPDATE sessions SET boot = ${text} WHERE challenge = ${challenge}`
+          // One statement, so that of two that come at once the second sees what the first one showed.
+          const first = yield* sql`UPDATE sessions SET boot = ${text} WHERE challenge = ${challenge} AND boot IS NULL
+            RETURNING challenge`
+          if (first.length === 0) return Option.getOrUndefined(yield* session(challenge))?.boot === text
           yield* sql`INSERT INTO shown_boots ${sql.insert({ node_id: node, boot: text, shown_at: yield* now })}
             ON CONFLICT (node_id) DO UPDATE SET boot = excluded.boot, shown_at = excluded.shown_at`
           yield* keepLog(node, eventLog)

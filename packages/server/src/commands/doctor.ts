@@ -7,6 +7,7 @@ import { fleetFindings } from "../doctor/fleetFindings.ts"
 import { modeFinding } from "../doctor/modeFinding.ts"
 import { tokenKeyFindings } from "../doctor/tokenKeyFindings.ts"
 import { readCertificate } from "../http/readCertificate.ts"
+import { Notices } from "../store/Notices.ts"
 import * as SqliteClient from "../store/SqliteClient.ts"
 import { colour } from "./colour.ts"
 import { databaseFile } from "./databaseFile.ts"
@@ -63,7 +64,9 @@ const database = Effect.gen(function*() {
     const { current, findings } = yield* databaseFindings
     return current ? [...findings, ...(yield* fleetFindings)] : findings
   }).pipe(
-    Effect.provide(Layer.provideMerge(StoreServicesNoDatabase, SqliteClient.layerToRead(path))),
+    Effect.provide(
+      Layer.provideMerge(StoreServicesNoDatabase, Layer.merge(SqliteClient.layerToRead(path), Notices.polling))
+    ),
     Effect.catchTags({
       SqlError: ({ reason }) => Effect.succeed([damaged(reason.message)]),
       StoreFailed: ({ message }) => Effect.succeed([damaged(message)])

@@ -9,6 +9,7 @@ import { doctor } from "./doctor.ts"
 import { family } from "./family.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
+import { migrate } from "./migrate.ts"
 import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
@@ -23,7 +24,7 @@ import { watch } from "./watch.ts"
 
 const root = Command.make("patela").pipe(
   Command.withDescription(
-    "The server of Patela: configures machines that run Tor relays. DATABASE_URL=sqlite:PATH says where its data is"
+    "The server of Patela: configures machines that run Tor relays. DATABASE_URL says where its data is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME"
   ),
   Command.withSubcommands([
     run,
@@ -42,6 +43,7 @@ const root = Command.make("patela").pipe(
     doctor,
     backup,
     restore,
+    migrate,
     keygen
   ])
 )

@@ -1,11 +1,9 @@
-import { Context, Deferred, Duration, Effect, Layer, RcRef, Ref, Schema, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer, RcRef, Ref, Schema, type Scope, Stream } from "effect"
 import { SqlClient, type SqlError, SqlSchema } from "effect/sql"
 import { Whole } from "../store/Column.ts"
+import { Notices } from "../store/Notices.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { ConfigChange } from "./ConfigChange.ts"
-
-/** How often the database is asked whether another process changed the configuration, while anybody listens. */
-const POLL = Duration.millis(250)
 
 /** Waits until the generation is above `seen` and gives it, the newest only: who asks rarely misses those between. */
 export type NextAbove = (seen: number) => Effect.Effect<number>
@@ -20,13 +18,14 @@ export class Generation extends Context.Service<Generation, {
   readonly change: <A, E, R>(
     step: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | SqlError.SqlError | StoreFailed, Exclude<R, ConfigChange>>
-  /** Listens while the scope is open: to this process at once, to others four times a second. */
+  /** Listens while the scope is open: to this process at once, to others as soon as the database tells of them. */
   readonly listen: Effect.Effect<NextAbove, StoreFailed, Scope.Scope>
 }>()("@patela/server/generation/Generation") {
   static readonly layer = Layer.effect(
     Generation,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const notices = yield* Notices
       const read = SqlSchema.findOne({
         Request: Schema.Void,
         Result: Schema.Struct({ value: Whole }),
@@ -49,13 +48,14 @@ export class Generation extends Context.Service<Generation, {
       })
 
       const change = Effect.fnUntraced(function*<A, E, R>(step: Effect.Effect<A, E, R>) {
-        const counted = yield* Ref.make(false)
         const [result, raised] = yield* sql.withTransaction(Effect.gen(function*() {
+          const counted = yield* Ref.make(false)
           const done = yield* Effect.provideService(step, ConfigChange, { counted: Ref.set(counted, true) })
           if (!(yield* Ref.get(counted))) return [done, undefined] as const
           // Last, so that PostgreSQL holds the row for a moment only. It is held to the commit: generations are committed
           // in their order.
           yield* sql`UPDATE generation SET value = value + 1`
+          yield* notices.tell
           return [done, yield* current] as const
         }))
         if (raised !== undefined) yield* tell(raised)
@@ -63,7 +63,7 @@ export class Generation extends Context.Service<Generation, {
       })
 
       const look = Effect.flatMap(current, tell)
-      const poll = Effect.gen(function*() {
+      const follow = Effect.gen(function*() {
         const well = yield* Ref.make(true)
         const once = look.pipe(
           Effect.andThen(Ref.set(well, true)),
@@ -75,9 +75,9 @@ export class Generation extends Context.Service<Generation, {
             )
           )
         )
-        return yield* Effect.forever(Effect.andThen(Effect.sleep(POLL), once))
+        yield* Stream.runForEach(notices.heard, () => once)
       })
-      const poller = yield* RcRef.make({ acquire: Effect.forkScoped(poll) })
+      const follower = yield* RcRef.make({ acquire: Effect.forkScoped(follow) })
 
       const nextAbove: NextAbove = (seen) =>
         Effect.flatMap(
@@ -89,7 +89,7 @@ export class Generation extends Context.Service<Generation, {
       return Generation.of({
         current,
         change,
-        listen: RcRef.get(poller).pipe(Effect.andThen(look), Effect.as(nextAbove))
+        listen: RcRef.get(follower).pipe(Effect.andThen(look), Effect.as(nextAbove))
       })
     })
   )

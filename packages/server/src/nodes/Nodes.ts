@@ -6,6 +6,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now, Whole } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { makeTurn } from "../store/Turn.ts"
 import { type NodeIdentity, NodeRow } from "./NodeRow.ts"
 import { quietSince, roomNeeded, waitingExpiry } from "./waitingList.ts"
 
@@ -62,6 +63,7 @@ export class Nodes extends Context.Service<Nodes, {
     Nodes,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const turn = yield* makeTurn("waiting list")
       const byId = SqlSchema.findOneOption({
         Request: NodeId,
         Result: NodeRow,
@@ -106,6 +108,7 @@ export class Nodes extends Context.Service<Nodes, {
 
       const dropExpired = Effect.fn("Nodes.dropExpired")(
         function*(bound: WaitingLimit) {
+          yield* turn.take
           const before = yield* countWaiting
           yield* deleteExpired(bound)
           return before - (yield* countWaiting)
@@ -122,14 +125,19 @@ export class Nodes extends Context.Service<Nodes, {
         return !roomNeeded(yield* countWaiting, bound.machines)
       })
 
-      const insert = Effect.fnUntraced(function*(identity: NodeIdentity, bound: WaitingLimit) {
-        const known = yield* byKeys(identity)
-        if (Option.isSome(known)) return known
-        if (!(yield* makeRoom(bound))) return Option.none<NodeRow>()
-        const at = yield* now
-        yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: at, last_seen: at })}`
-        return yield* byKeys(identity)
-      }, sql.withTransaction)
+      const insert = Effect.fnUntraced(
+        function*(identity: NodeIdentity, bound: WaitingLimit) {
+          yield* turn.take
+          const known = yield* byKeys(identity)
+          if (Option.isSome(known)) return known
+          if (!(yield* makeRoom(bound))) return Option.none<NodeRow>()
+          const at = yield* now
+          yield* sql`INSERT INTO nodes ${sql.insert({ ...identity, first_seen: at, last_seen: at })}`
+          return yield* byKeys(identity)
+        },
+        sql.withTransaction,
+        turn.queue
+      )
 
       const isOld = (lastSeen: string) =>
         Effect.map(Clock.currentTimeMillis, (millis) => lastSeen <= new Date(millis - SEEN_EVERY).toISOString())

@@ -32,9 +32,10 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       const nodes = yield* Nodes
       const relays = yield* Relays
       const departure = yield* Departure
-      const turn = yield* makeTurn("allocation")
       const administration = yield* Administration
       const audit = yield* Audit
+      // An allocation that began before must not give the node another relay in the place of this one.
+      const turn = yield* makeTurn("allocation")
 
       const removal = Effect.fn("RelayAdministration.removal")(function*(name: RelayName) {
         const relay = Option.getOrUndefined(yield* relays.find(name))

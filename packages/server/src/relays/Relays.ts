@@ -4,7 +4,7 @@ import { NodeId } from "@patela/domain/node/NodeId"
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
-import { Context, Effect, Layer, type Option, Schema } from "effect"
+import { Array, Context, Effect, Layer, type Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now } from "../store/Column.ts"
@@ -80,8 +80,10 @@ export class Relays extends Context.Service<Relays, {
       })
 
       const insert = Effect.fn("Relays.insert")(function*(node: NodeId, relays: ReadonlyArray<NewRelay>) {
-        if (relays.length > 0) yield* ConfigChange.counted
-        for (const relay of relays) yield* sql`INSERT INTO relays ${sql.insert({ node_id: node, ...relay })}`
+        const rows = relays.map((relay): Record<string, unknown> => ({ node_id: node, ...relay }))
+        if (!Array.isReadonlyArrayNonEmpty(rows)) return
+        yield* ConfigChange.counted
+        yield* sql`INSERT INTO relays ${sql.insert(rows)}`
       }, asStoreFailed("store new relays"))
 
       const move = Effect.fn("Relays.move")(

@@ -1,7 +1,8 @@
-import { Config, Effect, Layer, Option, Schema } from "effect"
-import { Migrator, type SqlClient } from "effect/sql"
+import { Config, Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { dirname } from "node:path"
-import { sqlitePathOf } from "./DatabaseUrl.ts"
+import { withPassword } from "./databasePassword.ts"
+import { type Database, databaseOf } from "./DatabaseUrl.ts"
 import { createNodes } from "./migrations/0001Nodes.ts"
 import { createRelays } from "./migrations/0002Relays.ts"
 import { createSettings } from "./migrations/0003Settings.ts"
@@ -16,8 +17,10 @@ import { createPools } from "./migrations/0011Pools.ts"
 import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
 import { chainAudit } from "./migrations/0013AuditChain.ts"
 import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
+import { Notices } from "./Notices.ts"
 import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
 import * as SqliteClient from "./SqliteClient.ts"
+import { sqlMessage } from "./sqlMessage.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
 export class StoreUnusable extends Schema.TaggedError<StoreUnusable>()("StoreUnusable", { message: Schema.String }) {}
@@ -43,31 +46,39 @@ export const MIGRATIONS = {
 /** The newest of them. */
 export const NEWEST_SCHEMA = Math.max(...Object.keys(MIGRATIONS).map((name) => Number.parseInt(name, 10)))
 
-const migrate = Migrator.make({})({ loader: Migrator.fromRecord(MIGRATIONS), table: MIGRATIONS_TABLE })
+const whyNot = (error: Migrator.MigrationError | SqlError.SqlError): string =>
+  error._tag === "SqlError"
+    ? sqlMessage(error)
+    : SqlError.isSqlError(error.cause)
+    ? `${error.message}: ${sqlMessage(error.cause)}`
+    : error.message
 
-/** A newer Patela may have changed what this one would then read, or write, wrongly. */
-const notNewer = Effect.flatMap(schemaVersion, (version) =>
-  version <= NEWEST_SCHEMA ? Effect.void : Effect.fail(
-    new StoreUnusable({
+/** Brings the database to this version. */
+export const migrate = Migrator.make({})({ loader: Migrator.fromRecord(MIGRATIONS), table: MIGRATIONS_TABLE }).pipe(
+  Effect.mapError((error) =>
+    new StoreUnusable({ message: `The database could not be brought to this version: ${whyNot(error)}` })
+  )
+)
+
+/**
+ * The same where it is not. To see that it is takes no lock: a backup (pg_dump reads every table in one transaction) would
+ * else keep every command waiting to its end. A newer Patela may have changed what this one would read, or write, wrongly.
+ */
+const migrateWhereOld = Effect.gen(function*() {
+  // There is no such table yet.
+  const version = yield* Effect.orElseSucceed(schemaVersion, () => 0)
+  if (version > NEWEST_SCHEMA) {
+    return yield* new StoreUnusable({
       message:
         `The database is of a newer Patela: its schema is ${version}, and this one knows up to ${NEWEST_SCHEMA}. ` +
         "Use that version, or put back a backup of before the upgrade with `patela restore FILE --replace`"
     })
-  ))
+  }
+  if (version < NEWEST_SCHEMA) yield* migrate
+})
 
-const migrated = Layer.effectDiscard(
-  Effect.andThen(migrate, notNewer).pipe(
-    Effect.mapError((error) =>
-      error._tag === "StoreUnusable"
-        ? error
-        : new StoreUnusable({ message: `The database could not be brought to this version: ${error.message}` })
-    )
-  )
-)
-
-/** The SQLite file at `path`, with every migration applied. */
-export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient, StoreUnusable> => {
-  const client = SqliteClient.layer(path).pipe(
+const sqlite = (path: string) =>
+  Layer.merge(SqliteClient.layer(path), Notices.polling).pipe(
     Layer.catch((error) =>
       Layer.effectContext(Effect.fail(
         new StoreUnusable({
@@ -78,13 +89,38 @@ export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient, StoreUnu
       ))
     )
   )
-  return Layer.provideMerge(migrated, client)
-}
+
+// Loaded only where it is used: it is most of what a command with a SQLite file would load.
+const postgres = (url: Redacted.Redacted) =>
+  Layer.unwrap(Effect.map(Effect.promise(() => import("./PostgresClient.ts")), ({ layer }) => layer(url))).pipe(
+    Layer.catch((error) =>
+      Layer.effectContext(Effect.fail(
+        new StoreUnusable({
+          message:
+            `The PostgreSQL database cannot be used: ${sqlMessage(error)}. Check the host, port, name, user and ` +
+            "password of its URL, that PostgreSQL runs, and that its pg_hba.conf lets this machine in."
+        })
+      ))
+    )
+  )
+
+/** A database as it is, whatever its version. */
+export const unmigrated = (database: Database): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
+  database.engine === "sqlite" ? sqlite(database.path) : postgres(database.url)
+
+/** A database, with every migration applied. */
+export const layerOf = (database: Database): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
+  Layer.provideMerge(Layer.effectDiscard(migrateWhereOld), unmigrated(database))
+
+/** The SQLite file at `path`, with every migration applied. */
+export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
+  layerOf({ engine: "sqlite", path })
 
 /** What DATABASE_URL names. */
 export const layer = Layer.unwrap(
   Effect.gen(function*() {
-    const url = yield* Effect.orDie(Config.option(Config.String("DATABASE_URL")))
-    return layerAt(yield* Effect.fromResult(sqlitePathOf(Option.getOrUndefined(url))))
+    const url = yield* Effect.orDie(Config.option(Config.Redacted("DATABASE_URL")))
+    const database = yield* Effect.fromResult(databaseOf("DATABASE_URL", Option.getOrUndefined(url)))
+    return layerOf(yield* withPassword(database))
   })
 )

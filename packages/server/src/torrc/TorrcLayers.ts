@@ -14,6 +14,7 @@ import { Relays } from "../relays/Relays.ts"
 import { RelayUnknown } from "../relays/RelayUnknown.ts"
 import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { makeTurn } from "../store/Turn.ts"
 import { type ExplainedLine, explainTorrc, type LayerOwners } from "./explainTorrc.ts"
 import { type FleetChange, fleetChange, type LayeredRelay } from "./fleetChange.ts"
 import { layerReader, type LayerTexts, resolveTorrc } from "./resolveTorrc.ts"
@@ -54,6 +55,8 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
     Effect.gen(function*() {
       const generation = yield* Generation
       const family = yield* Family
+      // Of two who set an option each, the second must see what the first one set.
+      const turn = yield* makeTurn("torrc")
       const settings = yield* Settings
       const nodes = yield* Nodes
       const relays = yield* Relays
@@ -117,6 +120,7 @@ export class TorrcLayers extends Context.Service<TorrcLayers, {
       })
 
       const inOneTransaction = Effect.fnUntraced(function*(who: string, scope: TorrcScope, edit: LayerEdit) {
+        yield* turn.take
         const change = yield* changeOf(scope, edit)
         const { before, after, option } = change
         // A default layer that is empty differs from none, which `patela run` asks for.

@@ -9,9 +9,10 @@ import { sessionServices } from "../../src/http/serve.ts"
 import { AuthLimits } from "../../src/limits/AuthLimits.ts"
 import { WaitingBound } from "../../src/nodes/WaitingBound.ts"
 import { newTokenKey, TokenKey } from "../../src/session/TokenKey.ts"
-import { layerAt } from "../../src/store/Store.ts"
+import { layerOf } from "../../src/store/Store.ts"
 import { EndorsementRoots } from "../../src/trust/EndorsementRoots.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
+import { testDatabase } from "./testDatabase.ts"
 
 export interface Answer {
   readonly status: number
@@ -56,7 +57,7 @@ const TABLES = [
   "audit"
 ]
 
-/** The whole API over a real SQLite file, called without a socket so that TestClock is its clock. */
+/** The whole API over a real database, called without a socket so that TestClock is its clock. */
 export class TestApi extends Context.Service<TestApi, {
   readonly ask: (ask: Ask) => Effect.Effect<Answer>
   /** Opens /private/events; closed with the scope. */
@@ -123,7 +124,11 @@ const make = Effect.gen(function*() {
   })
   const rows = Effect.forEach(
     TABLES,
-    (table) => Effect.map(sql`SELECT * FROM ${sql(table)}`, (found) => found.map((row) => ({ ...row, last_seen: "" })))
+    (table) =>
+      Effect.map(
+        sql`SELECT * FROM ${sql(table)} ORDER BY 1`,
+        (found) => found.map((row) => ({ ...row, last_seen: "" }))
+      )
   ).pipe(Effect.map((all) => JSON.stringify(all)), Effect.orDie)
   return TestApi.of({ ask, open, rows })
 })
@@ -136,7 +141,9 @@ export const poolVariables = { PATELA_FIRST_V4: "192.0.2.10", PATELA_PREFIX_V4: 
 
 /** Everything that the routes need. */
 export const apiServices = (variables: Readonly<Record<string, string>> = poolVariables) => {
-  const store = Layer.unwrap(Effect.map(temporaryDirectory, (folder) => layerAt(`${folder}/patela.db`)))
+  const store = Layer.unwrap(
+    Effect.map(Effect.flatMap(temporaryDirectory, testDatabase), ({ database }) => layerOf(database))
+  )
   const key = Layer.effect(
     TokenKey,
     Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))

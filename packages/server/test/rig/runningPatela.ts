@@ -6,7 +6,7 @@ import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { Administration } from "../../src/nodes/Administration.ts"
 import { newTokenKey } from "../../src/session/TokenKey.ts"
 import { NetworkAdministration } from "../../src/settings/NetworkAdministration.ts"
-import { layerAt } from "../../src/store/Store.ts"
+import { layerOf } from "../../src/store/Store.ts"
 import { TorrcLayers } from "../../src/torrc/TorrcLayers.ts"
 import { patela, runServer, type Variables } from "./commandLine.ts"
 import { network } from "./Fleet.ts"
@@ -14,6 +14,7 @@ import { httpsAsk } from "./httpsAsk.ts"
 import { selfSigned } from "./selfSigned.ts"
 import { softwareTpm } from "./SoftwareTpm.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
+import { testDatabase } from "./testDatabase.ts"
 
 const Sealed = Schema.fromJsonString(Schema.Struct({
   challenge: Schema.String,
@@ -30,16 +31,17 @@ const Sealed = Schema.fromJsonString(Schema.Struct({
 export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables) {
   const folder = yield* temporaryDirectory
   const { cert, key, pem } = yield* selfSigned(folder)
+  const { url, database } = yield* testDatabase(folder)
   const variables = {
     HOME: folder,
-    DATABASE_URL: `sqlite:${folder}/patela.db`,
+    DATABASE_URL: url,
     PATELA_BISCUIT_KEY: `file:${folder}/token.key`,
     PATELA_FIRST_V4: "192.0.2.10",
     PATELA_PREFIX_V4: "24",
     ...settings
   }
   writeFileSync(`${folder}/token.key`, Redacted.value(yield* newTokenKey), { mode: 0o600 })
-  const services = yield* Layer.build(Layer.provide(StoreServicesNoDatabase, layerAt(`${folder}/patela.db`)))
+  const services = yield* Layer.build(Layer.provideMerge(StoreServicesNoDatabase, layerOf(database)))
   const administration = Context.get(services, Administration)
   const bootPolicy = Context.get(services, BootPolicy)
   yield* Context.get(services, TorrcLayers).import("test", { of: "default" }, "ContactInfo me@example.org\n")
@@ -67,7 +69,7 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
     const { text } = yield* ask("/public/auth", request)
     return { id, tpm, token: tpm.open(yield* Schema.decodeEffect(Sealed)(text)) }
   })
-  return { server, start, cli, administration, bootPolicy, ask, enrolled, pem, cert, folder }
+  return { server, start, cli, administration, bootPolicy, ask, enrolled, pem, cert, folder, services }
 })
 
 /** The same with the settings that there are. */

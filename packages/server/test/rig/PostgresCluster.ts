@@ -1,0 +1,131 @@
+import { Effect, Schema } from "effect"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { chownSync, globSync, mkdirSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { selfSigned } from "./selfSigned.ts"
+import { temporaryDirectory } from "./temporaryDirectory.ts"
+
+/** PostgreSQL is not installed, or did not start. */
+export class NoPostgres extends Schema.TaggedError<NoPostgres>()("NoPostgres", { message: Schema.String }) {}
+
+/** A PostgreSQL of the test's own, on a port of 127.0.0.1. */
+export interface PostgresCluster {
+  /** The URL of one of its databases, with the password. */
+  readonly url: (database: string) => string
+  readonly password: string
+  /** The file of its certificate, which signs itself and is for 127.0.0.1. */
+  readonly certificate: string
+  /** Ends it as `pg_ctl stop -m immediate` would: every connection breaks off. */
+  readonly stop: Effect.Effect<void>
+  /** Starts it again after that, on the same port and with what was committed. */
+  readonly start: Effect.Effect<void, NoPostgres>
+}
+
+/** Nothing here is to outlive a crash of the machine, so nothing is synced. */
+const SETTINGS = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+  max_connections: "200",
+  shared_buffers: "64MB",
+  unix_socket_directories: "",
+  listen_addresses: "127.0.0.1",
+  dynamic_shared_memory_type: "mmap"
+}
+
+const USER = "patela"
+
+/** The newest of Debian's, which keeps each version in a folder of its own and not in PATH. */
+const binaries = Effect.suspend(() => {
+  const [newest] = globSync("/usr/lib/postgresql/*/bin").toSorted((one, other) =>
+    other.localeCompare(one, "en", { numeric: true })
+  )
+  return newest === undefined
+    ? Effect.fail(new NoPostgres({ message: "PostgreSQL is not installed: apt install postgresql" }))
+    : Effect.succeed(newest)
+})
+
+/** PostgreSQL refuses to run as root. */
+const asPostgres: ReadonlyArray<string> = process.geteuid?.() === 0
+  ? ["--reuid=postgres", "--regid=postgres", "--init-groups"]
+  : []
+
+const freePort = Effect.callback<number, NoPostgres>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() =>
+      resume(
+        typeof address === "object" && address !== null
+          ? Effect.succeed(address.port)
+          : Effect.fail(new NoPostgres({ message: "there is no free port" }))
+      )
+    )
+  })
+})
+
+const started = (argv: ReadonlyArray<string>) =>
+  Effect.callback<ChildProcess, NoPostgres>((resume) => {
+    // Killed by the kernel when this process ends, however it ends.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", ...asPostgres, "--", ...argv], {
+      stdio: ["ignore", "ignore", "pipe"]
+    })
+    let said = ""
+    child.stderr.on("data", (chunk) => {
+      said = (said + String(chunk)).slice(-5000)
+      if (said.includes("ready to accept connections")) resume(Effect.succeed(child))
+    })
+    child.once("exit", (code) =>
+      resume(Effect.fail(new NoPostgres({ message: `PostgreSQL ended with ${code}: ${said}` }))))
+  })
+
+const ended = (child: ChildProcess) =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill("SIGQUIT")
+  })
+
+/** Makes a cluster in a temporary folder and starts it; gone with the scope. */
+export const postgresCluster = Effect.gen(function*() {
+  const bin = yield* binaries
+  const folder = yield* temporaryDirectory
+  const data = `${folder}/data`
+  const password = randomBytes(12).toString("hex")
+  const { cert, key } = yield* selfSigned(folder)
+  yield* Effect.sync(() => {
+    writeFileSync(`${folder}/password`, password, { mode: 0o600 })
+    mkdirSync(data, { mode: 0o700 })
+    if (asPostgres.length > 0) {
+      const [user, group] = ["-u", "-g"].map((flag) =>
+        Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
+      )
+      for (const path of [folder, data, `${folder}/password`, cert, key]) chownSync(path, user ?? 0, group ?? 0)
+    }
+    const make = [`${bin}/initdb`, `--pgdata=${data}`, `--username=${USER}`, `--pwfile=${folder}/password`]
+    execFileSync(
+      "setpriv",
+      [...asPostgres, "--", ...make, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
+      { stdio: "ignore" }
+    )
+  })
+  const port = yield* freePort
+  const settings = Object.entries({ ...SETTINGS, port, ssl: "on", ssl_cert_file: cert, ssl_key_file: key }).flatMap((
+    [name, value]
+  ) => ["-c", `${name}=${value}`])
+  const run = Effect.map(started([`${bin}/postgres`, "-D", data, ...settings]), (child) => {
+    running = child
+  })
+  let running: ChildProcess | undefined
+  const stop = Effect.suspend(() => running === undefined ? Effect.void : ended(running))
+  yield* Effect.acquireRelease(run, () => stop)
+  const cluster: PostgresCluster = {
+    url: (database) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`,
+    password,
+    certificate: cert,
+    stop,
+    start: run
+  }
+  return cluster
+})
