@@ -9,6 +9,7 @@ import { Authorization } from "./Authorization.ts"
 import { EVENT_STREAM } from "./ConfigEvent.ts"
 import { FamilyKeysRequest, SealedFamilyKeys } from "./FamilyKeys.ts"
 import { AllocationFailed, EvidenceRefused, FamilyUnknown, SpecsMissing } from "./Problems.ts"
+import { storedText } from "./storedText.ts"
 
 /** Answer to the specs: how many relays the node has from now on. */
 export const Allocated = Schema.Struct({ relays: Schema.Int })
@@ -17,7 +18,7 @@ export const Allocated = Schema.Struct({ relays: Schema.Int })
 export const RelayReport = Schema.Struct({
   name: RelayName,
   fingerprint: Schema.NullOr(Fingerprints),
-  blocked: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000))))
+  blocked: Schema.NullOr(storedText(2000))
 })
 export type RelayReport = typeof RelayReport.Type
 
@@ -27,9 +28,9 @@ export type RelayReport = typeof RelayReport.Type
  */
 export const NodeReport = Schema.Struct({
   generation: Schema.NullOr(Schema.Int),
-  rolled_back: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))),
+  rolled_back: Schema.NullOr(storedText(2000)),
   relays: Schema.Array(RelayReport).pipe(Schema.check(Schema.isMaxLength(512))),
-  tor_version: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(100))))
+  tor_version: Schema.NullOr(storedText(100))
 })
 export type NodeReport = typeof NodeReport.Type
 

@@ -36,6 +36,11 @@ const poolOf = Effect.fnUntraced(function*<Address extends Ipv4 | Ipv6>(
   )
 })
 
+/** The pools that PATELA_FIRST_V4/V6 and PATELA_PREFIX_V4/V6 say. */
+export const environmentPools = Effect.gen(function*() {
+  return { v4: yield* poolOf("V4", poolV4), v6: yield* poolOf("V6", poolV6) }
+})
+
 const memoryBound = Effect.gen(function*() {
   const bound = yield* text("PATELA_RELAY_MEMORY_BOUND")
   if (Option.isNone(bound)) return DEFAULT_MEMORY_BOUND
@@ -88,8 +93,7 @@ export class PoolSettings extends Context.Service<PoolSettings, { readonly memor
   static readonly layer = Layer.effect(
     PoolSettings,
     Effect.gen(function*() {
-      const v4 = yield* poolOf("V4", poolV4)
-      const v6 = yield* poolOf("V6", poolV6)
+      const { v4, v6 } = yield* environmentPools
       const bound = yield* memoryBound
       const generation = yield* Generation
       const turn = yield* makeTurn("allocation")

@@ -4,6 +4,8 @@ import { usagePresenter } from "@patela/domain/command/usagePresenter"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
+import { backup } from "./backup.ts"
+import { doctor } from "./doctor.ts"
 import { family } from "./family.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
@@ -13,6 +15,7 @@ import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
 import { pool } from "./pool.ts"
 import { relay } from "./relay.ts"
+import { restore } from "./restore.ts"
 import { rollout } from "./rollout.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
@@ -36,6 +39,9 @@ const root = Command.make("patela").pipe(
     torrc,
     rollout,
     audit,
+    doctor,
+    backup,
+    restore,
     keygen
   ])
 )

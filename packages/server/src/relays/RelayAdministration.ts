@@ -49,14 +49,15 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
         const { relay, before, after } = found
         yield* relays.delete(name)
         yield* departure.leave(relay, { name: false, addresses: false })
+        const fewer = after.relays_override !== before.relays_override
+        if (fewer) yield* nodes.saveOverrides(relay.node_id, after)
         yield* audit.record({
           who,
           what: `relay ${name}: removed from node ${relay.node_id}`,
           before: JSON.stringify(relayView(relay)),
           after: null
         })
-        if (after.relays_override !== before.relays_override) {
-          yield* nodes.saveOverrides(relay.node_id, after)
+        if (fewer) {
           yield* audit.record({
             who,
             what: `node ${relay.node_id}: relays set`,

@@ -14,35 +14,53 @@ import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
 import { createPools } from "./migrations/0011Pools.ts"
 import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
+import { chainAudit } from "./migrations/0013AuditChain.ts"
 import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
+import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /** The database cannot be used: not opened, or not brought to this version. */
 export class StoreUnusable extends Schema.TaggedError<StoreUnusable>()("StoreUnusable", { message: Schema.String }) {}
 
-const migrate = Migrator.make({})({
-  loader: Migrator.fromRecord({
-    "0001_nodes": createNodes,
-    "0002_relays": createRelays,
-    "0003_settings": createSettings,
-    "0004_audit": createAudit,
-    "0005_generation": createGeneration,
-    "0006_removed_relays": createRemovedRelays,
-    "0007_sessions": createSessions,
-    "0008_proof": addProof,
-    "0009_trust": createTrust,
-    "0010_boots": createBoots,
-    "0011_pools": createPools,
-    "0012_families_and_rollouts": createFamiliesAndRollouts,
-    "0014_keys_and_selections": addKeysAndSelections
-  }),
-  table: "patela_migrations"
-})
+/** Every step from an empty database to this version, by number; a step never changes once it was released. */
+export const MIGRATIONS = {
+  "0001_nodes": createNodes,
+  "0002_relays": createRelays,
+  "0003_settings": createSettings,
+  "0004_audit": createAudit,
+  "0005_generation": createGeneration,
+  "0006_removed_relays": createRemovedRelays,
+  "0007_sessions": createSessions,
+  "0008_proof": addProof,
+  "0009_trust": createTrust,
+  "0010_boots": createBoots,
+  "0011_pools": createPools,
+  "0012_families_and_rollouts": createFamiliesAndRollouts,
+  "0013_audit_chain": chainAudit,
+  "0014_keys_and_selections": addKeysAndSelections
+}
+
+/** The newest of them. */
+export const NEWEST_SCHEMA = Math.max(...Object.keys(MIGRATIONS).map((name) => Number.parseInt(name, 10)))
+
+const migrate = Migrator.make({})({ loader: Migrator.fromRecord(MIGRATIONS), table: MIGRATIONS_TABLE })
+
+/** A newer Patela may have changed what this one would then read, or write, wrongly. */
+const notNewer = Effect.flatMap(schemaVersion, (version) =>
+  version <= NEWEST_SCHEMA ? Effect.void : Effect.fail(
+    new StoreUnusable({
+      message:
+        `The database is of a newer Patela: its schema is ${version}, and this one knows up to ${NEWEST_SCHEMA}. ` +
+        "Use that version, or put back a backup of before the upgrade with `patela restore FILE --replace`"
+    })
+  ))
 
 const migrated = Layer.effectDiscard(
-  migrate.pipe(
-    Effect.mapError(({ message }) =>
-      new StoreUnusable({ message: `The database could not be brought to this version: ${message}` })
+  Effect.andThen(migrate, notNewer).pipe(
+    Effect.mapError((error) =>
+      error._tag === "StoreUnusable"
+        ? error
+        : new StoreUnusable({ message: `The database could not be brought to this version: ${error.message}` })
     )
   )
 )

@@ -134,8 +134,8 @@ export const environment = (variables: Readonly<Record<string, string>>) =>
 
 export const poolVariables = { PATELA_FIRST_V4: "192.0.2.10", PATELA_PREFIX_V4: "24" }
 
-/** Everything that the routes need, with the repositories left visible to the test. */
-export const testApi = (variables: Readonly<Record<string, string>> = poolVariables) => {
+/** Everything that the routes need. */
+export const apiServices = (variables: Readonly<Record<string, string>> = poolVariables) => {
   const store = Layer.unwrap(Effect.map(temporaryDirectory, (folder) => layerAt(`${folder}/patela.db`)))
   const key = Layer.effect(
     TokenKey,
@@ -145,11 +145,14 @@ export const testApi = (variables: Readonly<Record<string, string>> = poolVariab
     .pipe(
       Layer.provide(environment(variables))
     )
-  return Layer.effect(TestApi, make).pipe(
-    Layer.provideMerge(sessionServices),
+  return sessionServices.pipe(
     Layer.provideMerge(Layer.mergeAll(settings, key)),
     Layer.provideMerge(StoreServicesNoDatabase),
     Layer.provideMerge(store),
     Layer.provideMerge(NodeHttpServer.layerHttpServices)
   )
 }
+
+/** The API itself, with the repositories left visible to the test. */
+export const testApi = (variables: Readonly<Record<string, string>> = poolVariables) =>
+  Layer.provideMerge(Layer.effect(TestApi, make), apiServices(variables))
