@@ -83,9 +83,9 @@ debian_packages() {
   [ -z "$missing" ] && return
   say "installing Debian packages: $missing"
   export DEBIAN_FRONTEND=noninteractive
-  # On a machine with a running systemd, apt would start the tor and PostgreSQL of the machine itself: nobody asked for that.
+  # apt would start the tor and the PostgreSQL of the machine itself: nobody asked for that.
   local guard=/usr/sbin/policy-rc.d
-  if [ -d /run/systemd/system ] && ! [ -e "$guard" ]; then
+  if ! [ -e "$guard" ]; then
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$guard"
     chmod 755 "$guard"

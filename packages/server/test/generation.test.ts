@@ -169,7 +169,7 @@ describe("the generation", () => {
     Effect.gen(function*() {
       yield* settled
       const { rows } = yield* TestApi
-      yield* refuseInserts("audit")
+      const undo = yield* refuseInserts("audit")
       const before = yield* rows
       assert.strictEqual((yield* Effect.flip(changes["default torrc"]))._tag, "StoreFailed")
       assert.strictEqual((yield* Effect.flip(changes.network))._tag, "StoreFailed")
@@ -178,5 +178,7 @@ describe("the generation", () => {
       const failed = yield* Effect.flip((yield* RelayAdministration).remove("test", name))
       assert.strictEqual(failed._tag, "StoreFailed")
       assert.strictEqual(yield* rows, before)
+      yield* undo
+      yield* changes.network
     }).pipe(Effect.provide(testApi())))
 })
