@@ -168,6 +168,23 @@ describe("addresses", () => {
     })
   })
 
+  it.effect("gives each address the prefix length of its own pool, and of the network where none is said", () =>
+    Effect.gen(function*() {
+      const plan = yield* planOn(inputOf([0, 1], {
+        pools: [
+          { family: "ipv4", first: "198.51.100.11", last: "198.51.100.12", prefix: 28 },
+          { family: "ipv4", first: "198.51.100.10", last: "198.51.100.10" },
+          { family: "ipv6", first: "2001:db8:2::b", last: "2001:db8:2::ff", prefix: 120 }
+        ]
+      }))
+      expect(plan.changes.flatMap(({ lines }) => lines)).toEqual([
+        "+ 198.51.100.10/24 dev e0",
+        "+ 2001:db8:2::a/64 dev e0",
+        "+ 198.51.100.11/28 dev e0",
+        "+ 2001:db8:2::b/120 dev e0"
+      ])
+    }))
+
   it("tells which lines of a batch failed", () => {
     const stderr =
       "Error: ipv4: Address already assigned.\nCommand failed -:2\nRTNETLINK answers: Permission denied\nCommand failed -:4\n"

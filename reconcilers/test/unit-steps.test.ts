@@ -26,6 +26,13 @@ const Inputs = Schema.Struct({
 type Inputs = typeof Inputs.Type
 const Known = Schema.NullOr(Schema.Struct({ ...Inputs.fields, tried: Schema.Boolean }))
 
+const Family = Schema.Struct({
+  ids: Schema.Literals(["", "a", "b", "b a"]),
+  members: Schema.Literals(["", "MyFamily $A\n", "MyFamily $A\nMyFamily $B\n"])
+})
+const familyTorrc = ({ ids, members }: typeof Family.Type): string =>
+  `ORPort 1.2.3.4:1\n${ids.split(" ").filter(Boolean).map((id) => `FamilyId ${id}\n`).join("")}${members}`
+
 const contentOf = ({ dropIn, torrc }: Inputs) => ({
   ...loadedFrom(TORRCS[torrc] ?? ""),
   ...(dropIn === "none" ? {} : { dropIn: dropInDigest(DROP_INS[dropIn] ?? "") })
@@ -59,6 +66,23 @@ describe("what a unit needs", () => {
     if (other) assert.strictEqual(step, "restart")
     else if (then.torrc === now.torrc) assert.strictEqual(step, "none")
     else assert.strictEqual(step, then.torrc === 2 || now.torrc === 2 ? "restart" : "reload")
+  })
+
+  it.prop("one that declares a new family hears of it at a reload only where MyFamily changed, and is else restarted", [
+    Family,
+    Family
+  ], ([then, now]) => {
+    const [loaded, content] = [loadedFrom(familyTorrc(then)), loadedFrom(familyTorrc(now))]
+    const unit = unitWith(null, { torrc: 0, dropIn: "none" }, {
+      loaded,
+      torrc: { content, changedAt: 2, managed: true }
+    })
+    const isNew = now.ids.split(" ").some((id) => id !== "" && !then.ids.includes(id))
+    const isSame = familyTorrc(then) === familyTorrc(now)
+    assert.strictEqual(
+      unitStepOf(unit),
+      isSame ? "none" : isNew && then.members === now.members ? "restart" : "reload"
+    )
   })
 
   it.prop("one that was only tried is taken over if it began after its files were written, and else restarted", [

@@ -19,6 +19,7 @@ import { DropInReader } from "@patela/reconcilers/drop-ins/DropInReader"
 import { FileMonitor } from "@patela/reconcilers/host/FileMonitor"
 import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import type { LookedAt } from "@patela/reconcilers/host/LookAtFile"
+import { FamilyKeyReader, type FoundFamilyKey } from "@patela/reconcilers/identity/FamilyKeyReader"
 import type { HostIdentity } from "@patela/reconcilers/identity/HostIdentity"
 import {
   digestOfRelays,
@@ -67,6 +68,7 @@ export interface PresentHost {
   readonly torrcs: Map<RelayName, LookedAt>
   readonly keys: Map<RelayName, { readonly seen: HostIdentity; readonly identity: RelayIdentity }>
   readonly stored: Map<StoreTag, RelayIdentity>
+  readonly familyKeys: Map<RelayName, ReadonlyArray<FoundFamilyKey>>
   linkUp: boolean
   addresses: ReadonlyArray<HostAddress>
   routes: ReadonlyArray<RouteEntry>
@@ -94,6 +96,7 @@ export const bareHost = (): PresentHost => ({
   torrcs: new Map(),
   keys: new Map(),
   stored: new Map(),
+  familyKeys: new Map(),
   linkUp: false,
   addresses: [],
   routes: [],
@@ -212,6 +215,10 @@ export const readersOf = (host: PresentHost) => {
           )
         ),
       identity: ({ name }) => Effect.sync(() => Option.fromUndefinedOr(host.keys.get(name)?.identity))
+    }),
+    Layer.succeed(FamilyKeyReader, {
+      look: Effect.sync(() => new Map(host.familyKeys)),
+      secrets: () => Effect.succeed(new Map())
     }),
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),

@@ -96,7 +96,8 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
       events: Stream.never,
       config: () => Effect.suspend(() => rig.server === undefined ? away : Effect.succeed(rig.server)),
       report: (report) =>
-        Effect.suspend(() => rig.server === undefined ? away : Effect.sync(() => void rig.reports.push(report)))
+        Effect.suspend(() => rig.server === undefined ? away : Effect.sync(() => void rig.reports.push(report))),
+      familyKeys: () => Effect.die("not asked for")
     }),
     Layer.succeed(AgentState, { read: Effect.sync(() => rig.notes) }),
     Layer.succeed(AgentNotes, {

@@ -1,4 +1,4 @@
-import type { AddressRange } from "@patela/domain/net/AddressRange"
+import { type AddressRange, rangeHolds } from "@patela/domain/net/AddressRange"
 import type { HostFacts } from "@patela/domain/node/HostFacts"
 import type { NodeConfig, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import {
@@ -88,6 +88,14 @@ interface Claim {
 }
 
 const claimsOf = (relay: ResolvedRelay, { network }: NodeConfig): ReadonlyArray<Claim> => {
-  const v4: Claim = { relay, family: "v4", ip: relay.ip_v4, prefix: network.prefix_v4 }
-  return relay.ip_v6 === null ? [v4] : [v4, { relay, family: "v6", ip: relay.ip_v6, prefix: network.prefix_v6 }]
+  // The network that an address is in is its pool's; the gateway's may be another.
+  const prefixOf = (ip: string) => network.pools.find((pool) => rangeHolds(pool, ip))?.prefix
+  const claim = (family: Family, ip: string, otherwise: number | null): Claim => ({
+    relay,
+    family,
+    ip,
+    prefix: prefixOf(ip) ?? otherwise
+  })
+  const v4 = claim("v4", relay.ip_v4, network.prefix_v4)
+  return relay.ip_v6 === null ? [v4] : [v4, claim("v6", relay.ip_v6, network.prefix_v6)]
 }

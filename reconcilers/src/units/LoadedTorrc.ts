@@ -1,14 +1,21 @@
 import { parseTorrc } from "@patela/domain/torrc/parse"
 import { RESTART_OPTIONS } from "@patela/domain/torrc/RestartOptions"
+import type { Torrc } from "@patela/domain/torrc/Torrc"
 import { Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 
-/** A torrc reduced to what tells whether a running tor has it, and whether a reload would do. No line of it is kept. */
+/**
+ * A torrc reduced to what tells whether a running tor has it, and whether a reload would do. No line of it is kept but the
+ * family's public identities.
+ */
 export const LoadedTorrc = Schema.Struct({
   /** SHA-256 of the text, hex. */
   digest: Schema.String,
   /** SHA-256 of the lines that tor reads at its start alone, hex. */
   restartDigest: Schema.String,
+  /** Its FamilyId lines, and SHA-256 of its MyFamily lines, hex; absent where there are none. */
+  familyIds: Schema.optionalKey(Schema.Array(Schema.String)),
+  familyMembers: Schema.optionalKey(Schema.String),
   /** SHA-256 of what the unit's drop-in says of a process that starts, hex; absent where there is no drop-in. */
   dropIn: Schema.optionalKey(Schema.String)
 })
@@ -40,8 +47,18 @@ export const loadedFrom = (text: string): LoadedTorrc => {
   const sandboxed = lines.some(({ option, value }) => option === "Sandbox" && value === "1")
   const fixed = lines.filter(({ option }) => sandboxed || RESTART_OPTIONS.has(option) || PLACE_OPTIONS.has(option))
     .map(({ mode, option, value }) => `${mode} ${option} ${value}`)
-  return { digest: sha256(text), restartDigest: sha256(Result.isSuccess(parsed) ? fixed.join("\n") : text) }
+  const ids = valuesOf(lines, "FamilyId")
+  const members = valuesOf(lines, "MyFamily")
+  return {
+    digest: sha256(text),
+    restartDigest: sha256(Result.isSuccess(parsed) ? fixed.join("\n") : text),
+    ...(ids.length === 0 ? {} : { familyIds: ids }),
+    ...(members.length === 0 ? {} : { familyMembers: sha256(members.join("\n")) })
+  }
 }
+
+const valuesOf = (lines: Torrc, wanted: string): ReadonlyArray<string> =>
+  lines.filter(({ option }) => option === wanted).map(({ value }) => value)
 
 /**
  * The digest of a drop-in without what systemd gives to a running unit as soon as it has read it: limits of the control

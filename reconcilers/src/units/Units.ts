@@ -1,3 +1,4 @@
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { type KindSpec, make, ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { relayScope, type ResourceAddress } from "@patela/domain/reconciler/Resource"
@@ -12,8 +13,13 @@ import { hasOtherDropIn, isManaged, isSure, type ObservedUnit, unitStepOf } from
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/unit`
 
 /** What must be so before a relay may speak to anybody: else it would be another relay, or leave from another address. */
-const needsOf = (name: RelayName, families: ReadonlyArray<"v4" | "v6">): ReadonlyArray<ResourceAddress> => [
+const needsOf = (
+  name: RelayName,
+  families: ReadonlyArray<"v4" | "v6">,
+  { family }: NodeConfig
+): ReadonlyArray<ResourceAddress> => [
   ...["account", "directories", "identity", "torrc", "drop-in", "source-nat"].map((kind) => `relay/${name}/${kind}`),
+  ...((family?.ids ?? []).length === 0 ? [] : [`relay/${name}/family-keys`]),
   ...families.flatMap((family) => [
     `relay/${name}/address-${family}`,
     ...["unreachable", "default", "rule-uid", "rule-mark"].map((role) => `node/routing/${role}-${family}`)
@@ -30,7 +36,7 @@ export const unitsSpec: KindSpec<DesiredUnit, ObservedUnit, UnitReaders, UnitWri
     config.relays.map(({ ip_v6, name }) => ({
       address: addressOf(name),
       scope: relayScope(name),
-      needs: needsOf(name, ip_v6 === null ? ["v4"] : ["v4", "v6"]),
+      needs: needsOf(name, ip_v6 === null ? ["v4"] : ["v4", "v6"], config),
       follows: [
         {
           address: `relay/${name}/torrc`,

@@ -7,7 +7,8 @@ import { Fingerprints } from "../relay/Fingerprint.ts"
 import { RelayName } from "../relay/RelayName.ts"
 import { Authorization } from "./Authorization.ts"
 import { EVENT_STREAM } from "./ConfigEvent.ts"
-import { AllocationFailed, EvidenceRefused, SpecsMissing } from "./Problems.ts"
+import { FamilyKeysRequest, SealedFamilyKeys } from "./FamilyKeys.ts"
+import { AllocationFailed, EvidenceRefused, FamilyUnknown, SpecsMissing } from "./Problems.ts"
 import { storedText } from "./storedText.ts"
 
 /** Answer to the specs: how many relays the node has from now on. */
@@ -57,6 +58,12 @@ export class PrivateApi extends HttpApiGroup.make("private")
     // Not StreamSse, which has no way to say a heartbeat, nor to hear one.
     HttpApiEndpoint.get("events", "/events", {
       success: HttpApiSchema.StreamUint8Array({ contentType: EVENT_STREAM })
+    }),
+    // Only those that the node has not: none where nothing changed.
+    HttpApiEndpoint.post("familyKeys", "/family-keys", {
+      payload: FamilyKeysRequest,
+      success: SealedFamilyKeys,
+      error: FamilyUnknown
     }),
     // What the node booted, for the session of the token alone.
     HttpApiEndpoint.post("evidence", "/evidence", {

@@ -6,16 +6,20 @@ import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
 import { backup } from "./backup.ts"
 import { doctor } from "./doctor.ts"
+import { family } from "./family.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
 import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
+import { pool } from "./pool.ts"
 import { relay } from "./relay.ts"
 import { restore } from "./restore.ts"
+import { rollout } from "./rollout.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
+import { watch } from "./watch.ts"
 
 const root = Command.make("patela").pipe(
   Command.withDescription(
@@ -24,12 +28,16 @@ const root = Command.make("patela").pipe(
   Command.withSubcommands([
     run,
     list,
+    watch,
     enable,
     node,
     policy,
     relay,
+    pool,
     network,
+    family,
     torrc,
+    rollout,
     audit,
     doctor,
     backup,

@@ -1,7 +1,7 @@
 import { ListenAddress } from "@patela/domain/net/ListenAddress"
 import { Config, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { Pools } from "../allocate/Pools.ts"
+import { PoolSettings } from "../allocate/PoolSettings.ts"
 import { AuthLimits } from "../limits/AuthLimits.ts"
 import { Connections } from "../limits/Connections.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
@@ -12,7 +12,7 @@ import { CommandFailed } from "./CommandFailed.ts"
 import { StoreServices } from "./StoreServices.ts"
 
 const checkSettings = Effect.gen(function*() {
-  const missing = yield* missingSettings
+  const missing = yield* missingSettings(false)
   if (missing.length > 0) return yield* new CommandFailed({ message: missing.join("\n") })
 })
 
@@ -60,8 +60,8 @@ export const run = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, PATELA_FIRST_V4, PATELA_PREFIX_V4, and " +
-      "where wanted PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_EK_ROOTS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST, PATELA_WAITING_DAYS, PATELA_NEW_PER_SOURCE, PATELA_NEW_IN_ALL, " +
+    "Serve the nodes over HTTPS. Environment: DATABASE_URL, PATELA_BISCUIT_KEY, and " +
+      "where wanted PATELA_FIRST_V4, PATELA_PREFIX_V4, PATELA_FIRST_V6, PATELA_PREFIX_V6, PATELA_BISCUIT_OLD_KEYS, PATELA_EK_ROOTS, PATELA_RELAY_MEMORY_BOUND (bytes), PATELA_WAITING_LIST, PATELA_WAITING_DAYS, PATELA_NEW_PER_SOURCE, PATELA_NEW_IN_ALL, " +
       "PATELA_AUTH_PER_NODE, PATELA_CONNECTIONS, PATELA_CONNECTIONS_PER_SOURCE, PATELA_METRICS"
   ),
   Command.withShortDescription("Serve the nodes over HTTPS"),
@@ -74,7 +74,7 @@ export const run = Command.make(
       AuthLimits.layer,
       Connections.layer,
       EndorsementRoots.layer,
-      Pools.layer,
+      PoolSettings.layer,
       TokenKey.layer,
       WaitingBound.layer
     ).pipe(

@@ -1,9 +1,8 @@
-import { Clock, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Config, Effect, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { Pools } from "../allocate/Pools.ts"
+import { PoolAdministration } from "../allocate/PoolAdministration.ts"
 import { Relays } from "../relays/Relays.ts"
 import { missingSettings } from "../settings/missingSettings.ts"
-import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed } from "../store/StoreFailed.ts"
 import { EndorsementRoots } from "../trust/EndorsementRoots.ts"
 import { clockFinding } from "./clockFinding.ts"
@@ -16,21 +15,10 @@ const settingWrong = (check: string, { message }: { readonly message: string }):
 
 /** How full the pools are, and whether the settings let nodes be served. Wants a database of this version. */
 const settingsFindings = Effect.gen(function*() {
-  const { v4, v6 } = yield* Pools
-  const relays = yield* (yield* Relays).list
-  const network = yield* (yield* Settings).network
-  const reserved = Option.match(network, {
-    onNone: (): ReadonlyArray<string> => [],
-    onSome: ({ gateway_v4, gateway_v6, dns }) => [gateway_v4, ...gateway_v6 === null ? [] : [gateway_v6], ...dns]
-  })
-  const taken = new Set([
-    ...reserved,
-    ...relays.flatMap(({ ip_v4, ip_v6 }): ReadonlyArray<string> => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6])
-  ])
-  const pools = [poolFinding(v4, taken), ...v6 === undefined ? [] : [poolFinding(v6, taken)]]
-  const missing = (yield* missingSettings).map((message) =>
-    wrong("settings", message, "The server does not start before")
-  )
+  const first = yield* Effect.orDie(Config.option(Config.String("PATELA_FIRST_V4")))
+  const pools = (yield* (yield* PoolAdministration).usage).map(poolFinding)
+  const found = yield* missingSettings(Option.exists(first, (value) => value !== ""))
+  const missing = found.map((message) => wrong("settings", message, "The server does not start before"))
   return [...pools, ...missing.length > 0 ? missing : [fine("settings", "the default torrc and the network are set")]]
 })
 
@@ -73,12 +61,9 @@ const clockFindings = Effect.gen(function*() {
 /** What the database of a fleet says, together with the environment of its server. Each part stands for itself. */
 export const fleetFindings = Effect.gen(function*() {
   const settings = settingsFindings.pipe(
-    Effect.provide(Layer.mergeAll(Pools.layer, EndorsementRoots.layer)),
-    Effect.catchTags({
-      PoolSettingRefused: (error) => Effect.succeed([settingWrong("pools", error)]),
-      // Said by the next part.
-      RootsRefused: () => Effect.succeed([])
-    })
+    Effect.provide(EndorsementRoots.layer),
+    // Said by the next part.
+    Effect.catchTag("RootsRefused", () => Effect.succeed([]))
   )
   const roots = rootsFindings.pipe(
     Effect.provide(EndorsementRoots.layer),

@@ -5,12 +5,13 @@ import { Generation } from "../generation/Generation.ts"
 import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { overridesOf, settingText } from "../nodes/NodeSetting.ts"
-import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { sqlAsStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { makeTurn } from "../store/Turn.ts"
+import { Departure } from "./Departure.ts"
 import { Relays } from "./Relays.ts"
 import { RelayUnknown } from "./RelayUnknown.ts"
 import { relayView } from "./RelayView.ts"
 import { type Removal, removalOf } from "./removalOf.ts"
-import { RemovedRelays } from "./RemovedRelays.ts"
 
 type RemovalFailed = RelayUnknown | NodeUnknown | StoreFailed
 
@@ -19,8 +20,8 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
   /** What removing the relay would come to. */
   readonly removal: (name: RelayName) => Effect.Effect<Removal, RemovalFailed>
   /**
-   * Takes the relay off its node for good: the node is told that it and its keys may go. The node's number of relays goes
-   * down with it, so that it is not given another in its place.
+   * Takes the relay off its node for good: the node is told that it and its keys may go, and what it had is in quarantine.
+   * The node's number of relays goes down with it, so that it is not given another in its place.
    */
   readonly remove: (who: string, name: RelayName) => Effect.Effect<Removal, RemovalFailed>
 }>()("@patela/server/relays/RelayAdministration") {
@@ -30,7 +31,8 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       const generation = yield* Generation
       const nodes = yield* Nodes
       const relays = yield* Relays
-      const removed = yield* RemovedRelays
+      const departure = yield* Departure
+      const turn = yield* makeTurn("allocation")
       const administration = yield* Administration
       const audit = yield* Audit
 
@@ -42,10 +44,11 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       })
 
       const inOneTransaction = Effect.fnUntraced(function*(who: string, name: RelayName) {
+        yield* turn.take
         const found = yield* removal(name)
         const { relay, before, after } = found
         yield* relays.delete(name)
-        yield* removed.add(relay.node_id, name)
+        yield* departure.leave(relay, { name: false, addresses: false })
         const fewer = after.relays_override !== before.relays_override
         if (fewer) yield* nodes.saveOverrides(relay.node_id, after)
         yield* audit.record({
@@ -68,9 +71,7 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       return RelayAdministration.of({
         removal,
         remove: Effect.fn("RelayAdministration.remove")((who: string, name: RelayName) =>
-          inOneTransaction(who, name).pipe(
-            Effect.catchTag("SqlError", (error) => Effect.fail(error).pipe(asStoreFailed("remove a relay")))
-          )
+          inOneTransaction(who, name).pipe(sqlAsStoreFailed("remove a relay"))
         )
       })
     })

@@ -31,6 +31,17 @@ export class Relays extends Context.Service<Relays, {
     node: NodeId,
     relays: ReadonlyArray<NewRelay>
   ) => Effect.Effect<void, StoreFailed, ConfigChange>
+  /** Puts a relay onto a node where nobody knows it: with no fingerprints, and no names of before. */
+  readonly move: (
+    name: RelayName,
+    node: NodeId,
+    place: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">
+  ) => Effect.Effect<void, StoreFailed, ConfigChange>
+  readonly rename: (
+    before: RelayName,
+    after: RelayName,
+    formerly: ReadonlyArray<RelayName>
+  ) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly delete: (name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveTorrc: (name: RelayName, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveBlocked: (name: RelayName, blocked: string | null) => Effect.Effect<void, StoreFailed>
@@ -61,6 +72,33 @@ export class Relays extends Context.Service<Relays, {
         if (relays.length > 0) yield* ConfigChange.counted
         for (const relay of relays) yield* sql`INSERT INTO relays ${sql.insert({ node_id: node, ...relay })}`
       }, asStoreFailed("store new relays"))
+
+      const move = Effect.fn("Relays.move")(
+        function*(name: RelayName, node: NodeId, { slot, ip_v4, ip_v6 }: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">) {
+          yield* ConfigChange.counted
+          const unknown = {
+            fingerprint_rsa: null,
+            fingerprint_ed25519: null,
+            alarm_rsa: null,
+            alarm_ed25519: null,
+            alarm_at: null,
+            blocked: null,
+            formerly: ""
+          }
+          yield* sql`UPDATE relays SET ${sql.update({ node_id: node, slot, ip_v4, ip_v6, ...unknown })}
+            WHERE name = ${name}`
+        },
+        asStoreFailed("move a relay")
+      )
+
+      const rename = Effect.fn("Relays.rename")(
+        function*(before: RelayName, after: RelayName, formerly: ReadonlyArray<RelayName>) {
+          yield* ConfigChange.counted
+          yield* sql`UPDATE relays SET ${sql.update({ name: after, formerly: formerly.join(" ") })}
+            WHERE name = ${before}`
+        },
+        asStoreFailed("rename a relay")
+      )
 
       const remove = Effect.fn("Relays.delete")(function*(name: RelayName) {
         yield* ConfigChange.counted
@@ -93,6 +131,8 @@ export class Relays extends Context.Service<Relays, {
         ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
         find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
         insert,
+        move,
+        rename,
         delete: remove,
         saveTorrc,
         saveBlocked,

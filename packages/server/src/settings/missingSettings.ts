@@ -5,13 +5,22 @@ import { TrustPolicy } from "../trust/TrustPolicy.ts"
 import { Settings } from "./Settings.ts"
 import { unfitNetwork } from "./unfitNetwork.ts"
 
-/** What has to be set before nodes can be served, in words: a server without it would hand every node an error. */
-export const missingSettings = Effect.gen(function*() {
+/**
+ * What has to be set before nodes can be served, in words: a server without it would hand every node an error. `poolComes`:
+ * a server that starts adds one, so that there is none yet is no fault.
+ */
+export const missingSettings = Effect.fnUntraced(function*(poolComes: boolean) {
   const settings = yield* Settings
-  const { v4, v6 } = yield* Pools
+  const pools = yield* (yield* Pools).all
   const missing: Array<string> = []
   if (Option.isNone(yield* settings.torrc)) {
     missing.push("There is no default torrc. Import one: patela torrc import FILE default")
+  }
+  if (pools.v4.length === 0 && !poolComes) {
+    missing.push(
+      "There is no pool to give relays IPv4 addresses from. Set one, for example PATELA_FIRST_V4=192.0.2.10 " +
+        "PATELA_PREFIX_V4=24, or add one: patela pool add 192.0.2.10-192.0.2.99/24"
+    )
   }
   const lowest = yield* (yield* TrustPolicy).lowest
   if (lowest === "certified" && (yield* EndorsementRoots).count === 0) {
@@ -23,6 +32,6 @@ export const missingSettings = Effect.gen(function*() {
   const network = yield* settings.network
   if (Option.isNone(network)) {
     missing.push("The relay network is not set. Set it: patela network set --gateway-v4 ADDRESS --dns ADDRESS,...")
-  } else missing.push(...unfitNetwork(network.value, { v4, v6 }))
+  } else missing.push(...unfitNetwork(network.value, pools))
   return missing
 })

@@ -12,7 +12,10 @@ import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
+import { createPools } from "./migrations/0011Pools.ts"
+import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
 import { chainAudit } from "./migrations/0013AuditChain.ts"
+import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
 import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
@@ -31,7 +34,10 @@ export const MIGRATIONS = {
   "0008_proof": addProof,
   "0009_trust": createTrust,
   "0010_boots": createBoots,
-  "0013_audit_chain": chainAudit
+  "0011_pools": createPools,
+  "0012_families_and_rollouts": createFamiliesAndRollouts,
+  "0013_audit_chain": chainAudit,
+  "0014_keys_and_selections": addKeysAndSelections
 }
 
 /** The newest of them. */

@@ -1,5 +1,5 @@
 import { Effect, Schema } from "effect"
-import type { SqlError } from "effect/sql"
+import { SqlError } from "effect/sql"
 
 /** The database refused, or holds a row that this version cannot read. Nothing of the step it was in is kept. */
 export class StoreFailed extends Schema.TaggedError<StoreFailed>()("StoreFailed", { message: Schema.String }) {}
@@ -20,3 +20,8 @@ export const asStoreFailed = (step: string) =>
       ? error
       : new StoreFailed({ message: `The database could not ${step}. ${reasonOf(error)}. ${ADVICE}` })
   )
+
+/** The same for a step that also fails for reasons of its own, which stay as they are. */
+export const sqlAsStoreFailed =
+  (step: string) => <A, E, R>(self: Effect.Effect<A, E | SqlError.SqlError, R>): Effect.Effect<A, E | StoreFailed, R> =>
+    Effect.catchIf(self, SqlError.isSqlError, (error) => Effect.fail(error).pipe(asStoreFailed(step)))

@@ -2,7 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Schema, type Scope } from "effect"
 import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
-import { Pools } from "../../src/allocate/Pools.ts"
+import { PoolSettings } from "../../src/allocate/PoolSettings.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { routes } from "../../src/http/HttpsServer.ts"
 import { sessionServices } from "../../src/http/serve.ts"
@@ -47,6 +47,10 @@ const TABLES = [
   "allowed_boots",
   "relays",
   "removed_relays",
+  "pools",
+  "quarantine",
+  "family_keys",
+  "held_configs",
   "settings",
   "generation",
   "audit"
@@ -137,9 +141,10 @@ export const apiServices = (variables: Readonly<Record<string, string>> = poolVa
     TokenKey,
     Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))
   )
-  const settings = Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, Pools.layer, WaitingBound.layer).pipe(
-    Layer.provide(environment(variables))
-  )
+  const settings = Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, PoolSettings.layer, WaitingBound.layer)
+    .pipe(
+      Layer.provide(environment(variables))
+    )
   return sessionServices.pipe(
     Layer.provideMerge(Layer.mergeAll(settings, key)),
     Layer.provideMerge(StoreServicesNoDatabase),
