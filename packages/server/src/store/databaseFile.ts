@@ -1,12 +1,11 @@
 import { Config, Effect, Option } from "effect"
-import { sqlitePathOf } from "../store/DatabaseUrl.ts"
-import { CommandFailed } from "./CommandFailed.ts"
+import { DatabaseUrlRefused, sqlitePathOf } from "./DatabaseUrl.ts"
 
 /** The SQLite file that DATABASE_URL names; `elsewhere` is what does the same for PostgreSQL. */
 export const databaseFile = Effect.fnUntraced(function*(elsewhere: string) {
   const url = Option.getOrUndefined(yield* Effect.orDie(Config.option(Config.String("DATABASE_URL"))))
   if (url !== undefined && /^postgres(ql)?:/.test(url)) {
-    return yield* new CommandFailed({
+    return yield* new DatabaseUrlRefused({
       message: `DATABASE_URL names PostgreSQL, which has tools of its own: ${elsewhere}`
     })
   }
