@@ -1,6 +1,7 @@
 import { ListenAddress } from "@patela/domain/net/ListenAddress"
 import { Config, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import { Pools } from "../allocate/Pools.ts"
 import { PoolSettings } from "../allocate/PoolSettings.ts"
 import { AuthLimits } from "../limits/AuthLimits.ts"
 import { Connections } from "../limits/Connections.ts"
