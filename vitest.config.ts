@@ -6,7 +6,10 @@ import { defineConfig } from "vitest/config"
  * `faults` is of the same kind, and breaks things on purpose, which takes long.
  * `inside` runs as root in a throw-away node, where it may change accounts, units and addresses: `npm test` boots one.
  */
-const real = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 }
+const real = { testTimeout: 180_000, hookTimeout: 180_000 }
+
+/** Files wait for nodes that boot and for time-outs, so that two at a time take little more than half of the time. */
+const apart = { ...real, maxWorkers: 2, globalSetup: ["test/src/mission/packagedAgent.ts"] }
 
 export default defineConfig({
   // A node has the repository read-only.
@@ -23,9 +26,9 @@ export default defineConfig({
           testTimeout: 60_000
         }
       },
-      { test: { ...real, name: "host", include: ["**/test/host/**/*.test.ts"] } },
-      { test: { ...real, name: "faults", include: ["**/test/faults/**/*.test.ts"] } },
-      { test: { ...real, name: "inside", include: ["**/test/inside/**/*.test.ts"] } }
+      { test: { ...apart, name: "host", include: ["**/test/host/**/*.test.ts"] } },
+      { test: { ...apart, name: "faults", include: ["**/test/faults/**/*.test.ts"] } },
+      { test: { ...real, fileParallelism: false, name: "inside", include: ["**/test/inside/**/*.test.ts"] } }
     ]
   }
 })

@@ -6,7 +6,7 @@ import { basename, dirname, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** esbuild could not make the bundle. */
-class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", { message: Schema.String }) {}
+export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", { message: Schema.String }) {}
 
 const root = fileURLToPath(new URL("../", import.meta.url)).replace(/\/$/, "")
 

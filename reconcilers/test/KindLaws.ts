@@ -6,7 +6,14 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { Cause, Effect, Exit, Layer } from "effect"
 import { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
-import { disowning, type Owned, owning } from "../src/ledger/Owned.ts"
+import {
+  disowning,
+  disowningAddresses,
+  nothingOwned,
+  type Owned,
+  owning,
+  owningAddresses
+} from "../src/ledger/Owned.ts"
 import { Lifetime } from "./Lifetime.ts"
 import { overheard } from "./Overheard.ts"
 
@@ -14,11 +21,9 @@ import { overheard } from "./Overheard.ts"
 export class FakeHost extends Lifetime {
   owned: Owned
 
-  constructor(
-    owned: { readonly accounts?: ReadonlyArray<RelayName>; readonly instances?: ReadonlyArray<RelayName> } = {}
-  ) {
+  constructor(owned: Partial<Owned> = {}) {
     super()
-    this.owned = { accounts: owned.accounts ?? [], instances: owned.instances ?? [] }
+    this.owned = { ...nothingOwned, ...owned }
   }
 
   write(change: () => void): Effect.Effect<void> {
@@ -31,7 +36,9 @@ export class FakeHost extends Lifetime {
       Layer.succeed(LedgerReader, { read: Effect.sync(() => this.owned) }),
       Layer.succeed(LedgerWriter, {
         own: (part, names) => Effect.suspend(() => update(owning(this.owned, part, names))),
-        disown: (part, names) => Effect.suspend(() => update(disowning(this.owned, part, names)))
+        disown: (part, names) => Effect.suspend(() => update(disowning(this.owned, part, names))),
+        ownAddresses: (added) => Effect.suspend(() => update(owningAddresses(this.owned, added))),
+        disownAddresses: (gone) => Effect.suspend(() => update(disowningAddresses(this.owned, gone)))
       })
     )
   }

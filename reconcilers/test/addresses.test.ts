@@ -1,18 +1,20 @@
 import { describe, it } from "@effect/vitest"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { Slot } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
 import { Addresses } from "../src/addresses/Addresses.ts"
-import { AddressReader, type HostLink, readLinks } from "../src/addresses/AddressReader.ts"
+import { AddressReader, type HostLink } from "../src/addresses/AddressReader.ts"
 import { type AddressStep, AddressWriter } from "../src/addresses/AddressWriter.ts"
-import { batchFailures } from "../src/host/IpBatch.ts"
-import { damaged } from "./DamagedText.ts"
+import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
+import { LedgerNotWritten, LedgerWriter } from "../src/ledger/LedgerWriter.ts"
+import type { OwnedAddress } from "../src/ledger/Owned.ts"
 import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = Monitors | AddressReader | AddressWriter
+type Services = Monitors | AddressReader | AddressWriter | LedgerReader | LedgerWriter
 
 const kind: Kind<Services, Services> = Addresses
 
@@ -61,48 +63,65 @@ const foreignOf = (links: ReadonlyArray<HostLink>, slots: ReadonlyArray<number>)
   )
 }
 
+/** Put there for relays that are not configured any more, two addresses each. */
+const ownedOf = (addresses: ReadonlyArray<string>): ReadonlyArray<OwnedAddress> =>
+  [...new Set(addresses)].filter((address) => !address.startsWith("fe80")).map((address, index) => ({
+    address,
+    relay: RelayName.make(`gone${index >> 1}`),
+    slot: Slot.make(100 + (index >> 1))
+  }))
+
 interface Start {
   readonly written: ReadonlyArray<typeof Written.Type>
   readonly up: boolean
   readonly slots: ReadonlyArray<number>
   /** Slots of relays whose IPv4 address the kernel refuses. */
   readonly refused: ReadonlyArray<number>
+  /** What the ledger says was put on the link, besides. */
+  readonly owned?: ReadonlyArray<OwnedAddress>
 }
 
 /** A kernel in memory: links with addresses. It refuses both addresses of a broken relay. */
-const worldOf = ({ refused, slots, up, written }: Start) => (broken: Broken): World<Services> => {
-  const host = new FakeHost()
-  let links = linksOf(written, up)
-  const refuses = new Set([
-    ...refused.map((slot) => relayOf(slot).ip_v4),
-    ...slots.map(relayOf).flatMap(({ ip_v4, ip_v6, name }) => broken.has(RelayName.make(name)) ? [ip_v4, ip_v6] : [])
-  ])
-  const change = (name: string, edit: (link: HostLink) => HostLink) =>
-    host.write(() => {
-      links = links.map((link) => link.name === name ? edit(link) : link)
-    })
-  const perform = Effect.fnUntraced(function*(step: AddressStep) {
-    if (step.step === "up" || step.step === "down") {
-      yield* change(step.link, ({ addresses, name }) => ({ name, addresses, up: step.step === "up" }))
+const worldOf =
+  ({ owned = [], refused, slots, up, written }: Start) =>
+  (broken: Broken): World<Services> & { readonly host: FakeHost } => {
+    const host = new FakeHost({ addresses: owned })
+    let links = linksOf(written, up)
+    const wanted = new Set<string | null>(slots.map(relayOf).flatMap(({ ip_v4, ip_v6 }) => [ip_v4, ip_v6]))
+    const refuses = new Set([
+      ...refused.map((slot) => relayOf(slot).ip_v4),
+      ...slots.map(relayOf).flatMap(({ ip_v4, ip_v6, name }) => broken.has(RelayName.make(name)) ? [ip_v4, ip_v6] : []),
+      ...owned.flatMap(({ address, relay }) => broken.has(relay) && !wanted.has(address) ? [address] : [])
+    ])
+    const change = (name: string, edit: (link: HostLink) => HostLink) =>
+      host.write(() => {
+        links = links.map((link) => link.name === name ? edit(link) : link)
+      })
+    const perform = Effect.fnUntraced(function*(step: AddressStep) {
+      if (step.step === "up" || step.step === "down") {
+        yield* change(step.link, ({ addresses, name }) => ({ name, addresses, up: step.step === "up" }))
+        return undefined
+      }
+      const { address, link, prefix } = step
+      if (refuses.has(address)) return "RTNETLINK answers: Permission denied"
+      const added = step.step === "add" ? [{ address, prefix, linkLocal: false, failed: false }] : []
+      yield* change(link, ({ addresses, name, up }) => ({
+        name,
+        up,
+        addresses: [...addresses.filter((one) => one.address !== address || one.prefix !== prefix), ...added]
+      }))
       return undefined
-    }
-    const { address, link, prefix } = step
-    if (refuses.has(address)) return "RTNETLINK answers: Permission denied"
-    const added = step.step === "add" ? [{ address, prefix, linkLocal: false, failed: false }] : []
-    yield* change(link, ({ addresses, name, up }) => ({
-      name,
-      up,
-      addresses: [...addresses.filter((one) => one.address !== address || one.prefix !== prefix), ...added]
-    }))
-    return undefined
-  })
-  const layer = Layer.mergeAll(
-    noMonitors,
-    Layer.succeed(AddressReader, { links: Effect.sync(() => links) }),
-    Layer.succeed(AddressWriter, { perform: (steps) => Effect.forEach(steps, perform) })
-  )
-  return { host, layer, foreign: () => foreignOf(links, slots) }
-}
+    })
+    const layer = Layer.mergeAll(
+      noMonitors,
+      host.ledger(),
+      Layer.succeed(AddressReader, { links: Effect.sync(() => links) }),
+      Layer.succeed(AddressWriter, { perform: (steps) => Effect.forEach(steps, perform) })
+    )
+    const isForeign = ({ address, name }: { readonly address: string; readonly name: string }) =>
+      name !== "e0" || !owned.some((one) => one.address === address)
+    return { host, layer, foreign: () => foreignOf(links, slots).filter(isForeign) }
+  }
 
 /** The first plan of a host with these addresses. */
 const planOn = (input: DesiredInput, ...written: ReadonlyArray<typeof Written.Type>) =>
@@ -112,9 +131,15 @@ describe("addresses", () => {
   for (const { kills, runs, said } of CASES) {
     it.effect.prop(
       `the laws hold on any host, ${said}`,
-      [Slots, Schema.Array(Written), Schema.Boolean],
-      ([slots, written, up]) =>
-        kindLaws(kind, inputOf(slots), worldOf({ written, up, slots, refused: [] }), undefined, kills),
+      [Slots, Schema.Array(Written), Schema.Boolean, Schema.Array(Written.fields.address)],
+      ([slots, written, up, addresses]) =>
+        kindLaws(
+          kind,
+          inputOf(slots),
+          worldOf({ written, up, slots, refused: [], owned: ownedOf(addresses) }),
+          undefined,
+          kills
+        ),
       runs
     )
   }
@@ -168,60 +193,85 @@ describe("addresses", () => {
     })
   })
 
-  it("tells which lines of a batch failed", () => {
-    const stderr =
-      "Error: ipv4: Address already assigned.\nCommand failed -:2\nRTNETLINK answers: Permission denied\nCommand failed -:4\n"
-    expect([...batchFailures({ exitCode: 1, stdout: "", stderr }, 4)]).toEqual([
-      [2, "Error: ipv4: Address already assigned."],
-      [4, "RTNETLINK answers: Permission denied"]
-    ])
-    expect(batchFailures({ exitCode: 0, stdout: "", stderr: "a warning" }, 4).size).toBe(0)
-    const aborted = batchFailures({ exitCode: 1, stdout: "", stderr: "Error: any valid prefix is expected" }, 3)
-    expect([...aborted.keys()]).toEqual([1, 2, 3])
-    expect(batchFailures({ exitCode: 255, stdout: "", stderr: "" }, 1).get(1)).toBe("ip ended with code 255")
-  })
-
-  /** As iproute2 6.1 wrote it. */
-  const WRITTEN = JSON.stringify([{
-    ifindex: 3,
-    link_index: 2,
-    ifname: "e0",
-    flags: ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"],
-    mtu: 1500,
-    operstate: "UP",
-    addr_info: [
-      { family: "inet", local: "198.51.100.5", prefixlen: 24, scope: "global", secondary: true, noprefixroute: true },
-      { family: "inet6", local: "2001:db8:2::5", prefixlen: 64, scope: "global", dadfailed: true },
-      { family: "inet6", local: "fe80::1", prefixlen: 64, scope: "link", valid_life_time: 4294967295 }
-    ]
-  }])
-
-  it.effect("reads what ip writes", () =>
+  it.effect("gives each address the prefix length of its own pool, and of the network where none is said", () =>
     Effect.gen(function*() {
-      expect(yield* readLinks(WRITTEN)).toEqual([{
-        name: "e0",
-        up: true,
-        addresses: [
-          { address: "198.51.100.5", prefix: 24, linkLocal: false, failed: false },
-          { address: "2001:db8:2::5", prefix: 64, linkLocal: false, failed: true },
-          { address: "fe80::1", prefix: 64, linkLocal: true, failed: false }
+      const plan = yield* planOn(inputOf([0, 1], {
+        pools: [
+          { family: "ipv4", first: "198.51.100.11", last: "198.51.100.12", prefix: 28 },
+          { family: "ipv4", first: "198.51.100.10", last: "198.51.100.10" },
+          { family: "ipv6", first: "2001:db8:2::b", last: "2001:db8:2::ff", prefix: 120 }
         ]
-      }])
-      const failure = yield* Effect.flip(readLinks(WRITTEN.replace("\"prefixlen\":24", "\"prefixlen\":\"24\"")))
-      expect(failure.message).toContain("prefixlen")
+      }))
+      expect(plan.changes.flatMap(({ lines }) => lines)).toEqual([
+        "+ 198.51.100.10/24 dev e0",
+        "+ 2001:db8:2::a/64 dev e0",
+        "+ 198.51.100.11/28 dev e0",
+        "+ 2001:db8:2::b/120 dev e0"
+      ])
     }))
 
-  it.effect("survives any damage to what ip writes", () =>
+  it.effect("of a relay that left goes, also where its pool is gone, and stands under the relay", () =>
     Effect.gen(function*() {
-      let failures = 0
-      for (let seed = 1; seed <= 3000; seed++) {
-        const text = damaged(WRITTEN, seed)
-        const exit = yield* Effect.result(readLinks(text))
-        if (exit._tag !== "Failure") continue
-        failures += 1
-        expect(exit.failure._tag).toBe("ObservationFailed")
-        expect(exit.failure.message).toMatch(/at \[|JSON|Expected|Missing/)
-      }
-      expect(failures).toBeGreaterThan(500)
+      const input = inputOf([0], { pools: [] })
+      const owned = [
+        { address: "192.0.2.5", relay: RelayName.make("toma"), slot: Slot.make(7) },
+        { address: "198.51.100.200", relay: RelayName.make("cheese0"), slot: Slot.make(0) }
+      ]
+      const written = ["192.0.2.5", "198.51.100.200", "198.51.100.77", "198.51.100.10"].map((address) =>
+        Schema.decodeUnknownSync(Written)({ link: "e0", address, prefix: 24, failed: false })
+      )
+      const world = worldOf({ written, up: true, slots: [0], refused: [], owned })(new Set())
+      const plan = yield* Effect.provide(kind.plan(input), world.layer)
+      expect(plan.changes.filter(({ action }) => action === "remove").map(({ address, scope }) => [address, scope]))
+        .toEqual([
+          ["relay/toma/address-v4", "relay/toma"],
+          // The relay itself stays, with another address.
+          ["address/198.51.100.200/24", "relay/cheese0"]
+        ])
+      yield* Effect.provide(plan.apply(() => true), world.layer)
+      expect(world.host.owned.addresses.map(({ address }) => address)).toEqual(["2001:db8:2::a"])
+      expect((yield* Effect.provide(kind.plan(input), world.layer)).changes).toEqual([])
+    }))
+
+  it.effect("that another relay has now is noted as that one's, so that it goes with it", () =>
+    Effect.gen(function*() {
+      const owned = [{ address: "198.51.100.10", relay: RelayName.make("toma"), slot: Slot.make(7) }]
+      const written = [{ link: "e0", address: "198.51.100.10", prefix: 24, failed: false } as const]
+      const { host, layer } = worldOf({ written, up: true, slots: [0], refused: [], owned })(new Set())
+      const plan = yield* Effect.provide(kind.plan(inputOf([0])), layer)
+      expect(plan.changes[0]?.lines).toEqual(["~ 198.51.100.10/24 dev e0 is cheese0's now, and was toma's"])
+      yield* Effect.provide(plan.apply(() => true), layer)
+      expect(host.owned.addresses[0]).toEqual({ address: "198.51.100.10", relay: "cheese0", slot: 0 })
+    }))
+
+  it.effect("is in the ledger before it is on the link, and a ledger that cannot be written keeps it off", () =>
+    Effect.gen(function*() {
+      const { host, layer } = worldOf({ written: [], up: true, slots: [0], refused: [] })(new Set())
+      host.killAfter(1)
+      yield* Effect.exit(
+        Effect.provide(Effect.flatMap(kind.plan(inputOf([0])), ({ apply }) => apply(() => true)), layer)
+      )
+      expect(host.owned.addresses.map(({ address, relay }) => `${relay} ${address}`)).toEqual([
+        "cheese0 198.51.100.10",
+        "cheese0 2001:db8:2::a"
+      ])
+      const notWritten = () => Effect.fail(new LedgerNotWritten({ path: "owned.json", message: "no space left" }))
+      const full = Layer.succeed(LedgerWriter, {
+        own: notWritten,
+        disown: notWritten,
+        ownAddresses: notWritten,
+        disownAddresses: notWritten
+      })
+      const fresh = worldOf({ written: [], up: true, slots: [0], refused: [] })(new Set())
+      const layers = Layer.merge(fresh.layer, full)
+      const outcomes = yield* Effect.provide(
+        Effect.flatMap(kind.plan(inputOf([0])), ({ apply }) => apply(() => true)),
+        layers
+      )
+      expect([...outcomes.values()]).toEqual([
+        { done: false, message: "no space left" },
+        { done: false, message: "no space left" }
+      ])
+      expect(fresh.host.writes).toBe(0)
     }))
 })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { OWNED_HEADER, queueMebibytes } from "@patela/domain/torrc/ManagedLines"
+import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect, Layer, Schema } from "effect"
 import { DaemonReload } from "../src/drop-ins/DaemonReload.ts"
 import { desiredDropIns } from "../src/drop-ins/DesiredDropIn.ts"
@@ -9,7 +9,8 @@ import { DropInLedgerReader, DropInLedgerWriter, updated } from "../src/drop-ins
 import { DropInReader } from "../src/drop-ins/DropInReader.ts"
 import { DropIns } from "../src/drop-ins/DropIns.ts"
 import { DropInWriter } from "../src/drop-ins/DropInWriter.ts"
-import { memoryMax } from "../src/drop-ins/memoryMax.ts"
+import { leavesMore, withLimitOf } from "../src/drop-ins/limitLine.ts"
+import { MemoryLimits } from "../src/drop-ins/MemoryLimits.ts"
 import type { Known } from "../src/host/FileMemory.ts"
 import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
@@ -23,7 +24,7 @@ const Wanted = Schema.Array(Schema.Literals(CHEESES))
 /** What stands in the place of a drop-in, and what systemd and the ledger know of it. */
 const Place = Schema.Struct({
   name: Schema.Literals(CHEESES),
-  file: Schema.Literals(["absent", "right", "old", "unreadable", "foreign", "not a file"]),
+  file: Schema.Literals(["absent", "right", "roomy", "old", "unreadable", "foreign", "not a file"]),
   known: Schema.Literals(["never", "loaded", "loaded and noted", "an older one"])
 })
 const Start = Schema.Array(Place)
@@ -33,6 +34,10 @@ const rightOf = (name: string): string =>
 
 const inputFor = (names: ReadonlyArray<string>) =>
   nodeInput([...new Set(names)].map((name) => relayAt(CHEESES.indexOf(name), name)))
+
+/** As for a node on which it is alone: with a higher limit of memory. */
+const roomyOf = (name: string): string =>
+  desiredDropIns(inputFor([name])).find(({ value }) => value.relay === name)?.value.content ?? ""
 
 const TEXT = { old: `${OWNED_HEADER}\n[Service]\nCPUAffinity=9\n`, foreign: "[Service]\nNice=5\n" } as const
 
@@ -62,7 +67,8 @@ const worldOf = (start: typeof Start.Type) => (broken: Broken): DropInWorld => {
     if (file === "not a file") files.set(name, { type: "not a file" })
     else if (file === "absent") files.delete(name)
     else {
-      const content = file === "old" || file === "foreign" ? TEXT[file] : rightOf(text)
+      const right = file === "roomy" ? roomyOf(text) : rightOf(text)
+      const content = file === "old" || file === "foreign" ? TEXT[file] : right
       files.set(name, fileOf(content, file === "unreadable" ? 0o600 : 0o644))
     }
     const there = files.get(name)
@@ -122,20 +128,72 @@ describe("drop-ins, by the laws of every kind", () => {
             if (failed.has(`relay/${name}/drop-in`)) continue
             if (!wanted.includes(name)) {
               const last = start.findLast((place) => place.name === name)
-              const wasPatelas = last !== undefined && ["right", "old", "unreadable"].includes(last.file)
+              const wasPatelas = last !== undefined && ["right", "roomy", "old", "unreadable"].includes(last.file)
               if (wasPatelas) assert.isUndefined(file, `${name} is removed`)
               if (wasPatelas && last.known === "loaded and noted") {
                 assert.isFalse(systemd.has(name), "systemd forgot it")
               }
               continue
             }
-            assert.isTrue(file?.type === "file" && file.content === expected(wanted, name))
+            const right = expected(wanted, name) ?? ""
+            const found = file?.type === "file" ? file.content : ""
+            assert.strictEqual(leavesMore(found, right) ? withLimitOf(found, right) : found, right)
             if (file?.type === "file") assert.strictEqual(systemd.get(name), file.stamp, `systemd has read ${name}`)
           }
         }, kills),
       runs
     )
   }
+
+  it.effect("a lower limit of memory waits for the relay's tor, and a higher one comes before it", () =>
+    Effect.gen(function*() {
+      const passOf = (one: Kind<Services, Services>, names: ReadonlyArray<string>) =>
+        Effect.gen(function*() {
+          const plan = yield* one.plan(inputFor(names))
+          yield* plan.apply(() => true)
+          return plan.changes
+        })
+      const { files, layer } = worldOf([{ name: "toma", file: "roomy", known: "loaded and noted" }])(new Set())
+      const text = () => {
+        const file = files.get(RelayName.make("toma"))
+        return file?.type === "file" ? file.content : ""
+      }
+      yield* Effect.gen(function*() {
+        // Two more relays: less memory for the one that runs, which it has as it was until its tor knows.
+        const first = yield* passOf(DropIns, CHEESES)
+        assert.deepStrictEqual(first.map(({ address }) => address), ["relay/robiola/drop-in", "relay/brie/drop-in"])
+        assert.strictEqual(text(), roomyOf("toma"))
+        const [limit, ...others] = yield* passOf(MemoryLimits, CHEESES)
+        assert.deepStrictEqual(others, [])
+        assert.deepStrictEqual([limit?.address, limit?.action, limit?.needs, limit?.lines], [
+          "relay/toma/memory-limit",
+          "update",
+          ["relay/toma/drop-in", "relay/toma/unit"],
+          ["- MemoryMax=3758096384", "+ MemoryMax=1341128704"]
+        ])
+        assert.strictEqual(text(), rightOf("toma"))
+        assert.deepStrictEqual(yield* passOf(DropIns, CHEESES), [])
+        // One relay again.
+        assert.deepStrictEqual((yield* passOf(DropIns, ["toma"])).find(({ action }) => action === "update")?.lines, [
+          "- MemoryMax=1341128704",
+          "+ MemoryMax=3758096384"
+        ])
+        assert.deepStrictEqual(yield* passOf(MemoryLimits, ["toma"]), [])
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.effect("a drop-in that is wrong otherwise is put right with the limit that it has", () =>
+    Effect.gen(function*() {
+      const { files, layer } = worldOf([{ name: "toma", file: "roomy", known: "loaded and noted" }])(new Set())
+      const toma = RelayName.make("toma")
+      const there = files.get(toma)
+      if (there?.type === "file") Object.assign(there, { content: there.content.replace("PrivateIPC=yes\n", "") })
+      const plan = yield* Effect.provide(kind.plan(inputFor(CHEESES)), layer)
+      assert.deepStrictEqual(plan.changes[0]?.lines, ["+ PrivateIPC=yes"])
+      yield* Effect.provide(plan.apply(() => true), layer)
+      const now = files.get(toma)
+      assert.strictEqual(now?.type === "file" ? now.content : "", roomyOf("toma"))
+    }))
 
   it.effect("many files are one daemon-reload, and none is none", () =>
     Effect.gen(function*() {
@@ -175,48 +233,28 @@ describe("drop-ins, by the laws of every kind", () => {
     }))
 })
 
+describe("limits of memory, by the laws of every kind", () => {
+  for (const { kills, runs, said } of CASES) {
+    it.effect.prop(
+      `the laws hold on any host, and no relay has more than it should, ${said}`,
+      [Wanted, Start],
+      ([wanted, start]) =>
+        kindLaws(MemoryLimits, inputFor(wanted), worldOf(start), ({ files }, failed) => {
+          for (const name of wanted) {
+            const file = files.get(RelayName.make(name))
+            if (failed.has(`relay/${name}/memory-limit`) || file?.type !== "file") continue
+            assert.isFalse(
+              file.content.startsWith(OWNED_HEADER) && leavesMore(file.content, expected(wanted, name) ?? "")
+            )
+          }
+        }, kills),
+      runs
+    )
+  }
+})
+
 const expected = (wanted: ReadonlyArray<string>, name: string): string | undefined =>
   desiredDropIns(inputFor(wanted)).find(({ value }) => value.relay === name)?.value.content
-
-const MIB = 2 ** 20
-const Memory = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 256 * MIB, maximum: 2 ** 42 })))
-const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 512 })))
-
-describe("the memory of a relay", () => {
-  it.prop("is clearly more than its queues may take", [Memory, Count], ([memoryBytes, relayCount]) => {
-    const queue = queueMebibytes(memoryBytes, relayCount) * MIB
-    assert.isAtLeast(memoryMax({ memoryBytes, relayCount, torrc: "" }) ?? 0, queue * 1.5 + 256 * MIB)
-  })
-
-  it.prop("is clearly more than a layer gives it for queues", [Count], ([megabytes]) => {
-    const given = memoryMax({ memoryBytes: 2 ** 32, relayCount: 4, torrc: `MaxMemInQueues ${megabytes * 8} MB\n` })
-    assert.isAtLeast(given ?? 0, megabytes * 8 * 1.5 * MIB + 256 * MIB)
-  })
-
-  it.prop("whatever a layer says, is some limit or none", [Schema.String, Schema.String], ([torrc, value]) => {
-    for (const text of [torrc, `MaxMemInQueues ${value}\n`]) {
-      const given = memoryMax({ memoryBytes: 2 ** 32, relayCount: 4, torrc: text })
-      assert.isTrue(given === undefined || (Number.isSafeInteger(given) && given >= 640 * MIB))
-    }
-  })
-
-  it("reads tor's units", () => {
-    const of = (value: string) => memoryMax({ memoryBytes: 2 ** 30, relayCount: 1, torrc: `MaxMemInQueues ${value}\n` })
-    const four = (4 * 1.5 + 0.25) * 2 ** 30
-    for (const value of ["4 GB", "4GB", "4 gbytes", "4096 MBytes", "4294967296", "4294967296 bytes", "32 Gbits"]) {
-      assert.strictEqual(of(value), four, value)
-    }
-    assert.isUndefined(of("0"), "tor chooses")
-    assert.isUndefined(of("lots"))
-    assert.isUndefined(of(`${"9".repeat(400)} TB`), "no number that systemd could read")
-    const little = memoryMax({ memoryBytes: 2 ** 30, relayCount: 8, torrc: "MaxMemInQueues 1 MB\n" })
-    assert.strictEqual(little, (256 * 1.5 + 256) * MIB, "tor takes no less than 256 MB")
-  })
-
-  it("leaves a limit of 1 GiB to each of eight relays on 8 GiB", () => {
-    assert.strictEqual(memoryMax({ memoryBytes: 2 ** 33, relayCount: 8, torrc: "" }), 2 ** 30)
-  })
-})
 
 describe("what a drop-in says", () => {
   it("gives each relay the processor of its slot, and only settings", () => {

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { publicPointOf } from "@patela/domain/relay/Edwards25519"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot, uidOf } from "@patela/domain/relay/Slot"
 import { Effect, Option, Redacted, Result, Schema } from "effect"
 import { createHash, createPrivateKey } from "node:crypto"
-import { publicPointOf } from "../src/identity/Edwards25519.ts"
 import type { HostIdentity } from "../src/identity/HostIdentity.ts"
 import { decodeStored, digestOfStored, encodeStored, storeTagOf } from "../src/identity/IdentityStore.ts"
 import { fingerprintsOf, identityFromBytes, identityFromKeyFiles, keyFilesOf } from "../src/identity/RelayIdentity.ts"
@@ -111,7 +111,8 @@ const situated = ({ host, record, restore, stored }: typeof Situation.Type) => {
     name: RelayName.make("brie"),
     uid: uidOf(slot),
     gid: uidOf(slot),
-    record: record === null ? null : fingerprintsOf(identityAt(record))
+    record: record === null ? null : fingerprintsOf(identityAt(record)),
+    formerly: []
   }
   const states: Readonly<Record<string, HostIdentity>> = {
     absent: { state: "absent" },

@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Schema } from "effect"
+import { FamilyKeyReader } from "../src/identity/FamilyKeyReader.ts"
 import {
   digestOfRelays,
   digestOfStored,
+  familyTagOf,
   IdentityStoreFailed,
   IdentityStoreReader,
   IdentityStoreWriter,
@@ -16,15 +18,23 @@ import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
 import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
+import { FAMILIES, FAMILY_SECRETS } from "./TestFamilies.ts"
 import { ALL_SECRETS, IDENTITY_RUNS, identityAt, knownFingerprints, Pick } from "./TestIdentities.ts"
 
-type Services = Monitors | IdentityStoreReader | IdentityStoreWriter | KeyFileReader
+type Services = FamilyKeyReader | Monitors | IdentityStoreReader | IdentityStoreWriter | KeyFileReader
 
 const kind: Kind<Services, Services> = SavedIdentities
 
 const NAMES = ["brie", "toma", "fontina"].map((name) => RelayName.make(name))
 const Relay = Schema.Struct({ host: Schema.NullOr(Pick), stored: Schema.NullOr(Pick), record: Schema.NullOr(Pick) })
 const Relays = Schema.Tuple([Relay, Relay, Relay])
+/** Of each of two families: whether the configuration names it, whether relays have its key, and the store. */
+const Family = Schema.Struct({ named: Schema.Boolean, host: Schema.Boolean, stored: Schema.Boolean })
+const Families = Schema.Tuple([Family, Family])
+const NO_FAMILIES: typeof Families.Type = [
+  { named: false, host: false, stored: false },
+  { named: false, host: false, stored: false }
+]
 const STRANGER = storeTagOf(RelayName.make("gone"))
 
 interface StoreWorld extends World<Services> {
@@ -32,13 +42,19 @@ interface StoreWorld extends World<Services> {
 }
 
 /** A store that also keeps the key of a relay that is no longer configured. A broken relay's key files are no use. */
-const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => {
+const worldOf = (relays: typeof Relays.Type, families = NO_FAMILIES) => (broken: Broken): StoreWorld => {
   const host = new FakeHost()
   const picks = new Map(NAMES.map((name, index) => [name, relays[index]?.host ?? null]))
+  const those = (chosen: (family: typeof Family.Type) => boolean) =>
+    FAMILIES.filter((_, at) => {
+      const family = families[at]
+      return family !== undefined && chosen(family)
+    })
   let entries: StoredIdentities = new Map(NAMES.flatMap((name, index) => {
     const stored = relays[index]?.stored ?? null
     return stored === null ? [] : [[storeTagOf(name), identityAt(stored)] as const]
   })).set(STRANGER, identityAt(3))
+  for (const { id, secret } of those(({ stored }) => stored)) entries = new Map([...entries, [familyTagOf(id), secret]])
   // Some stores are older than the image policy.
   let unbound = relays[0]?.stored === 1
   const wholeOf = (name: RelayName) => {
@@ -47,6 +63,13 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
   }
   const layer = Layer.mergeAll(
     noMonitors,
+    Layer.succeed(FamilyKeyReader, {
+      look: Effect.die("not asked for"),
+      secrets: (_, ids) =>
+        Effect.succeed(
+          new Map(those(({ host }) => host).flatMap(({ id, secret }) => ids.includes(id) ? [[id, secret]] : []))
+        )
+    }),
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.sync(() => unbound),
       read: Effect.sync(() => entries),
@@ -61,8 +84,8 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
     }),
     Layer.succeed(KeyFileReader, {
       look: () => Effect.succeed(new Map()),
-      storedDigest: (owners) =>
-        Effect.sync(() => digestOfRelays(owners.map(({ name }) => [name, wholeOf(name)] as const))),
+      storedDigest: (owners, families) =>
+        Effect.sync(() => digestOfRelays(owners.map(({ name }) => [name, wholeOf(name)] as const), families)),
       identity: ({ name }) => Effect.sync(() => wholeOf(name))
     })
   )
@@ -70,23 +93,31 @@ const worldOf = (relays: typeof Relays.Type) => (broken: Broken): StoreWorld => 
     const identity = entries.get(STRANGER)
     return identity === undefined ? "gone" : knownFingerprints(identity)
   }
-  return { host, layer, stored: () => entries, foreign: stranger, secrets: ALL_SECRETS }
+  return { host, layer, stored: () => entries, foreign: stranger, secrets: [...ALL_SECRETS, ...FAMILY_SECRETS] }
 }
 
-const inputOf = (relays: typeof Relays.Type): DesiredInput =>
-  nodeInput(relays.map(({ record }, slot) => ({
+const inputOf = (relays: typeof Relays.Type, families = NO_FAMILIES): DesiredInput => {
+  const input = nodeInput(relays.map(({ record }, slot) => ({
     ...relayAt(slot, NAMES[slot] ?? ""),
     fingerprint: record === null ? null : knownFingerprints(identityAt(record))
   })))
+  const ids = FAMILIES.filter((_, at) => families[at]?.named === true).map(({ id }) => id)
+  return { ...input, config: { ...input.config, family: { ids, members: [] } } }
+}
 
 describe("key-store", () => {
   for (const { kills, runs, said } of CASES) {
     it.effect.prop(
       `the laws hold of any store, and one write saves what may be saved, ${said}`,
-      [Relays],
-      ([relays]) =>
-        kindLaws(kind, inputOf(relays), worldOf(relays), ({ host, stored }) => {
+      [Relays, Families],
+      ([relays, families]) =>
+        kindLaws(kind, inputOf(relays, families), worldOf(relays, families), ({ host, stored }) => {
           assert.isAtMost(host.writes, 1)
+          FAMILIES.slice(0, 2).forEach(({ id }, at) => {
+            const family = families[at]
+            const wanted = family?.named === true && (family.host || family.stored)
+            assert.strictEqual(stored().has(familyTagOf(id)), wanted)
+          })
           NAMES.forEach((name, index) => {
             const relay = relays[index]
             if (relay === undefined) return

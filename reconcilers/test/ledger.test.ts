@@ -1,19 +1,35 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { Slot } from "@patela/domain/relay/Slot"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { parseLedger, renderLedger } from "../src/ledger/LedgerFile.ts"
 import { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
-import { disowning, nothingOwned, owning } from "../src/ledger/Owned.ts"
+import {
+  disowning,
+  disowningAddresses,
+  nothingOwned,
+  OwnedAddress,
+  owning,
+  owningAddresses,
+  slotOwners
+} from "../src/ledger/Owned.ts"
 import { namesOf } from "./KindLaws.ts"
 
 const Name = Schema.Literals(["toma", "robiola", "brie", "gouda"])
-const Names = Schema.Struct({ accounts: Schema.Array(Name), instances: Schema.Array(Name) })
-const ownedOf = ({ accounts, instances }: typeof Names.Type) => ({
+const Names = Schema.Struct({
+  accounts: Schema.Array(Name),
+  instances: Schema.Array(Name),
+  addresses: Schema.Array(Schema.Tuple([Schema.Literals([1, 2, 3]), Name]))
+})
+const addressOf = (last: number, name: string): OwnedAddress =>
+  OwnedAddress.make({ address: `198.51.100.${last}`, relay: RelayName.make(name), slot: Slot.make(last) })
+const ownedOf = ({ accounts, addresses, instances }: typeof Names.Type) => ({
   accounts: namesOf(accounts),
-  instances: namesOf(instances)
+  instances: namesOf(instances),
+  addresses: addresses.map(([last, name]) => addressOf(last, name))
 })
 
 const temporary = Effect.acquireRelease(
@@ -61,6 +77,31 @@ describe("ledger", () => {
     }
   )
 
+  it.prop("has an address once, with the relay that it was last given to", [Names, Name], ([names, which]) => {
+    const owned = owningAddresses(nothingOwned, ownedOf(names).addresses)
+    const one = addressOf(2, which)
+    const more = owningAddresses(owned, [one])
+    assert.deepStrictEqual(more.addresses.filter(({ address }) => address === one.address), [one])
+    assert.strictEqual(owningAddresses(more, [one]), more)
+    const less = disowningAddresses(more, [one.address])
+    assert.deepStrictEqual(less.addresses, owned.addresses.filter(({ address }) => address !== one.address))
+    assert.strictEqual(disowningAddresses(less, [one.address]), less)
+  })
+
+  it("tells which relay had a slot, unless two had", () => {
+    const [first, second] = [addressOf(1, "toma"), { ...addressOf(2, "toma"), slot: Slot.make(1) }]
+    const owned = owningAddresses(nothingOwned, [first, second, addressOf(3, "brie")])
+    assert.deepStrictEqual([...slotOwners(owned)], [[1, toma], [3, brie]])
+    const both = owningAddresses(owned, [{ ...addressOf(4, "brie"), slot: Slot.make(1) }])
+    assert.deepStrictEqual([...slotOwners(both)], [[3, brie]])
+  })
+
+  it.effect("of an older agent, which knew of no addresses, is read", () =>
+    Effect.gen(function*() {
+      const owned = yield* parseLedger("owned.json", "{\"version\":1,\"accounts\":[\"toma\"],\"instances\":[]}")
+      assert.deepStrictEqual(owned, { ...nothingOwned, accounts: [toma] })
+    }))
+
   it.effect("is 0600 in a directory of 0700, and is not written for nothing", () =>
     Effect.gen(function*() {
       const directory = yield* temporary
@@ -78,7 +119,7 @@ describe("ledger", () => {
         ], {
           concurrency: "unbounded"
         })
-        assert.deepStrictEqual(yield* reader.read, { accounts: [brie, toma], instances: [toma] })
+        assert.deepStrictEqual(yield* reader.read, { ...nothingOwned, accounts: [brie, toma], instances: [toma] })
         assert.strictEqual(statSync(path).mode & 0o7777, 0o600)
         assert.strictEqual(statSync(`${directory}/run`).mode & 0o7777, 0o700)
         const { ino } = statSync(path)

@@ -3,6 +3,7 @@ import type { DesiredInput } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { createHash, generateKeyPairSync } from "node:crypto"
+import { Identities } from "../src/identity/Identities.ts"
 import {
   digestOfRelays,
   digestOfStored,
@@ -12,9 +13,12 @@ import {
   storeTagOf
 } from "../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
-import { identityFromKeyFiles, type RelayIdentity } from "../src/identity/RelayIdentity.ts"
+import { KeyFileWriter } from "../src/identity/KeyFileWriter.ts"
+import { fingerprintsOf, identityFromKeyFiles, type RelayIdentity } from "../src/identity/RelayIdentity.ts"
 import { SavedIdentities } from "../src/identity/SavedIdentities.ts"
+import { TorKeygen } from "../src/identity/TorKeygen.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
+import { noFamilies } from "./NoFamilies.ts"
 import { noMonitors } from "./NoMonitors.ts"
 
 const newIdentity = (seed: string): RelayIdentity => {
@@ -50,6 +54,7 @@ const situation = (fates: typeof Fates.Type) => {
   let writes = 0
   const layer = Layer.mergeAll(
     noMonitors,
+    noFamilies,
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),
@@ -111,5 +116,79 @@ describe("keys of relays that were taken off the node", () => {
         { action: "update", address: "node/key-store/brie", needs: ["relay/brie/unit"], scope: "node" }
       ])
       assert.match(changes[0]?.lines[0] ?? "", /\(sensitive\), for the relay was taken off this node/)
+    }))
+})
+
+/** gouda, which was called toma, and before that brie. `stored` are the names that the TPM has keys of, all the same ones. */
+const renamed = (stored: ReadonlyArray<string>, onHost: boolean, record: "same" | "other" | "none") => {
+  const [gouda, toma, brie] = [RelayName.make("gouda"), RelayName.make("toma"), RelayName.make("brie")]
+  const identity = identityOf(toma)
+  let entries: StoredIdentities = new Map(stored.map((name) => [storeTagOf(RelayName.make(name)), identity] as const))
+  const written: Array<RelayIdentity> = []
+  const minted: Array<string> = []
+  const layer = Layer.mergeAll(
+    noMonitors,
+    noFamilies,
+    Layer.succeed(IdentityStoreReader, {
+      isToMove: Effect.succeed(false),
+      read: Effect.sync(() => entries),
+      digest: Effect.sync(() => Option.some(digestOfStored(entries)))
+    }),
+    Layer.succeed(IdentityStoreWriter, {
+      write: (next) =>
+        Effect.sync(() => {
+          entries = next
+        })
+    }),
+    Layer.succeed(KeyFileReader, {
+      look: () => Effect.succeed(new Map()),
+      storedDigest: () => Effect.succeed(onHost ? digestOfRelays([[gouda, Option.some(identity)]]) : Option.none()),
+      identity: () => Effect.succeed(onHost ? Option.some(identity) : Option.none())
+    }),
+    Layer.succeed(KeyFileWriter, {
+      write: (_, next) => Effect.sync(() => void written.push(next)),
+      clearDerived: () => Effect.void
+    }),
+    Layer.succeed(TorKeygen, { make: (name) => Effect.sync(() => void minted.push(name)) })
+  )
+  const fingerprint = record === "none" ? null : fingerprintsOf(record === "same" ? identity : identityOf(brie))
+  const input = nodeInput([{ ...relayAt(0, gouda), formerly: [toma, brie], fingerprint }])
+  const has = () => NAMES.filter((name) => entries.has(storeTagOf(name))).map(String)
+  return { input, layer, has, written, minted, identity }
+}
+
+describe("keys of a relay that was renamed", () => {
+  it.effect("are restored from under any name that it had, and never from another identity", () =>
+    Effect.gen(function*() {
+      for (const stored of [["toma"], ["brie"], ["gouda", "toma"]]) {
+        for (const record of ["same", "none"] as const) {
+          const { identity, input, layer, minted, written } = renamed(stored, false, record)
+          const plan = yield* Effect.provide(Identities.plan(input), layer)
+          const outcomes = yield* Effect.provide(plan.apply(() => true), layer)
+          assert.deepStrictEqual([...outcomes.values()].map(({ done }) => done), [true])
+          assert.deepStrictEqual([written, minted], [[identity], []])
+        }
+      }
+      const { input, layer, minted, written } = renamed(["toma"], false, "other")
+      const plan = yield* Effect.provide(Identities.plan(input), layer)
+      const outcomes = yield* Effect.provide(plan.apply(() => true), layer)
+      assert.deepStrictEqual([...outcomes.values()].map(({ done }) => done), [false])
+      assert.deepStrictEqual([written, minted], [[], []])
+    }))
+
+  it.effect("go to the new name in one write with the old one's, and stay where the new one has none", () =>
+    Effect.gen(function*() {
+      const pass = Effect.fnUntraced(function*({ input, layer }: ReturnType<typeof renamed>) {
+        const plan = yield* Effect.provide(SavedIdentities.plan(input), layer)
+        return yield* Effect.provide(plan.apply(() => true), layer)
+      })
+      const whole = renamed(["toma", "brie"], true, "same")
+      for (const outcome of (yield* pass(whole)).values()) assert.isTrue(outcome.done)
+      assert.deepStrictEqual(whole.has(), ["gouda"])
+      assert.strictEqual((yield* pass(whole)).size, 0)
+
+      const lost = renamed(["toma"], false, "same")
+      for (const outcome of (yield* pass(lost)).values()) assert.isFalse(outcome.done)
+      assert.deepStrictEqual(lost.has(), ["toma"])
     }))
 })

@@ -1,8 +1,11 @@
 import { describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { Slot } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
+import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
+import type { OwnedAddress } from "../src/ledger/Owned.ts"
 import { ABSENT, canonical, type ObservedTable, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
 import { type Element, elementsOf, isSetName } from "../src/source-nat/RelaySource.ts"
 import { skeletonOf } from "../src/source-nat/Skeleton.ts"
@@ -14,7 +17,7 @@ import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.t
 import { inputOf, Slots } from "./NetworkInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
-type Services = Monitors | SourceNatReader | SourceNatWriter
+type Services = LedgerReader | Monitors | SourceNatReader | SourceNatWriter
 
 const kind: Kind<Services, Services> = SourceNat
 
@@ -62,20 +65,22 @@ interface Start {
   readonly slots: ReadonlyArray<number>
   /** Slots of relays whose source the kernel refuses. */
   readonly refused: ReadonlyArray<number>
+  readonly owned?: ReadonlyArray<OwnedAddress>
 }
 
 /** A ruleset in memory: the table, and what was asked of others. The kernel refuses the source of a broken relay. */
-const worldOf = ({ before, refused, slots }: Start) =>
+const worldOf = ({ before, owned = [], refused, slots }: Start) =>
 (broken: Broken): World<Services> & {
   readonly table: () => ObservedTable
 } => {
-  const host = new FakeHost()
+  const host = new FakeHost({ addresses: owned })
   let table = before
   const elsewhere: Array<unknown> = []
   const unwelcome = [...refused, ...slots.filter((slot) => broken.has(RelayName.make(`cheese${slot}`)))]
   const refuses = unwelcome.map((slot) => `"198.51.100.${10 + slot}"`)
   const layer = Layer.mergeAll(
     noMonitors,
+    host.ledger(),
     Layer.succeed(SourceNatReader, { table: Effect.sync(() => table), text: Effect.die("not asked for") }),
     Layer.succeed(SourceNatWriter, {
       replace: () => Effect.die("not asked for"),
@@ -166,6 +171,25 @@ describe("source-nat", () => {
       const left = yield* kind.plan(inputOf([1, 3]))
       expect(left.changes.map(({ action, address }) => `${action} ${address}`)).toEqual(["remove source-nat/slot/0"])
     }).pipe(Effect.provide(worldOf({ before: tableOf("e0", [0, 1]), slots: [], refused: [] })(new Set()).layer)))
+
+  it.effect("names the relay that a slot was last of, where the ledger tells", () => {
+    const owned = [
+      { address: "198.51.100.11", relay: RelayName.make("toma"), slot: Slot.make(1) },
+      { address: "198.51.100.12", relay: RelayName.make("cheese3"), slot: Slot.make(2) }
+    ]
+    return Effect.gen(function*() {
+      const { changes } = yield* kind.plan(inputOf([3]))
+      expect(changes.map(({ action, address, scope }) => [action, address, scope])).toEqual([
+        ["create", "relay/cheese3/source-nat", "relay/cheese3"],
+        ["remove", "source-nat/slot/0", "node"],
+        ["remove", "relay/toma/source-nat", "relay/toma"],
+        // The relay itself stays, in another slot.
+        ["remove", "source-nat/slot/2", "relay/cheese3"]
+      ])
+    }).pipe(
+      Effect.provide(worldOf({ before: tableOf("e0", [0, 1, 2]), slots: [], refused: [], owned })(new Set()).layer)
+    )
+  })
 
   it.effect("needs the addresses and the routes of each family that a relay has", () =>
     Effect.gen(function*() {

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Kind } from "@patela/domain/reconciler/Kind"
+import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
+import { Ed25519Fingerprint, RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { lineDifferences, shownLine } from "@patela/domain/torrc/lineDifferences"
 import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import { Effect, Layer, Schema } from "effect"
 import type { LookedAt } from "../src/host/LookAtFile.ts"
@@ -8,7 +10,6 @@ import { FileNotWritten } from "../src/host/ReplaceFile.ts"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import { desiredTorrcs } from "../src/torrc/DesiredTorrc.ts"
-import { lineDifferences, shownLine } from "../src/torrc/lineDifferences.ts"
 import { TorrcReader } from "../src/torrc/TorrcReader.ts"
 import { Torrcs } from "../src/torrc/Torrcs.ts"
 import { complaintIn, TorrcRefused, TorrcVerifier } from "../src/torrc/TorrcVerifier.ts"
@@ -16,6 +17,7 @@ import { TorrcWriter } from "../src/torrc/TorrcWriter.ts"
 import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
 import { nodeInput, relayAt } from "./NodeInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
+import { FAMILIES } from "./TestFamilies.ts"
 
 type Services = Monitors | TorrcReader | TorrcWriter | TorrcVerifier | LedgerReader | LedgerWriter
 
@@ -140,21 +142,41 @@ describe("torrc", () => {
     }
   })
 
-  it("keeps what the server generates and leaves out what Patela writes itself", () => {
+  it("leaves out what Patela writes itself", () => {
     const resource = onlyTorrc(
       "MyFamily $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nORPort 1234\nNickname other\nExitRelay 0\n"
     )
     const content = "value" in resource ? resource.value.content : assert.fail(resource.refused)
-    assert.match(content, /^MyFamily \$A{40}$/m)
     assert.match(content, /^ExitRelay 0$/m)
     assert.match(content, /^Nickname toma$/m)
     assert.match(content, /^ServerDNSResolvConfFile \/etc\/patela\/resolv\.conf$/m)
-    assert.notMatch(content, /1234|other/)
+    assert.notMatch(content, /1234|other|MyFamily/)
     assert.deepStrictEqual("needs" in resource ? resource.needs : [], [
       "relay/toma/directories",
       "relay/toma/account",
       "node/resolver"
     ])
+  })
+
+  it("declares the family by its keys, which it needs, and by all fingerprints but the relay's own", () => {
+    const [own, other] = ["A", "B"].map((digit) => RsaFingerprint.make(digit.repeat(40)))
+    if (own === undefined || other === undefined) return assert.fail()
+    const input = nodeInput([{
+      ...relayAt(0, "toma"),
+      fingerprint: { rsa: own, ed25519: Ed25519Fingerprint.make("a".repeat(43)) }
+    }])
+    const ids = FAMILIES.slice(0, 2).map(({ id }) => id)
+    const torrcOf = (family: NonNullable<DesiredInput["config"]["family"]>) => {
+      const [resource] = desiredTorrcs({ ...input, config: { ...input.config, family } })
+      if (resource === undefined || "refused" in resource) return assert.fail("there is no torrc")
+      const lines = resource.value.content.split("\n").filter((line) => /^(FamilyId|MyFamily)/.test(line))
+      return { lines, needs: resource.needs.includes("relay/toma/family-keys") }
+    }
+    assert.deepStrictEqual(torrcOf({ ids, members: [own, other] }), {
+      lines: [...ids.map((id) => `FamilyId ${id}`), `MyFamily $${other}`],
+      needs: true
+    })
+    assert.deepStrictEqual(torrcOf({ ids: [], members: [own] }), { lines: [], needs: false })
   })
 
   it.prop("any text is refused or rendered, and never throws", [Schema.String], ([torrc]) => {

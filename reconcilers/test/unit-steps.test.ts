@@ -1,13 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
-import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
-import { Effect, Layer, Schema, Stream } from "effect"
-import * as fs from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { fileMemory } from "../src/host/FileMemory.ts"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { HostCommand } from "../src/host/HostCommand.ts"
 import { InstanceReader, type InstanceTorrc } from "../src/units/InstanceReader.ts"
-import { dropInDigest, loadedFrom } from "../src/units/LoadedTorrc.ts"
+import { dropInDigest, loadedFrom, type LoadedTorrc } from "../src/units/LoadedTorrc.ts"
+import { RunningTor, TorRefused } from "../src/units/RunningTor.ts"
 import { SystemdReader } from "../src/units/SystemdReader.ts"
 import { type Manner, SystemdWriter, UnitJobFailed } from "../src/units/SystemdWriter.ts"
 import { type UnitEntry, UnitLedgerReader, UnitLedgerWriter } from "../src/units/UnitLedger.ts"
@@ -16,7 +13,12 @@ import { isForgiven, type ObservedUnit, unitStepOf } from "../src/units/UnitStep
 import { nodeInput, relayAt } from "./NodeInput.ts"
 
 const TOMA = RelayName.make("toma")
-const TORRCS = ["ORPort 1.2.3.4:1\n", "ORPort 1.2.3.4:1\nRelayBandwidthRate 1 MB\n", "ORPort 1.2.3.4:2\n"]
+const TORRCS = [
+  "ORPort 1.2.3.4:9001\n",
+  "ORPort 1.2.3.4:9001\nRelayBandwidthRate 1 MB\n",
+  "Address 1.2.3.5\nORPort 1.2.3.5:9001\n",
+  "ORPort 1.2.3.4:9002\n"
+]
 const DROP_INS = ["[Service]\nCPUAffinity=0\nMemoryMax=1\n", "[Service]\nCPUAffinity=1\nMemoryMax=1\n"]
 
 const Inputs = Schema.Struct({
@@ -25,6 +27,13 @@ const Inputs = Schema.Struct({
 })
 type Inputs = typeof Inputs.Type
 const Known = Schema.NullOr(Schema.Struct({ ...Inputs.fields, tried: Schema.Boolean }))
+
+const Family = Schema.Struct({
+  ids: Schema.Literals(["", "a", "b", "b a"]),
+  members: Schema.Literals(["", "MyFamily $A\n", "MyFamily $A\nMyFamily $B\n"])
+})
+const familyTorrc = ({ ids, members }: typeof Family.Type): string =>
+  `ORPort 1.2.3.4:1\n${ids.split(" ").filter(Boolean).map((id) => `FamilyId ${id}\n`).join("")}${members}`
 
 const contentOf = ({ dropIn, torrc }: Inputs) => ({
   ...loadedFrom(TORRCS[torrc] ?? ""),
@@ -61,6 +70,23 @@ describe("what a unit needs", () => {
     else assert.strictEqual(step, then.torrc === 2 || now.torrc === 2 ? "restart" : "reload")
   })
 
+  it.prop("one that declares a new family hears of it at a reload only where MyFamily changed, and is else restarted", [
+    Family,
+    Family
+  ], ([then, now]) => {
+    const [loaded, content] = [loadedFrom(familyTorrc(then)), loadedFrom(familyTorrc(now))]
+    const unit = unitWith(null, { torrc: 0, dropIn: "none" }, {
+      loaded,
+      torrc: { content, changedAt: 2, managed: true }
+    })
+    const isNew = now.ids.split(" ").some((id) => id !== "" && !then.ids.includes(id))
+    const isSame = familyTorrc(then) === familyTorrc(now)
+    assert.strictEqual(
+      unitStepOf(unit),
+      isSame ? "none" : isNew && then.members === now.members ? "restart" : "reload"
+    )
+  })
+
   it.prop("one that was only tried is taken over if it began after its files were written, and else restarted", [
     Inputs,
     Inputs,
@@ -86,7 +112,14 @@ describe("what a unit needs", () => {
 })
 
 /** One unit that cannot start, or can, and what was asked of systemd. */
-const simulate = (start: { active: string; torrc: InstanceTorrc; entry: UnitEntry | undefined; broken: boolean }) => {
+const simulate = (start: {
+  active: string
+  torrc: InstanceTorrc
+  entry: UnitEntry | undefined
+  broken: boolean
+  /** What becomes of a command on the control socket. */
+  control?: "taken" | "refused" | "away"
+}) => {
   const state = { ...start }
   const ledger = new Map(start.entry === undefined ? [] : [[TOMA, start.entry] as const])
   const asked: Array<string> = []
@@ -98,6 +131,14 @@ const simulate = (start: { active: string; torrc: InstanceTorrc; entry: UnitEntr
       if (state.broken) return yield* new UnitJobFailed({ unit, result: "failed", message: "it is broken" })
     })
   const layer = Layer.mergeAll(
+    Layer.succeed(RunningTor, {
+      take: Effect.fnUntraced(function*(relay: RelayName) {
+        const { control = "away" } = state
+        asked.push(`tell, ${control}`)
+        if (control === "refused") return yield* new TorRefused({ relay, message: "513 it cannot bind" })
+        return control === "away" ? Option.none() : Option.some(loadedFrom(TORRCS[1] ?? ""))
+      })
+    }),
     Layer.succeed(SystemdReader, {
       list: Effect.sync(() => [{ unit: unitOf(TOMA), active: state.active, sub: "", path: "/toma" }]),
       startedAt: () => Effect.succeed(1),
@@ -189,83 +230,46 @@ describe("a relay that runs", () => {
     }))
 })
 
-const inTemporaryDirectory = <A, E>(test: (directory: string) => Effect.Effect<A, E>) =>
-  Effect.acquireUseRelease(
-    Effect.promise(() => fs.mkdtemp(`${tmpdir()}/patela-units-`)),
-    test,
-    (directory) => Effect.promise(() => fs.rm(directory, { recursive: true, force: true }))
-  )
+describe("a relay whose torrc changed in what a running tor can change", () => {
+  const [before, more, listener] = [0, 1, 3].map((index) => loadedFrom(TORRCS[index] ?? ""))
+  const running = (content: LoadedTorrc | undefined, control: "taken" | "refused" | "away") =>
+    simulate({
+      active: "active",
+      torrc: { content: content ?? loadedFrom(""), changedAt: 2, managed: true },
+      entry: { ...before ?? loadedFrom(""), dropIn: "as it was started with" },
+      broken: false,
+      control
+    })
 
-describe("reading instances", () => {
-  it.effect("reads torrc and drop-in as one, and tells when the later of them changed", () =>
-    inTemporaryDirectory((root) =>
-      Effect.gen(function*() {
-        const dropIns = `${root}/tor@toma.service.d`
-        yield* Effect.promise(async () => {
-          await fs.mkdir(`${root}/toma`)
-          await fs.mkdir(dropIns)
-          await fs.writeFile(`${root}/toma/torrc`, `${OWNED_HEADER}\nORPort 1.2.3.4:1\n`)
-          await fs.utimes(`${root}/toma/torrc`, 1000, 1000)
-        })
-        yield* Effect.gen(function*() {
-          const reader = yield* InstanceReader
-          const without = (yield* reader.read([TOMA, RelayName.make("brie")])).get(TOMA)
-          assert.strictEqual(without?.changedAt, 1_000_000)
-          assert.isTrue(without?.managed)
-          assert.isUndefined(without?.content.dropIn)
-          yield* Effect.promise(async () => {
-            await fs.writeFile(`${dropIns}/patela.conf`, DROP_INS[0] ?? "")
-            await fs.utimes(`${dropIns}/patela.conf`, 2000, 2000)
-          })
-          const both = (yield* reader.read([TOMA])).get(TOMA)
-          assert.strictEqual(both?.changedAt, 2_000_000)
-          assert.strictEqual(both?.content.dropIn, dropInDigest(DROP_INS[0] ?? ""))
-          yield* Effect.promise(() => fs.rm(`${root}/toma/torrc`))
-          assert.strictEqual((yield* reader.read([TOMA])).size, 0)
-        }).pipe(Effect.provide(InstanceReader.layerAt(root, root)))
-      })
-    ))
+  it.effect("is told so, and the ledger says that it has it now, with the drop-in that it was started with", () =>
+    Effect.gen(function*() {
+      const { asked, ledger, pass } = running(more, "taken")
+      const outcomes = yield* pass
+      assert.deepStrictEqual([...outcomes.values()], [{ done: true }])
+      assert.deepStrictEqual(asked, ["tell, taken"])
+      assert.deepStrictEqual(ledger.get(TOMA), { ...loadedFrom(TORRCS[1] ?? ""), dropIn: "as it was started with" })
+      yield* pass
+      assert.deepStrictEqual(asked, ["tell, taken"])
+    }))
 
-  it.effect("parses again what changed, and only that", () =>
-    inTemporaryDirectory((root) =>
-      Effect.gen(function*() {
-        const parsed: Array<string> = []
-        let later = 0
-        const look = fileMemory((text) => parsed.push(text), () => Date.now() + later)
-        const path = `${root}/torrc`
-        const seen = () => Effect.sync(() => look(path))
-        assert.strictEqual((yield* seen()).type, "absent")
-        yield* Effect.promise(() => fs.writeFile(path, "one"))
-        // A file that was written just now may be written again with the same time: it is not remembered yet.
-        later = -60_000
-        yield* seen()
-        yield* seen()
-        assert.strictEqual(parsed.length, 2)
-        later = 60_000
-        yield* seen()
-        yield* seen()
-        yield* seen()
-        assert.strictEqual(parsed.length, 3, "an old file is read once")
+  it.effect("fails in tor's words where tor refuses, and is neither reloaded nor restarted", () =>
+    Effect.gen(function*() {
+      for (const content of [more, listener]) {
+        const { asked, ledger, pass } = running(content, "refused")
+        const outcomes = yield* pass
+        assert.deepStrictEqual([...outcomes.values()], [{ done: false, message: "513 it cannot bind" }])
+        assert.deepStrictEqual(asked, ["tell, refused"])
+        assert.strictEqual(ledger.get(TOMA)?.digest, before?.digest, "so it is tried again")
+      }
+    }))
 
-        // Same size, another text, and the time of its text set back: the inode's own time tells (ctime).
-        yield* Effect.promise(async () => {
-          const { atime, mtime } = await fs.stat(path)
-          await fs.writeFile(path, "two")
-          await fs.utimes(path, atime, mtime)
-        })
-        yield* seen()
-        assert.strictEqual(parsed.at(-1), "two")
-        yield* Effect.promise(async () => {
-          await fs.writeFile(`${path}.new`, "six")
-          await fs.rename(`${path}.new`, path)
-        })
-        yield* seen()
-        assert.strictEqual(parsed.at(-1), "six")
-        yield* Effect.promise(async () => {
-          await fs.rm(path)
-          await fs.symlink("/etc/passwd", path)
-        })
-        assert.strictEqual((yield* seen()).type, "not a file")
-      })
-    ))
+  it.effect("without a control socket is reloaded, and restarted for another port", () =>
+    Effect.gen(function*() {
+      for (const [content, asks] of [[more, "reload"], [listener, "restart, forgiven"]] as const) {
+        const { asked, ledger, pass } = running(content, "away")
+        yield* pass
+        assert.deepStrictEqual(asked, ["tell, away", asks])
+        assert.strictEqual(ledger.get(TOMA)?.digest, content?.digest)
+      }
+    }))
 })

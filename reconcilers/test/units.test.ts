@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { HostCommand } from "../src/host/HostCommand.ts"
 import { FileNotWritten } from "../src/host/ReplaceFile.ts"
 import { InstanceReader, type InstanceTorrc } from "../src/units/InstanceReader.ts"
 import { loadedFrom, type LoadedTorrc } from "../src/units/LoadedTorrc.ts"
+import { RunningTor, TorRefused } from "../src/units/RunningTor.ts"
 import { signalOf, SystemdReader } from "../src/units/SystemdReader.ts"
 import { SystemdWriter, UnitJobFailed } from "../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../src/units/UnitLedger.ts"
@@ -19,6 +20,7 @@ type Services =
   | Monitors
   | HostCommand
   | InstanceReader
+  | RunningTor
   | SystemdReader
   | SystemdWriter
   | UnitLedgerReader
@@ -28,7 +30,11 @@ const kind: Kind<Services, Services> = Units
 
 const NAMES = ["brie", "toma", "fontina", "asiago"].map((name) => RelayName.make(name))
 const SECRET = "16:C0FFEEC0FFEE"
-const TORRCS = ["ORPort 1.2.3.4:1\n", "ORPort 1.2.3.4:1\nRelayBandwidthRate 1 MB\n", "ORPort 1.2.3.4:2\n"]
+const TORRCS = [
+  "ORPort 1.2.3.4:1\n",
+  "ORPort 1.2.3.4:1\nRelayBandwidthRate 1 MB\n",
+  "Address 1.2.3.5\nORPort 1.2.3.5:1\n"
+]
 
 const State = Schema.Struct({
   wanted: Schema.Boolean,
@@ -36,6 +42,8 @@ const State = Schema.Struct({
   torrc: Schema.Literals([0, 1, 2]),
   loaded: Schema.NullOr(Schema.Literals([0, 1, 2])),
   managed: Schema.Boolean,
+  /** Its tor has a control socket. */
+  heard: Schema.Boolean,
   startedAt: Schema.Literals([1, 3])
 })
 const States = Schema.Tuple([State, State, State, State])
@@ -44,6 +52,7 @@ const loadedAt = (index: number): LoadedTorrc => loadedFrom(`${TORRCS[index] ?? 
 
 interface FakeUnit {
   active: string
+  readonly heard: boolean
   startedAt: number
   readonly torrc: InstanceTorrc
 }
@@ -61,10 +70,12 @@ const worldOf = (states: typeof States.Type) => (broken: Broken): UnitWorld => {
     const state = states[index]
     return state === undefined ? [] : [[name, state] as const]
   }))
-  const units = new Map([...stateOf].map(([name, { active, managed, startedAt, torrc }]): [RelayName, FakeUnit] => [
-    name,
-    { active, startedAt, torrc: { content: loadedAt(torrc), changedAt: 2, managed } }
-  ]))
+  const units = new Map(
+    [...stateOf].map(([name, { active, heard, managed, startedAt, torrc }]): [RelayName, FakeUnit] => [
+      name,
+      { active, heard, startedAt, torrc: { content: loadedAt(torrc), changedAt: 2, managed } }
+    ])
+  )
   const ledger = new Map(
     [...stateOf].flatMap(([name, { loaded }]) => loaded === null ? [] : [[name, loadedAt(loaded)] as const])
   )
@@ -117,6 +128,15 @@ const worldOf = (states: typeof States.Type) => (broken: Broken): UnitWorld => {
           : host.write(() => ledger.set(name, torrc)),
       forget: (name) => ledger.has(name) ? host.write(() => ledger.delete(name)) : Effect.void
     }),
+    Layer.succeed(RunningTor, {
+      take: Effect.fnUntraced(function*(name: RelayName) {
+        const unit = units.get(name)
+        if (broken.has(name)) return yield* new TorRefused({ relay: name, message: "it is broken" })
+        if (unit?.heard !== true) return Option.none()
+        yield* host.write(() => void jobs.push(`tell ${name}`))
+        return Option.some(unit.torrc.content)
+      })
+    }),
     Layer.succeed(SystemdWriter, {
       start: job("start", "active", true),
       restart: job("restart", "active", true),
@@ -164,19 +184,19 @@ describe("units", () => {
     )
   }
 
-  it.effect("a running relay is reloaded where that does, and restarted where it must be", () =>
+  it.effect("a running relay is told where it listens, reloaded where that does, and restarted where it must be", () =>
     Effect.gen(function*() {
-      const still = { wanted: true, active: "active", managed: true, startedAt: 1 } as const
+      const still = { wanted: true, active: "active", managed: true, heard: false, startedAt: 1 } as const
       const states = [
         { ...still, loaded: 0, torrc: 1 },
         { ...still, loaded: 0, torrc: 2 },
-        { ...still, loaded: 2, torrc: 2 },
+        { ...still, loaded: 0, torrc: 1, heard: true },
         { ...still, loaded: null, torrc: 0, startedAt: 3 }
       ] as const
       const { jobs, layer } = worldOf(states)(new Set())
       const plan = yield* Effect.provide(kind.plan(inputOf(states)), layer)
       yield* Effect.provide(plan.apply(() => true), layer)
-      assert.deepEqual(jobs, ["reload brie", "restart toma"])
+      assert.deepEqual(jobs, ["reload brie", "restart toma", "tell fontina"])
     }))
 })
 

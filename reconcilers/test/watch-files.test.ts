@@ -13,6 +13,8 @@ import { DropInLedgerReader } from "../src/drop-ins/DropInLedger.ts"
 import { DropInReader } from "../src/drop-ins/DropInReader.ts"
 import { DropIns } from "../src/drop-ins/DropIns.ts"
 import { FileMonitor } from "../src/host/FileMonitor.ts"
+import { FamilyKeyReader } from "../src/identity/FamilyKeyReader.ts"
+import { FamilyKeys } from "../src/identity/FamilyKeys.ts"
 import { Identities } from "../src/identity/Identities.ts"
 import { IdentityStoreReader } from "../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../src/identity/KeyFileReader.ts"
@@ -26,6 +28,7 @@ import { Torrcs } from "../src/torrc/Torrcs.ts"
 const readers = Layer.mergeAll(
   AccountReader.layer,
   DirectoryReader.layer,
+  FamilyKeyReader.layer,
   KeyFileReader.layer,
   LedgerReader.layer,
   DropInLedgerReader.layer,
@@ -45,6 +48,7 @@ const ETC = "etc/tor/instances"
 const UNITS = "run/systemd/system"
 const STATE = "var/lib/tor-instances"
 const ED25519 = "ed25519_master_id_secret_key"
+const FAMILY = "patela-00000000.secret_family_key"
 
 /** A host with one instance, as far as files go. */
 const hostRoot = Effect.acquireRelease(
@@ -58,7 +62,7 @@ const hostRoot = Effect.acquireRelease(
       `${ETC}/toma/torrc`,
       `${UNITS}/tor@toma.service.d/patela.conf`
     )
-    put(root, ...[ED25519, "secret_id_key", "secret_onion_key"].map((name) => `${STATE}/toma/keys/${name}`))
+    put(root, ...[ED25519, FAMILY, "secret_id_key", "secret_onion_key"].map((name) => `${STATE}/toma/keys/${name}`))
     return root
   }),
   (root) => Effect.sync(() => fs.rmSync(root, { recursive: true, force: true }))
@@ -128,6 +132,8 @@ describe("watching files", () => {
       "the keys are moved away",
       (root) => fs.renameSync(join(root, STATE, "toma/keys"), join(root, STATE, "toma/keys.old"))
     ],
+    ["family-keys", watchOf(FamilyKeys), "a family's key goes", at(`${STATE}/toma/keys/${FAMILY}`, remove)],
+    ["family-keys", watchOf(FamilyKeys), "one comes", (root) => put(root, `${STATE}/brie/keys/patela-00000001.x`)],
     ["key-store", watchOf(SavedIdentities), "a key file goes", at(`${STATE}/toma/keys/${ED25519}`, remove)],
     ["resolver", watchOf(Resolver), "the file is edited", at("etc/patela/resolv.conf", append)],
     ["resolver", watchOf(Resolver), "its directory goes", at("etc/patela", remove)],
@@ -150,6 +156,7 @@ describe("watching files", () => {
       const kinds = [
         watchOf(Accounts),
         watchOf(Directories),
+        watchOf(FamilyKeys),
         watchOf(Identities),
         watchOf(SavedIdentities),
         watchOf(Resolver),

@@ -3,19 +3,26 @@ import { Schema } from "effect"
 const between = (minimum: number, maximum: number) =>
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
 
-/** One alteration of a request. Places are modulo the length of what is altered. */
-export const Mutation = Schema.Struct({
-  field: Schema.Literals(["ek_public", "ak_public", "ak_name", "challenge", "mac"]),
+/** How one field of a request is altered. Places are modulo the length of what is altered. */
+export const Alteration = Schema.Struct({
   how: Schema.Literals(["byte", "cut", "grow", "splice", "drop", "type", "text", "exchange"]),
   at: between(0, 9999),
   value: between(1, 255)
 })
-export type Mutation = typeof Mutation.Type
+
+/** One alteration of a request for a challenge, or of a proof. */
+export const Mutation = Schema.Struct({
+  field: Schema.Literals(["ek_public", "ak_public", "ak_name", "challenge", "mac"]),
+  ...Alteration.fields
+})
 
 type Fields = Readonly<Record<string, string>>
 
 /** The altered body as text; undefined where a field is meant that there is not. */
-export const alter = (fields: Fields, { field, how, at, value }: Mutation): string | undefined => {
+export const alter = (
+  fields: Fields,
+  { field, how, at, value }: typeof Alteration.Type & { readonly field: string }
+): string | undefined => {
   const text = fields[field]
   if (text === undefined) return undefined
   const bytes = Buffer.from(text, "hex")

@@ -87,6 +87,19 @@ describe("a node with a real TPM whose boot is enforced", () => {
           yield* pcr("allow", boot.digest ?? "")
           yield* run
           assert.strictEqual((yield* shown).boot.state, "allowed")
+
+          // Other PCRs: the node is asked for them from its next session on.
+          yield* pcr("enforce", "warn")
+          assert.include((yield* pcr("select", "0,7,16x")).stderr, "Nothing was changed")
+          assert.include((yield* pcr("select", "0,7")).stdout, "2 allowed boots are of other PCRs")
+          assert.strictEqual((yield* shown).boot.state, "unknown")
+          yield* run
+          yield* pcr("learn", "1")
+          yield* pcr("enforce", "on")
+          yield* tool(tcti, "tpm2_pcrextend", `12:sha256=${"b".repeat(64)}`)
+          yield* run
+          yield* tool(tcti, "tpm2_pcrextend", `7:sha256=${"b".repeat(64)}`)
+          assert.match((yield* Effect.flip(run)).message, /PCR 7 of sha256 is/)
         }).pipe(Effect.provide(NodeServices.layer)),
       TIMEOUT
     )

@@ -261,6 +261,38 @@ layer(Watched.layer, { excludeTestServices: true, timeout: 180_000 })("a node th
       assert.deepStrictEqual((yield* relaysOnRecord(mission)).map(({ name }) => name), [first.name, third.name])
     }))
 
+  it.effect("runs a relay that was renamed with the keys, the address and the UID that it had", () =>
+    Effect.gen(function*() {
+      const mission = yield* Watched
+      const { node } = mission
+      const [before, other] = yield* relaysOnRecord(mission)
+      if (before === undefined || other === undefined) return assert.fail("two relays")
+      yield* mission.patela("relay", "rename", before.name, "gouda")
+      yield* waitFor(
+        "the relay to run under its new name",
+        Effect.map(
+          node.exec(["sh", "-c", `systemctl is-active tor@gouda.service; getent passwd _tor-${before.name}; true`]),
+          ({ stdout }) => stdout === "active\n" ? found(undefined) : instead(stdout)
+        ),
+        { within: "60 seconds", every: "200 millis" }
+      )
+      const [renamed] = yield* relaysOnRecord(mission)
+      assert.deepStrictEqual(renamed, { ...before, name: "gouda" })
+      const seen = yield* seeRelay(mission, { ...before, name: "gouda" })
+      assert.deepStrictEqual([seen.sourceV4, seen.rsa], [before.ip_v4, before.fingerprint?.rsa])
+      yield* waitFor(
+        "the TPM to have its key under the new name alone, and the plan to be empty",
+        Effect.gen(function*() {
+          const tpm = yield* mission.agent("tpm", "status", "--json")
+          const { exitCode, stdout } = yield* mission.agent("diff")
+          return exitCode === 0 && /"relays":2\b/.test(tpm.stdout) ? found(undefined) : instead(stdout)
+        }),
+        { within: "20 seconds", every: "500 millis" }
+      )
+      const kept = yield* seeRelay(mission, other)
+      assert.deepStrictEqual([kept.unit, kept.rsa], ["active", other.fingerprint?.rsa])
+    }))
+
   it.effect("stops in good order", () =>
     Effect.gen(function*() {
       const { node } = yield* Watched

@@ -23,6 +23,7 @@ export const tpmOf = (
     Tpm,
     Tpm.of({
       endorsementKey: Effect.succeed(bytes(keys.request.ek_public)),
+      useEndorsementKey: () => unused,
       attestationKey: Effect.succeed({ public: bytes(keys.request.ak_public), name: bytes(keys.request.ak_name) }),
       activateCredential: ({ blob, secret }) =>
         Ref.update(activations, (count) => count + 1).pipe(

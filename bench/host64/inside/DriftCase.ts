@@ -1,6 +1,7 @@
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { UID_BASE } from "@patela/domain/relay/Slot"
-import { configDirectoryOf, RESOLVER_FILE, stateDirectoryOf } from "@patela/reconcilers/host/HostPaths"
+import { RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
+import { configDirectoryOf, stateDirectoryOf } from "@patela/reconcilers/host/HostPaths"
 import { TABLE } from "@patela/reconcilers/routing/RouteEntry"
 import {
   appendFileSync,

@@ -3,6 +3,8 @@ import { Accounts } from "@patela/reconcilers/accounts/Accounts"
 import { Addresses } from "@patela/reconcilers/addresses/Addresses"
 import { Directories } from "@patela/reconcilers/directories/Directories"
 import { DropIns } from "@patela/reconcilers/drop-ins/DropIns"
+import { MemoryLimits } from "@patela/reconcilers/drop-ins/MemoryLimits"
+import { FamilyKeys } from "@patela/reconcilers/identity/FamilyKeys"
 import { Identities } from "@patela/reconcilers/identity/Identities"
 import { SavedIdentities } from "@patela/reconcilers/identity/SavedIdentities"
 import { ConntrackSettings } from "@patela/reconcilers/kernel-settings/ConntrackSettings"
@@ -14,9 +16,18 @@ import { SourceNat } from "@patela/reconcilers/source-nat/SourceNat"
 import { Torrcs } from "@patela/reconcilers/torrc/Torrcs"
 import { Units } from "@patela/reconcilers/units/Units"
 
-const beforeNetwork = [KernelSettings, Accounts, Directories, Identities, Resolver, Torrcs, DropIns] as const
+const beforeNetwork = [
+  KernelSettings,
+  Accounts,
+  Directories,
+  Identities,
+  FamilyKeys,
+  Resolver,
+  Torrcs,
+  DropIns
+] as const
 const network = [LinkSettings, Addresses, Routing, SourceNat, ConntrackSettings] as const
-const afterNetwork = [Units, SavedIdentities] as const
+const afterNetwork = [Units, MemoryLimits, SavedIdentities] as const
 
 type Every = (typeof beforeNetwork | typeof network | typeof afterNetwork)[number]
 type ReadOf<K> = K extends Kind<infer Read, infer _Write> ? Read : never

@@ -14,6 +14,8 @@ import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import { ReplaceFile } from "@patela/reconcilers/host/ReplaceFile"
 import { SystemBus } from "@patela/reconcilers/host/SystemBus"
+import { FamilyKeyReader } from "@patela/reconcilers/identity/FamilyKeyReader"
+import { FamilyKeyWriter } from "@patela/reconcilers/identity/FamilyKeyWriter"
 import { IdentityPolicy } from "@patela/reconcilers/identity/IdentityPolicy"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { KeyFileWriter } from "@patela/reconcilers/identity/KeyFileWriter"
@@ -33,6 +35,7 @@ import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
 import { TorrcVerifier } from "@patela/reconcilers/torrc/TorrcVerifier"
 import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
 import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
+import { RunningTor } from "@patela/reconcilers/units/RunningTor"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
 import { SystemdWriter } from "@patela/reconcilers/units/SystemdWriter"
 import { UnitLedgerReader, UnitLedgerWriter } from "@patela/reconcilers/units/UnitLedger"
@@ -50,6 +53,7 @@ import { ServerProbe } from "./host/ServerProbe.ts"
 import { ServiceNotify } from "./host/ServiceNotify.ts"
 import { TrialFile } from "./host/TrialFile.ts"
 import { WriterLock } from "./host/WriterLock.ts"
+import { SealedFamilyKeys } from "./keys/SealedFamilyKeys.ts"
 import { TpmIdentityStore } from "./keys/TpmIdentityStore.ts"
 import { EVENT_LOG_PATH, eventLogFileAt } from "./session/EventLogFile.ts"
 import { KeptToken, tokenKeeperLayer } from "./session/KeptToken.ts"
@@ -86,7 +90,8 @@ const readers = Layer.mergeAll(
   FileMonitor.layer,
   DropInLedgerReader.layer,
   DropInReader.layer,
-  HostFactsReader.layer,
+  FamilyKeyReader.layer,
+  HostFactsReader.layer.pipe(Layer.provide(AddressReader.layer)),
   HostMonitor.layer,
   InstanceReader.layer,
   KeyFileReader.layer,
@@ -110,10 +115,12 @@ const writers = Layer.mergeAll(
   DirectoryWriter.layer,
   DropInLedgerWriter.layer,
   DropInWriter.layer,
+  FamilyKeyWriter.layer,
   KeyFileWriter.layer,
   LedgerWriter.layer,
   ResolverWriter.layer,
   RouteWriter.layer,
+  RunningTor.layer,
   SettingLedgerWriter.layer,
   SettingWriter.layer,
   SourceNatWriter.layer,
@@ -158,15 +165,17 @@ export const observingLayer = (options: ServerOptions) =>
   )
 
 /** Everything that looks and everything that changes. */
-export const nodeLayer = (options: NodeOptions) =>
-  Layer.mergeAll(
+export const nodeLayer = (options: NodeOptions) => {
+  const session = sessionLayer(options).pipe(Layer.provide(tokenKeeperLayer))
+  return Layer.mergeAll(
     readers,
     writers,
     AgentState.layer,
     KeptConfig.layer,
     ServerProbe.layer({ url: options.server, caCertificate: options.caCertificate }),
     ServiceNotify.layer,
-    sessionLayer(options).pipe(Layer.provide(tokenKeeperLayer)),
+    session,
+    SealedFamilyKeys.layer.pipe(Layer.provide(session)),
     TpmIdentityStore.readerLayer,
     TpmIdentityStore.writerLayer,
     Layer.succeed(IdentityPolicy, { restore: !options.skipRestore })
@@ -179,3 +188,4 @@ export const nodeLayer = (options: NodeOptions) =>
     Layer.provideMerge(host),
     Layer.provide(NodeServices.layer)
   )
+}

@@ -6,8 +6,11 @@ import { plan } from "@patela/agent/converge/Plan"
 import { troubleOf, troublesOf } from "@patela/agent/converge/Trouble"
 import { verdictOf } from "@patela/agent/converge/Verdict"
 import { pruneGuard } from "@patela/agent/pass/PruneGuard"
+import type { ChangeView } from "@patela/domain/reconciler/Change"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
-import { Effect, Exit, Schema } from "effect"
+import type { Outcome } from "@patela/domain/reconciler/Outcome"
+import { Effect, Exit, Fiber, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { type MemoryHost, memoryHost, memoryInput, memoryKind, reachable } from "./MemoryKinds.ts"
 
 const NAMES = ["toma", "robiola", "castelmagno", "raschera"]
@@ -29,6 +32,23 @@ const Places = Schema.Array(Schema.Struct({
   kind: Schema.Literals(["account", "torrc", "address", "unit"])
 })).pipe(Schema.check(Schema.isMaxLength(5)))
 const Lives = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 20 })))
+
+/** A kind that takes a second for each change of a batch. */
+const slow = (kind: Kind<never, never>): Kind<never, never> => ({
+  ...kind,
+  plan: (input) =>
+    Effect.map(kind.plan(input), (plan) => ({
+      ...plan,
+      apply: Effect.fnUntraced(function*(admitted: (change: ChangeView) => boolean) {
+        const outcomes = new Map<string, Outcome>()
+        for (const change of plan.changes.filter(admitted)) {
+          yield* Effect.sleep("1 second")
+          for (const [address, outcome] of yield* plan.apply((each) => each === change)) outcomes.set(address, outcome)
+        }
+        return outcomes
+      })
+    }))
+})
 
 const inputOf = (values: ReadonlyArray<string>) =>
   memoryInput(values.map((value, index) => [NAMES[index] ?? "toma", value]))
@@ -125,6 +145,23 @@ describe("converge", () => {
       assert.strictEqual([...host.state.keys()].filter((address) => address.includes("robiola")).length, KINDS.length)
       assert.deepStrictEqual(result.blocked.map(({ by }) => by), Array(3).fill("relay/robiola/unit"))
       assert.strictEqual(verdict(result, memoryInput([["toma", "a"]])), "partly")
+    }))
+
+  it.effect("that is stopped in the middle of a batch ends it, and begins no other", () =>
+    Effect.gen(function*() {
+      const host = memoryHost()
+      const [account, torrc, ...others] = kindsOf(host)
+      if (account === undefined || torrc === undefined) return assert.fail("there are four kinds")
+      const running = yield* Effect.forkChild(converge([account, slow(torrc), ...others], inputOf(["a", "b", "c"])))
+      yield* TestClock.adjust("1500 millis")
+      const written = (kind: string) => host.writes.filter((line) => line.endsWith(`/${kind}`)).length
+      assert.strictEqual(written("torrc"), 1)
+      const stopped = yield* Effect.forkChild(Fiber.interrupt(running))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(stopped)
+      assert.deepStrictEqual(["account", "torrc", "address", "unit"].map(written), [3, 3, 0, 0])
+      yield* converge(kindsOf(host), inputOf(["a", "b", "c"]))
+      assert.strictEqual(host.state.size, 3 * KINDS.length)
     }))
 
   it.effect("prunes nothing on an empty configuration, and says so", () =>

@@ -34,6 +34,8 @@ export interface MemoryHost {
   readonly writes: Array<string>
   /** Kinds that cannot be read. */
   readonly unreadable: Set<string>
+  /** Kinds that are never done being read. */
+  readonly stuck: Set<string>
   /** The kinds that were looked at, in order. */
   readonly looks: Array<string>
   /** How many more writes are let through before the writer dies, as a SIGKILL would end it. */
@@ -45,6 +47,7 @@ export const memoryHost = (): MemoryHost => ({
   broken: new Set(),
   writes: [],
   unreadable: new Set(),
+  stuck: new Set(),
   looks: [],
   lives: Number.POSITIVE_INFINITY
 })
@@ -84,6 +87,7 @@ export const memoryKind = (
     observe: () =>
       Effect.suspend(() => {
         host.looks.push(name)
+        if (host.stuck.has(name)) return Effect.never
         return host.unreadable.has(name)
           ? Effect.fail(new ObservationFailed({ kind: name, message: `${name} cannot be read` }))
           : Effect.succeed(mine())

@@ -2,8 +2,11 @@ import { withForeseen } from "@patela/agent/converge/foreseen"
 import { plan } from "@patela/agent/converge/Plan"
 import { kindsFor } from "@patela/agent/Kinds"
 import type { PlanView } from "@patela/agent/present/PlanView"
+import { FamilyId } from "@patela/domain/family/FamilyId"
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { Slot, uidOf } from "@patela/domain/relay/Slot"
+import { familyFileName } from "@patela/reconcilers/identity/FamilyKeyReader"
 import { storeTagOf } from "@patela/reconcilers/identity/IdentityStore"
 import { loadedFrom } from "@patela/reconcilers/units/LoadedTorrc"
 import { Effect, Schema } from "effect"
@@ -97,6 +100,19 @@ const many = configOf({ count: 64 })
 
 /** Every case of the golden files, by the name of its folder. */
 export const PRESENT_CASES: Readonly<Record<string, () => PresentCase>> = {
+  "family-rotated": () => {
+    const [old, fresh] = [FamilyId.make("o".repeat(43)), FamilyId.make("n".repeat(43))]
+    const before = { ...three, family: { ids: [old], members: [] } }
+    const keys = (slot: number) => [
+      { file: familyFileName(old), id: old, mode: 0o600, uid: uidOf(Slot.make(slot)), gid: uidOf(Slot.make(slot)) }
+    ]
+    return {
+      config: { ...three, family: { ids: [fresh, old], members: [] } },
+      host: changed(hostOf(before), (host) => {
+        three.relays.forEach((relay, slot) => host.familyKeys.set(relay.name, keys(slot)))
+      })
+    }
+  },
   // What docs/operations.md shows.
   "in-the-manual": () => {
     const torrc = (each: string) => each === "asiago" || each === "fontina" ? TORRC.replace("reject", "accept") : TORRC

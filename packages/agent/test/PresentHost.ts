@@ -19,6 +19,7 @@ import { DropInReader } from "@patela/reconcilers/drop-ins/DropInReader"
 import { FileMonitor } from "@patela/reconcilers/host/FileMonitor"
 import { HostMonitor } from "@patela/reconcilers/host/HostMonitor"
 import type { LookedAt } from "@patela/reconcilers/host/LookAtFile"
+import { FamilyKeyReader, type FoundFamilyKey } from "@patela/reconcilers/identity/FamilyKeyReader"
 import type { HostIdentity } from "@patela/reconcilers/identity/HostIdentity"
 import {
   digestOfRelays,
@@ -38,6 +39,7 @@ import {
 import { SettingLedgerReader } from "@patela/reconcilers/kernel-settings/SettingLedger"
 import { SettingReader } from "@patela/reconcilers/kernel-settings/SettingReader"
 import { LedgerReader } from "@patela/reconcilers/ledger/LedgerReader"
+import type { OwnedAddress } from "@patela/reconcilers/ledger/Owned"
 import { desiredResolver } from "@patela/reconcilers/resolver/ResolverFile"
 import { ResolverReader } from "@patela/reconcilers/resolver/ResolverReader"
 import { desiredRoutes } from "@patela/reconcilers/routing/DesiredRoute"
@@ -62,11 +64,14 @@ export interface PresentHost {
   readonly users: Map<string, User>
   readonly groups: Map<string, Group>
   readonly owned: Set<RelayName>
+  /** The addresses in the ledger. */
+  ownedAddresses: ReadonlyArray<OwnedAddress>
   readonly paths: Map<string, Entry>
   resolver: LookedAt
   readonly torrcs: Map<RelayName, LookedAt>
   readonly keys: Map<RelayName, { readonly seen: HostIdentity; readonly identity: RelayIdentity }>
   readonly stored: Map<StoreTag, RelayIdentity>
+  readonly familyKeys: Map<RelayName, ReadonlyArray<FoundFamilyKey>>
   linkUp: boolean
   addresses: ReadonlyArray<HostAddress>
   routes: ReadonlyArray<RouteEntry>
@@ -89,11 +94,13 @@ export const bareHost = (): PresentHost => ({
   users: new Map(),
   groups: new Map(),
   owned: new Set(),
+  ownedAddresses: [],
   paths: new Map(),
   resolver: { type: "absent" },
   torrcs: new Map(),
   keys: new Map(),
   stored: new Map(),
+  familyKeys: new Map(),
   linkUp: false,
   addresses: [],
   routes: [],
@@ -168,7 +175,8 @@ export const hostOf = (config: NodeConfig, facts: HostFacts = FACTS): PresentHos
   for (const value of valuesOf(desiredAddresses(input))) {
     if (value.is === "link") host.linkUp = true
     else {
-      const { address, prefix } = value
+      const { address, prefix, relay, slot } = value
+      host.ownedAddresses = [...host.ownedAddresses, { address, relay, slot }]
       host.addresses = [...host.addresses, { address, prefix, linkLocal: false, failed: false }]
     }
   }
@@ -193,7 +201,11 @@ export const readersOf = (host: PresentHost) => {
       read: reading("accounts", () => ({ users: [...host.users.values()], groups: [...host.groups.values()] }))
     }),
     Layer.succeed(LedgerReader, {
-      read: Effect.sync(() => ({ accounts: [...host.owned], instances: [...host.owned] }))
+      read: Effect.sync(() => ({
+        accounts: [...host.owned],
+        instances: [...host.owned],
+        addresses: host.ownedAddresses
+      }))
     }),
     Layer.succeed(DirectoryReader, {
       look: (paths) => Effect.sync(() => new Map(paths.map((path) => [path, host.paths.get(path) ?? ABSENT])))
@@ -212,6 +224,10 @@ export const readersOf = (host: PresentHost) => {
           )
         ),
       identity: ({ name }) => Effect.sync(() => Option.fromUndefinedOr(host.keys.get(name)?.identity))
+    }),
+    Layer.succeed(FamilyKeyReader, {
+      look: Effect.sync(() => new Map(host.familyKeys)),
+      secrets: () => Effect.succeed(new Map())
     }),
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),

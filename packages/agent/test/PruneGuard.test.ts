@@ -88,6 +88,18 @@ describe("pruneGuard", () => {
     assert.isUndefined(pruneGuard(half.changes, half.config, 2)(unit("raschera")))
     assert.match(pruneGuard(more.changes, more.config, 2)(unit("raschera")) ?? "", /3 of 5.*patela relay remove/)
   })
+
+  it("lets what a relay was called before go", () => {
+    const gone = { wanted: false, running: true, removed: false }
+    const stays = { wanted: true, running: false, removed: false }
+    const none = { wanted: false, running: false, removed: false }
+    const { changes, config } = situation([gone, stays, none, none, none, none], 1)
+    const going = (relays: NodeConfig["relays"]) =>
+      changes.filter((each) => pruneGuard(changes, { ...config, relays }, 1)(each) === undefined)
+        .filter(({ action, scope }) => action === "remove" && scope !== "node").length
+    assert.strictEqual(going(config.relays), 0, "all that runs would go")
+    assert.strictEqual(going(config.relays.map((relay) => ({ ...relay, formerly: [RelayName.make("toma")] }))), 2)
+  })
 })
 
 const R = (wanted: boolean, running = true) => ({ wanted, running, removed: false })

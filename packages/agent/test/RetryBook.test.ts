@@ -36,7 +36,9 @@ const passed = (
     blocked: [],
     held: held.map((address) => ({ kind: "units", address, scope: "node", why: "later" })),
     remaining: [],
-    rolledBack: undefined
+    rolledBack: undefined,
+    lookedAt: new Map(),
+    cameUp: new Set()
   }
 })
 

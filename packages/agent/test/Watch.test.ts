@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { watchOverflows } from "@patela/agent/metrics/AgentMetrics"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { Effect } from "effect"
+import { Duration, Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { memoryInput } from "./MemoryKinds.ts"
 import { makeWatchRig } from "./WatchRig.ts"
@@ -53,6 +54,42 @@ describe("a watching agent", () => {
       assert.strictEqual(rig.reports.length, 2)
     }))
 
+  it.effect("does not look again for what it did itself, as it has looked at that already", () =>
+    Effect.gen(function*() {
+      const rig = yield* watching()
+      // As a kernel tells each change, whoever makes it.
+      rig.meanwhile = (kind) => Effect.andThen(rig.say(kind, "look again"), Effect.sleep("1 millis"))
+      rig.host.state.set("relay/toma/address", "wrong")
+      yield* rig.say("address", "look again")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(rig.host.state.get("relay/toma/address"), "a")
+      assert.deepStrictEqual(rig.host.looks, ["address", "address", "address"], "before, after, and when all is done")
+      // A unit that cannot start: the try is an event as well.
+      rig.host.looks.length = 0
+      rig.host.broken.add("relay/toma/unit")
+      rig.host.state.delete("relay/toma/unit")
+      yield* rig.say("unit", "look again")
+      yield* TestClock.adjust("300 millis")
+      assert.deepStrictEqual(rig.host.looks.filter((kind) => kind === "unit"), ["unit", "unit"])
+    }))
+
+  it.effect("looks again for what others did while it was at work, whether its own work came to anything or not", () =>
+    Effect.gen(function*() {
+      for (const broken of [true, false]) {
+        const rig = yield* watching()
+        rig.meanwhile = (kind) => {
+          rig.meanwhile = () => Effect.void
+          rig.host.state.delete("relay/robiola/unit")
+          return Effect.andThen(rig.say(kind, "look again"), Effect.sleep("1 millis"))
+        }
+        if (broken) rig.host.broken.add("relay/toma/unit")
+        rig.host.state.delete("relay/toma/unit")
+        yield* rig.say("unit", "look again")
+        yield* TestClock.adjust("400 millis")
+        assert.strictEqual(rig.host.state.get("relay/robiola/unit"), "b", `broken: ${broken}`)
+      }
+    }))
+
   it.effect("looks at nothing while nothing happens, and at everything once a minute, give or take a tenth", () =>
     Effect.gen(function*() {
       const rig = yield* watching()
@@ -66,11 +103,29 @@ describe("a watching agent", () => {
       assert.strictEqual(rig.reports.length, 1, "the steady state reports nothing")
     }))
 
-  it.effect("looks at everything when events were lost", () =>
+  it.effect("tells systemd's watchdog twice in its time that it lives, and no more once it has hung for ten minutes", () =>
+    Effect.gen(function*() {
+      const rig = yield* makeWatchRig(configOf("a", "b"), Duration.seconds(60))
+      const signs = () => rig.notified.filter((line) => line === "WATCHDOG=1").length
+      yield* Effect.forkScoped(rig.run)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(signs(), 10)
+      rig.host.stuck.add("address")
+      yield* TestClock.adjust("13 minutes")
+      const last = signs()
+      assert.isAbove(last, 20)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(signs(), last)
+    }))
+
+  it.effect("looks at everything when events were lost, and counts that", () =>
     Effect.gen(function*() {
       const rig = yield* watching()
+      const lost = Effect.map(Metric.value(watchOverflows("address")), ({ count }) => Number(count))
+      const before = yield* lost
       yield* rig.say("address", "events lost")
       yield* TestClock.adjust("30 millis")
+      assert.strictEqual((yield* lost) - before, 1)
       assert.deepStrictEqual([...rig.host.looks].sort(), ["account", "address", "unit"])
     }))
 

@@ -15,13 +15,15 @@ import { type Kind, ObservationFailed, type WatchSignal } from "@patela/domain/r
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { KeyFileReader } from "@patela/reconcilers/identity/KeyFileReader"
 import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
-import { Effect, Layer, Logger, Option, Queue, Stream } from "effect"
+import { type Duration, Effect, Layer, Logger, Option, Queue, Stream } from "effect"
 import { type MemoryHost, memoryHost, memoryKind, trialInMemory } from "./MemoryKinds.ts"
 
 /** A watching agent on a host in memory, with a server in memory and time that only the test moves. */
 export interface WatchRig {
   readonly host: MemoryHost
   readonly kinds: ReadonlyArray<Kind<never, never>>
+  /** What happens while a batch of a kind is applied; nothing unless set. */
+  meanwhile: (kind: string) => Effect.Effect<void>
   /** Has a kind's watcher say something, or die. */
   readonly say: (kind: string, what: WatchSignal | "die") => Effect.Effect<void>
   /** What the server says from now on; undefined while it is away. */
@@ -43,7 +45,8 @@ const NAMES = ["account", "address", "unit"]
 
 const neededBy = (name: string): ReadonlyArray<string> => (name === "unit" ? ["account", "address"] : [])
 
-export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
+/** With `watchdog`, the unit waits so long for a sign of life. */
+export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig, watchdog?: Duration.Duration) {
   const host = memoryHost()
   const events = new Map<string, Queue.Queue<WatchSignal | "die">>()
   for (const name of NAMES) events.set(name, yield* Queue.unbounded<WatchSignal | "die">())
@@ -59,12 +62,16 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     )
   }
   const kinds = NAMES.map((name) =>
-    memoryKind(host, name, neededBy(name), { watch: streamOf(name), network: name === "address" })
+    during(
+      memoryKind(host, name, neededBy(name), { watch: streamOf(name), network: name === "address" }),
+      (kind) => rig.meanwhile(kind)
+    )
   )
   let kept: NodeConfig | undefined
   const rig: WatchRig = {
     host,
     kinds,
+    meanwhile: () => Effect.void,
     say: (kind, what) => Effect.asVoid(Queue.offer(events.get(kind) ?? announcementsOf(kind), what)),
     server: first,
     announce: Effect.asVoid(Queue.offer(announcements, undefined)),
@@ -96,7 +103,8 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
       events: Stream.never,
       config: () => Effect.suspend(() => rig.server === undefined ? away : Effect.succeed(rig.server)),
       report: (report) =>
-        Effect.suspend(() => rig.server === undefined ? away : Effect.sync(() => void rig.reports.push(report)))
+        Effect.suspend(() => rig.server === undefined ? away : Effect.sync(() => void rig.reports.push(report))),
+      familyKeys: () => Effect.die("not asked for")
     }),
     Layer.succeed(AgentState, { read: Effect.sync(() => rig.notes) }),
     Layer.succeed(AgentNotes, {
@@ -122,7 +130,7 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     Layer.succeed(ServiceNotify, {
       say: (...variables) => Effect.sync(() => void rig.notified.push(...variables)),
       status: (line) => Effect.sync(() => void rig.notified.push(`STATUS=${line}`)),
-      watchdog: Option.none()
+      watchdog: Option.fromUndefinedOr(watchdog)
     }),
     Layer.succeed(StatusFile, {
       update: (next) => Effect.sync(() => rig.status = next(rig.status))
@@ -139,6 +147,16 @@ export const makeWatchRig = Effect.fnUntraced(function*(first: NodeConfig) {
     })
   )
   return rig
+})
+
+/** The kind, with something that happens while it applies. */
+const during = (kind: Kind<never, never>, what: (kind: string) => Effect.Effect<void>): Kind<never, never> => ({
+  ...kind,
+  plan: (input) =>
+    Effect.map(kind.plan(input), (plan) => ({
+      ...plan,
+      apply: (admitted) => Effect.tap(plan.apply(admitted), () => what(kind.kind))
+    }))
 })
 
 const announcementsOf = (kind: string): never => {

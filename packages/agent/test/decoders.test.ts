@@ -5,6 +5,7 @@ import { KeptConfig } from "@patela/agent/host/KeptConfig"
 import type { AgentStatus } from "@patela/agent/status/AgentStatus"
 import { readStatus } from "@patela/agent/status/StatusFile"
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
+import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { UnitLedgerReader } from "@patela/reconcilers/units/UnitLedger"
 import { Effect, Layer, Option, Result, Schema } from "effect"
@@ -140,8 +141,12 @@ describe("ten thousand damaged files of the agent's own do no harm", () => {
   it.effect("the links of the host, as ip writes them: they are read, or the message says what is wrong", () =>
     Effect.gen(function*() {
       const written = JSON.stringify([
-        { ifname: "lo", addr_info: [{ family: "inet", local: "127.0.0.1", prefixlen: 8 }] },
-        { ifname: "ens4", addr_info: [{ family: "inet6", local: "fe80::1", prefixlen: 64 }] }
+        {
+          ifname: "lo",
+          flags: ["UP"],
+          addr_info: [{ family: "inet", local: "127.0.0.1", prefixlen: 8, scope: "host" }]
+        },
+        { ifname: "ens4", flags: [], addr_info: [{ family: "inet6", local: "fe80::1", prefixlen: 64, scope: "link" }] }
       ])
       let refused = 0
       for (let seed = 1; seed <= CASES; seed++) {
@@ -152,7 +157,7 @@ describe("ten thousand damaged files of the agent's own do no harm", () => {
         })
         const links = yield* HostFactsReader.pipe(
           Effect.flatMap((reader) => reader.links),
-          Effect.provide(HostFactsReader.layer.pipe(Layer.provide(command))),
+          Effect.provide(HostFactsReader.layer.pipe(Layer.provide(AddressReader.layer), Layer.provide(command))),
           Effect.result
         )
         if (Result.isSuccess(links)) continue

@@ -7,6 +7,7 @@ import { printable, printableJson } from "@patela/agent/present/printable"
 import { colourStyle, plainStyle } from "@patela/agent/present/Style"
 import { Action, type ChangeView, Reason } from "@patela/domain/reconciler/Change"
 import { relayScope, type Scope } from "@patela/domain/reconciler/Resource"
+import { RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Schema } from "effect"
 import { configOf, PRESENT_CASES, viewOf } from "./PresentCases.ts"
@@ -147,13 +148,10 @@ describe("the text of a plan", () => {
 
   it.effect("shows lists of a family as the same, though no relay names itself in its own", () =>
     Effect.gen(function*() {
-      const family = (names: ReadonlyArray<string>) => (name: string) =>
-        `MyFamily ${
-          names.filter((each) => each !== name).map((each) => `$${each.padEnd(40, "0").slice(0, 40)}`).join(",")
-        }\n`
-      const before = configOf({ count: 3, torrc: family(["AA", "BB"]) })
-      const own: Readonly<Record<string, string>> = { toma: "AA", robiola: "BB", brie: "CC" }
-      const after = configOf({ count: 3, torrc: (name) => family(["AA", "BB", "CC"])(own[name] ?? "") })
+      const config = configOf({ count: 3 })
+      const members = config.relays.flatMap(({ fingerprint }) => fingerprint === null ? [] : [fingerprint.rsa])
+      const before = { ...config, family: { ids: [], members: [RsaFingerprint.make("A".repeat(40))] } }
+      const after = { ...config, family: { ids: [], members } }
       const text = planText(yield* viewOf({ host: hostOf(before), config: after }), { style: plainStyle, full: false })
       assert.deepStrictEqual(headingsOf(text), ["relay/toma"])
     }))

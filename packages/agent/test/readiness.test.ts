@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { infoOf, readReply } from "@patela/agent/readiness/ControlReply"
 import { judged } from "@patela/agent/readiness/RelayReadiness"
 import { Ipv4 } from "@patela/domain/net/Ipv4"
 import { Ed25519Fingerprint, RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { infoOf, readReply } from "@patela/reconcilers/host/ControlReply"
 import { Effect, Result, Schema } from "effect"
 
 /** As tor 0.4.9.11 wrote it. */

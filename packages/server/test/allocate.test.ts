@@ -4,8 +4,9 @@ import { Effect, Result, Schema } from "effect"
 import { poolV4, poolV6 } from "../src/allocate/AddressPool.ts"
 import { allocate } from "../src/allocate/allocate.ts"
 import { cheeses } from "../src/allocate/cheeses.ts"
-import { relayCount } from "../src/allocate/relayCount.ts"
+import { relayCount, relaysByHardware } from "../src/allocate/relayCount.ts"
 import { relayNames } from "../src/allocate/relayNames.ts"
+import { remembered } from "../src/allocate/remembered.ts"
 import type { NewRelay } from "../src/relays/Relays.ts"
 
 const between = (minimum: number, maximum: number) =>
@@ -21,8 +22,8 @@ const gateway = "192.0.2.33"
 /** Runs the requests one after another, and holds every answer to what must be true of each. */
 const live = (requests: typeof Requests.Type, prefix: number, withV6: boolean) => {
   const pools = {
-    v4: Result.getOrThrow(poolV4("192.0.2.30", prefix)),
-    v6: withV6 ? Result.getOrThrow(poolV6("2001:db8::30", 120)) : undefined
+    v4: [Result.getOrThrow(poolV4("192.0.2.30", prefix)), Result.getOrThrow(poolV4("198.51.100.4", 30))],
+    v6: withV6 ? [Result.getOrThrow(poolV6("2001:db8::30", 120))] : []
   }
   const nodes = new Map<number, ReadonlyArray<NewRelay>>()
   const every = () => [...nodes.values()].flat()
@@ -30,18 +31,21 @@ const live = (requests: typeof Requests.Type, prefix: number, withV6: boolean) =
     const mine = nodes.get(node) ?? []
     const ask = (has: ReadonlyArray<NewRelay>) =>
       allocate({
-        wanted,
-        slots: has.map((relay) => relay.slot),
+        missing: Math.max(0, wanted - has.length),
         taken: {
           names: new Set(every().map((relay) => relay.name)),
-          addresses: new Set(every().flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]))
+          addresses: new Set([
+            ...every().flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]),
+            gateway,
+            "2001:db8::33"
+          ]),
+          slots: new Set(has.map((relay) => relay.slot))
         },
-        pools,
-        reserved: new Set([gateway, "2001:db8::33"])
+        pools
       })
     const added = ask(mine)
     if (Result.isFailure(added)) {
-      assert.include(added.failure.message, "PATELA_FIRST_V")
+      assert.include(added.failure.message, "patela pool add")
       continue
     }
     nodes.set(node, [...mine, ...added.success])
@@ -68,7 +72,7 @@ describe("allocate", () => {
     for (const own of nodes.values()) {
       assert.deepStrictEqual(own.map((relay) => relay.slot as number), own.map((_, slot) => slot))
     }
-    const allowed = new Set(pools.v4.addresses())
+    const allowed = new Set(pools.v4.flatMap((pool) => [...pool.addresses()]))
     for (const { ip_v4 } of relays) {
       assert.isTrue(allowed.has(ip_v4))
       assert.notStrictEqual(ip_v4, gateway)
@@ -79,11 +83,9 @@ describe("allocate", () => {
     const v4 = Result.getOrThrow(poolV4("192.0.2.9", 29))
     const ask = (wanted: number) =>
       allocate({
-        wanted,
-        slots: [],
-        taken: { names: new Set(), addresses: new Set() },
-        pools: { v4, v6: undefined },
-        reserved: new Set(["192.0.2.11"])
+        missing: wanted,
+        taken: { names: new Set(), addresses: new Set(["192.0.2.11"]), slots: new Set() },
+        pools: { v4: [v4], v6: [] }
       })
     const full = Result.getOrThrow(ask(5)).map((relay) => relay.ip_v4 as string)
     assert.deepStrictEqual(full, ["192.0.2.9", "192.0.2.10", "192.0.2.12", "192.0.2.13", "192.0.2.14"])
@@ -115,6 +117,30 @@ describe("pools", () => {
   })
 })
 
+describe("values that are remembered", () => {
+  it.prop("are the same whoever goes through them, and made once", [
+    Schema.Array(between(0, 2)).pipe(Schema.check(Schema.isMaxLength(60))),
+    between(0, 9)
+  ], ([turns, length]) => {
+    let made = 0
+    const values = remembered(function*() {
+      for (let value = 0; value < length; value += 1) {
+        made += 1
+        yield value
+      }
+    })
+    const readers = [0, 1, 2].map(() => ({ values: values(), seen: 0 }))
+    for (const turn of turns) {
+      const reader = readers[turn]
+      if (reader === undefined) continue
+      const { done = false, value } = reader.values.next()
+      assert.deepStrictEqual([done, value], reader.seen < length ? [false, reader.seen] : [true, undefined])
+      if (!done) reader.seen += 1
+    }
+    assert.strictEqual(made, Math.max(...readers.map(({ seen }) => seen)))
+  })
+})
+
 describe("relay names", () => {
   it("are at least 300 cheeses, each once, and then numbered", () => {
     assert.isAtLeast(cheeses.length, 300)
@@ -132,13 +158,15 @@ describe("relay count", () => {
     memory: between(1, 2 ** 45)
   }, (specs) =>
     Effect.sync(() => {
-      const count = relayCount(specs, 2 ** 30, null)
+      const relays_by_hardware = relaysByHardware(specs, 2 ** 30)
+      const count = relayCount({ relays_by_hardware, relays_override: null }, 512) ?? -1
       assert.isAtMost(count, specs.n_cpus)
       assert.isAtMost(count * 2 ** 30, specs.memory)
       assert.isTrue(
         count === 512 || count === specs.n_cpus || (count + 1) * 2 ** 30 > specs.memory,
         "no more would fit"
       )
-      assert.strictEqual(relayCount(specs, 2 ** 30, 7), 7)
+      assert.strictEqual(relayCount({ relays_by_hardware, relays_override: null }, 5), Math.min(count, 5))
+      assert.strictEqual(relayCount({ relays_by_hardware, relays_override: 7 }, 5), 7)
     }))
 })

@@ -3,6 +3,7 @@ import { Arbitrary, Effect, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Audit } from "../src/audit/Audit.ts"
 import { Administration } from "../src/nodes/Administration.ts"
+import { Nodes } from "../src/nodes/Nodes.ts"
 import { Relays } from "../src/relays/Relays.ts"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
@@ -82,7 +83,7 @@ describe("a node's way in", () => {
       assert.deepNestedInclude(resolved.body, {
         "network.gateway_v4": "192.0.2.1",
         "network.prefix_v4": 24,
-        "network.pools": [{ family: "ipv4", first: "192.0.2.10", last: "192.0.2.255" }]
+        "network.pools": [{ family: "ipv4", first: "192.0.2.10", last: "192.0.2.255", prefix: 24 }]
       })
 
       const report = (found: typeof fingerprint) => ({
@@ -254,8 +255,8 @@ describe("bad input changes nothing and names the field", () => {
       }
       assert.strictEqual((yield* ask({ path: "/private/report", body: report, token })).status, 204)
       const node = yield* (yield* Administration).node(node1)
-      for (const  of of["cpu_name", "hostname", "kernel", "agent_version", "tor_version", "rolled_back"] as const) {
-        assert.strictEqual(node[of], kept, of)
+      for (const field of ["cpu_name", "hostname", "kernel", "agent_version", "tor_version", "rolled_back"] as const) {
+        assert.strictEqual(node[field], kept, field)
       }
       assert.strictEqual((yield* (yield* Relays).ofNode(node1))[0]?.blocked, kept)
     }).pipe(Effect.provide(testApi())))
@@ -282,12 +283,17 @@ describe("a pool that is full", () => {
       const { ask, rows } = yield* TestApi
       const { token } = yield* authenticate(yield* enabledNode)
       yield* ask({ path: "/private/config/node", token })
-      const before = yield* rows
       const answer = yield* ask({ path: "/private/specs", body: specs, token })
       assert.strictEqual(answer.status, 409)
       assert.include(answer.text, "IPv4 pool")
-      assert.include(answer.text, "PATELA_FIRST_V4")
-      assert.strictEqual(yield* rows, before)
+      assert.include(answer.text, "192.0.2.9-192.0.2.11/30")
+      const [node] = yield* (yield* Nodes).list
+      assert.isNull(node?.n_cpus)
+      assert.include(node?.allocation_refused, "192.0.2.9-192.0.2.11/30")
+      assert.deepStrictEqual(yield* (yield* Relays).list, [])
+      const before = yield* rows
+      assert.strictEqual((yield* ask({ path: "/private/specs", body: specs, token })).status, 409)
+      assert.strictEqual(yield* rows, before, "the same again is not written again")
       const small = { ...specs, n_cpus: 2 }
       assert.deepStrictEqual((yield* ask({ path: "/private/specs", body: small, token })).body, { relays: 2 })
     }).pipe(Effect.provide(testApi({ PATELA_FIRST_V4: "192.0.2.9", PATELA_PREFIX_V4: "30" }))))

@@ -25,7 +25,13 @@ describe("patela policy pcr", () => {
           "allowed[0].digest": DIGEST,
           "allowed[0].nodes": []
         })
-        for (const wrong of [["allow", "4f"], ["remove", "4f"], ["learn", "1"], ["log", "1", `${folder}/log`]]) {
+        for (
+          const wrong of [["allow", "4f"], ["select", "0,16"], ["remove", "4f"], ["learn", "1"], [
+            "log",
+            "1",
+            `${folder}/log`
+          ]]
+        ) {
           const { code, stdout, stderr } = yield* pcr(...wrong)
           assert.deepStrictEqual([code, stdout], [1, ""], wrong.join(" "))
           assert.isNotEmpty(stderr)
@@ -35,8 +41,12 @@ describe("patela policy pcr", () => {
         assert.include((yield* pcr("enforce", "warn")).stdout, "as before")
         assert.include((yield* pcr("remove", DIGEST)).stdout, "is no longer allowed")
         assert.include((yield* pcr("remove", DIGEST)).stdout, "was not allowed")
+        assert.include((yield* pcr("select", "7,0")).stdout, "asked for PCR 0,7")
+        assert.deepInclude(JSON.parse((yield* pcr("select", "0,7", "--json")).stdout), { changed: false })
         const { stdout } = yield* patela(variables, ["audit", "--json"])
-        for (const what of ["boot allowed", "boot removed", "boot enforcement set"]) assert.include(stdout, what)
+        for (const what of ["boot allowed", "boot removed", "boot enforcement set", "PCRs of boots selected"]) {
+          assert.include(stdout, what)
+        }
       }),
     TIMEOUT
   )

@@ -12,7 +12,7 @@ import { smallBoot, startupLocality, writtenLog } from "../../tpm/test/LogWriter
 import { someValues } from "../../tpm/test/SoftwareTpm.ts"
 import { Audit } from "../src/audit/Audit.ts"
 import { BootPolicy } from "../src/boot/BootPolicy.ts"
-import { bootPcrs, bootSelection } from "../src/boot/bootSelection.ts"
+import { defaultSelection, pcrSelectionOf } from "../src/boot/bootSelection.ts"
 import { ShownBoots } from "../src/boot/ShownBoots.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
@@ -62,7 +62,7 @@ const session = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
   }
 })
 
-const good = someValues(bootPcrs)
+const good = someValues(pcrSelectionOf(defaultSelection))
 
 const withPcr = (pcr: number, value: Uint8Array): PcrValues =>
   new Map([[sha256, new Map([...good.get(sha256) ?? [], [pcr, value] as const])]])
@@ -85,7 +85,7 @@ describe("boots that are not enforced", () => {
       yield* policy.enforce("test", "warn")
       const state = Effect.map(policy.standings, (of) => of(node1).state)
       const { asked, challenge, show, work } = yield* session(tpm)
-      assert.deepStrictEqual(asked, bootSelection)
+      assert.deepStrictEqual(asked, defaultSelection)
       assert.strictEqual((yield* work).status, 200)
       assert.strictEqual(yield* state, "unknown")
       assert.strictEqual((yield* show(tpm.evidence(challenge, good))).status, 204)
@@ -194,7 +194,7 @@ describe("evidence", () => {
   const replayed = Result.getOrThrow(replayEventLog(Result.getOrThrow(decodeEventLog(eventLog)), sha256))
   const booted: PcrValues = new Map([[
     sha256,
-    new Map(bootSelection.pcrs.map((pcr) => [pcr, replayed.get(sha256)?.get(pcr) ?? new Uint8Array()]))
+    new Map(defaultSelection.pcrs.map((pcr) => [pcr, replayed.get(sha256)?.get(pcr) ?? new Uint8Array()]))
   ]])
 
   it.effect("with an event log is kept, log and all", () =>
@@ -237,7 +237,7 @@ describe("evidence", () => {
         sha256,
         new Map([...booted.get(sha256) ?? [], [16, new Uint8Array(32)] as const])
       ]])
-      const sha1Bank = someValues([{ hash: sha1, pcrs: bootSelection.pcrs }])
+      const sha1Bank = someValues([{ hash: sha1, pcrs: defaultSelection.pcrs }])
       const both: PcrValues = new Map([...booted, ...sha1Bank])
       const cut = evidence.event_log?.slice(0, -2) ?? ""
       const cases: ReadonlyArray<readonly [string, unknown]> = [

@@ -65,7 +65,7 @@ describe("patela", () => {
         [{ HOME: folder }, "DATABASE_URL is not set"],
         [{ ...variables, DATABASE_URL: "mysql://me:secret@host/db" }, "neither sqlite: nor postgres://"],
         [{ ...variables, DATABASE_URL: "postgres://me:secret@127.0.0.1:1/db" }, "PostgreSQL database cannot be used"],
-        [variables, "PATELA_FIRST_V4"],
+        [{ ...variables, PATELA_BISCUIT_KEY: key.trim() }, "PATELA_FIRST_V4"],
         [{ ...pool, PATELA_PREFIX_V4: "99" }, "from 1 to 32"],
         [pool, "PATELA_BISCUIT_KEY is not set"],
         [{ ...pool, PATELA_BISCUIT_KEY: "secret" }, "PATELA_BISCUIT_KEY is no key"],
@@ -90,13 +90,13 @@ describe("patela", () => {
       const refused = "ContactInfo x\nControlPort 9051\nLog notice file /etc/passwd\n"
       const answer = yield* patela(variables, ["torrc", "import", "-", "default"], refused)
       assert.strictEqual(answer.code, 1)
-      assert.include(answer.stderr, "line 2: ControlPort is refused")
-      assert.include(answer.stderr, "line 3: Log is refused")
+      assert.include(answer.stderr, "line 2, column 1: ControlPort is refused")
+      assert.include(answer.stderr, "line 3, column 1: Log is refused")
       const kept = yield* patela(variables, ["torrc", "get", "default"])
       assert.strictEqual(kept.stdout, readFileSync(`${folder}/torrc`, "utf8"))
       const managed = yield* patela(variables, ["torrc", "import", "-", "default"], "Nickname x\nContactInfo y\n")
       assert.strictEqual(managed.code, 0)
-      assert.include(managed.stderr, "warning: line 1: Nickname")
+      assert.include(managed.stderr, "warning: line 1, column 1: Nickname")
       const resolved = yield* patela(variables, ["torrc", "get", "default", "--resolved"])
       assert.strictEqual(resolved.stdout, "ContactInfo \"y\"\n")
       const wrongTargets = [["node", "9"], ["relay", "toma"], ["node"], ["default", "1"]]

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { PoolAdministration } from "../src/allocate/PoolAdministration.ts"
+import { poolFromText } from "../src/allocate/poolText.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { RelayAdministration } from "../src/relays/RelayAdministration.ts"
+import { RelayRename } from "../src/relays/RelayRename.ts"
 import { Relays } from "../src/relays/Relays.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
@@ -63,6 +66,23 @@ const changes = {
     .pipe(
       Effect.asVoid
     ),
+  "a pool more": Effect.gen(function*() {
+    const pools = yield* PoolAdministration
+    const number = (yield* pools.usage).length
+    yield* pools.add("test", yield* Effect.fromResult(poolFromText(`198.51.100.${8 * number}/29`, [])))
+  }),
+  "a pool less": Effect.gen(function*() {
+    const pools = yield* PoolAdministration
+    yield* pools.add("test", yield* Effect.fromResult(poolFromText("203.0.113.0/24", [])))
+    const before = yield* (yield* Generation).current
+    const added = (yield* pools.usage).find(({ stored }) => String(stored.pool.first) === "203.0.113.0")
+    yield* pools.remove("test", added?.stored.id ?? 0, false)
+    assert.strictEqual(yield* (yield* Generation).current, before + 1)
+  }),
+  "a new name": Effect.gen(function*() {
+    const name = yield* firstRelay
+    yield* (yield* RelayRename).rename("test", name, `x${yield* (yield* Generation).current}`)
+  }),
   allocation: raise,
   removal: Effect.gen(function*() {
     // One more first, so that there is always one left.
@@ -80,6 +100,10 @@ const noChanges = {
   "a report": post("/private/report", report),
   "the same hardware again": post("/private/specs", specs),
   "disabling and enabling": Effect.andThen(setEnabled(false), setEnabled(true)),
+  "how relays are given": Effect.flatMap(
+    PoolAdministration,
+    (pools) => Effect.asVoid(pools.set("test", "quarantine", "8d"))
+  ),
   "a torrc that is refused": Effect.gen(function*() {
     yield* Effect.flip((yield* TorrcLayers).import("test", { of: "default" }, "ControlPort 9051\n"))
   }),

@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Schema } from "effect"
 import { type Boot, BootDigest, bootDigestOf } from "../src/boot/Boot.ts"
-import { bootSelection } from "../src/boot/bootSelection.ts"
+import { defaultSelection } from "../src/boot/bootSelection.ts"
 import { bootStandingOf } from "../src/boot/BootStanding.ts"
 import { type AllowedBoot, judgeBoot, refusalOf } from "../src/boot/judgeBoot.ts"
 
 /** Few values, so that boots share some. */
 const Values = Schema.Array(Schema.Literals(["0", "a", "b"])).pipe(
-  Schema.check(Schema.isMinLength(bootSelection.pcrs.length), Schema.isMaxLength(bootSelection.pcrs.length))
+  Schema.check(Schema.isMinLength(defaultSelection.pcrs.length), Schema.isMaxLength(defaultSelection.pcrs.length))
 )
 type Values = typeof Values.Type
 
@@ -19,7 +19,7 @@ const Allowed = Schema.Array(Schema.Struct({
 })).pipe(Schema.check(Schema.isMaxLength(6)))
 
 const bootWith = (values: Values): Boot =>
-  bootSelection.pcrs.map((pcr, at) => ({ pcr, value: (values[at] ?? "0").repeat(64) }))
+  defaultSelection.pcrs.map((pcr, at) => ({ pcr, value: (values[at] ?? "0").repeat(64) }))
 
 const allowedFrom = (entries: typeof Allowed.Type): ReadonlyArray<AllowedBoot> =>
   entries.map(({ values, known, learned_from }) => ({
@@ -71,19 +71,28 @@ describe("the judgement of a boot", () => {
     const allowed = [{ digest: bootDigestOf(learned), boot: learned, learned_from: 1 }]
     const verdict = judgeBoot(node, shown, allowed)
     assert.isFalse(verdict.allowed)
-    if (!verdict.allowed) assert.strictEqual(verdict.difference?.pcr, bootSelection.pcrs[at])
+    if (!verdict.allowed) assert.strictEqual(verdict.difference?.pcr, defaultSelection.pcrs[at])
   })
 
   it.prop("law: a list says the same as the gate, where nodes are asked", [Values, Allowed], ([values, entries]) => {
     const [boot, allowed] = [bootWith(values), allowedFrom(entries)]
     const shown = { boot, shown_at: "2026-06-01T00:00:00.000Z", newest: "[]" }
-    const { state, why } = bootStandingOf({ node, asked: true, shown, allowed })
+    const { state, why } = bootStandingOf({ node, asked: true, selection: defaultSelection, shown, allowed })
     assert.strictEqual(state, judgeBoot(node, boot, allowed).allowed ? "allowed" : "not allowed")
     assert.strictEqual(why === null, state === "allowed")
-    assert.strictEqual(bootStandingOf({ node, asked: false, shown, allowed }).state, "unchecked")
-    assert.strictEqual(bootStandingOf({ node, asked: true, shown: undefined, allowed }).state, "unknown")
+    assert.strictEqual(
+      bootStandingOf({ node, asked: false, selection: defaultSelection, shown, allowed }).state,
+      "unchecked"
+    )
+    assert.strictEqual(
+      bootStandingOf({ node, asked: true, selection: defaultSelection, shown: undefined, allowed }).state,
+      "unknown"
+    )
     const silent = { ...shown, newest: null }
-    assert.strictEqual(bootStandingOf({ node, asked: true, shown: silent, allowed }).state, "unknown")
+    assert.strictEqual(
+      bootStandingOf({ node, asked: true, selection: defaultSelection, shown: silent, allowed }).state,
+      "unknown"
+    )
   })
 
   it("a digest is read as people write it, and nothing else is", () => {

@@ -1,27 +1,53 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Result } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
+import { BootPolicy } from "../src/boot/BootPolicy.ts"
+import { defaultSelection, selectionFromText } from "../src/boot/bootSelection.ts"
 import { StoreServicesNoDatabase } from "../src/commands/StoreServices.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
+import { Quarantine } from "../src/relays/Quarantine.ts"
 import { Relays } from "../src/relays/Relays.ts"
+import { RemovedRelays } from "../src/relays/RemovedRelays.ts"
 import { createNodes } from "../src/store/migrations/0001Nodes.ts"
 import { createRelays } from "../src/store/migrations/0002Relays.ts"
 import { createSettings } from "../src/store/migrations/0003Settings.ts"
 import { createAudit } from "../src/store/migrations/0004Audit.ts"
-import { layerOf, unmigrated } from "../src/store/Store.ts"
+import { createGeneration } from "../src/store/migrations/0005Generation.ts"
+import { createRemovedRelays } from "../src/store/migrations/0006RemovedRelays.ts"
+import { createSessions } from "../src/store/migrations/0007Sessions.ts"
+import { addProof } from "../src/store/migrations/0008Proof.ts"
+import { createTrust } from "../src/store/migrations/0009Trust.ts"
+import { createBoots } from "../src/store/migrations/0010Boots.ts"
+import * as SqliteClient from "../src/store/SqliteClient.ts"
+import { layerAt, layerOf, unmigrated } from "../src/store/Store.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 import { emptyDatabase } from "./rig/testDatabase.ts"
 
-const asItWas = Migrator.make({})({
-  loader: Migrator.fromRecord({
-    "0001_nodes": createNodes,
-    "0002_relays": createRelays,
-    "0003_settings": createSettings,
-    "0004_audit": createAudit
-  }),
-  table: "patela_migrations"
-})
+const first = {
+  "0001_nodes": createNodes,
+  "0002_relays": createRelays,
+  "0003_settings": createSettings,
+  "0004_audit": createAudit
+}
+
+const withRemovals = {
+  ...first,
+  "0005_generation": createGeneration,
+  "0006_removed_relays": createRemovedRelays
+}
+
+const withBoots = {
+  ...withRemovals,
+  "0007_sessions": createSessions,
+  "0008_proof": addProof,
+  "0009_trust": createTrust,
+  "0010_boots": createBoots
+}
+
+/** A database as an earlier version made it. */
+const asItWas = (migrations: Parameters<typeof Migrator.fromRecord>[0]) =>
+  Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "patela_migrations" })
 
 describe("a database of before the generation", () => {
   it.effect("is brought to this version with what is in it", () =>
@@ -29,7 +55,7 @@ describe("a database of before the generation", () => {
       const { database } = yield* emptyDatabase(yield* temporaryDirectory)
       yield* Effect.provide(
         Effect.gen(function*() {
-          yield* asItWas
+          yield* asItWas(first)
           const sql = yield* SqlClient.SqlClient
           yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
           yield* sql`INSERT INTO relays (node_id, name, slot, ip_v4, or_port) VALUES (1, 'toma', 0, '192.0.2.10', 443)`
@@ -44,6 +70,66 @@ describe("a database of before the generation", () => {
           assert.strictEqual(yield* (yield* Generation).current, 1)
         }),
         Layer.provide(StoreServicesNoDatabase, layerOf(database))
+      )
+    }))
+})
+
+describe("a database of before PCRs could be selected", () => {
+  it.effect("keeps its allowed boots, for the PCRs that they are of", () =>
+    Effect.gen(function*() {
+      const path = `${yield* temporaryDirectory}/patela.db`
+      const digest = "4f".repeat(32)
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          yield* asItWas(withBoots)
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`INSERT INTO allowed_boots (digest, allowed_at) VALUES (${digest}, '')`
+        }),
+        SqliteClient.layer(path)
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const policy = yield* BootPolicy
+          const digests = Effect.map(policy.allowed, (boots) => boots.map((boot) => boot.digest))
+          assert.deepStrictEqual(yield* digests, [digest])
+          yield* policy.select("test", Result.getOrThrow(selectionFromText("0")))
+          assert.deepStrictEqual(yield* digests, [])
+          yield* policy.select("test", defaultSelection)
+          assert.deepStrictEqual(yield* digests, [digest])
+        }),
+        Layer.provide(StoreServicesNoDatabase, layerAt(path))
+      )
+    }))
+})
+
+describe("a database of before the quarantine", () => {
+  it.effect("keeps what nodes are told of removed relays, and their names back for what is left of the time", () =>
+    Effect.gen(function*() {
+      const path = `${yield* temporaryDirectory}/patela.db`
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          yield* asItWas(withRemovals)
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
+          for (const [name, at] of [["toma", "1969-12-24"], ["brie", "1969-12-26"], ["gouda", "1970-01-01"]]) {
+            yield* sql`INSERT INTO removed_relays (node_id, name, removed_at)
+              VALUES (1, ${name ?? ""}, ${`${at}T00:00:00.000Z`})`
+          }
+        }),
+        SqliteClient.layer(path)
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          // The test's clock stands at the beginning of 1970.
+          const [node] = yield* (yield* Nodes).list
+          if (node === undefined) return assert.fail("no node")
+          assert.deepInclude(node, { relays_by_hardware: null, allocation_refused: null })
+          const removed = yield* (yield* RemovedRelays).ofNode(node.id)
+          assert.deepStrictEqual(removed.map(String), ["gouda", "brie", "toma"])
+          const held = yield* (yield* Quarantine).held
+          assert.deepStrictEqual(held.map(({ name, slot }) => `${name} ${slot}`), ["brie null", "gouda null"])
+        }),
+        Layer.provide(StoreServicesNoDatabase, layerAt(path))
       )
     }))
 })

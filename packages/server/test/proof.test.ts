@@ -25,7 +25,7 @@ const sends = Effect.fnUntraced(function*(body: unknown) {
 
 const shown = Effect.map(
   Effect.flatMap(Nodes, ({ list }) => list),
-  (nodes) => nodes.map((node) => nodeView(node, [], 1, "first-use", unchecked).proven)
+  (nodes) => nodes.map((node) => nodeView(node, [], 1, "first-use", unchecked, 512).proven)
 )
 
 const unchecked = { state: "unchecked", digest: null, pcrs: null, shown_at: null, why: null } as const

@@ -97,6 +97,7 @@ export class MemoryTpm {
   readonly layer = Layer.sync(Tpm, () =>
     Tpm.of({
       endorsementKey: unused,
+      useEndorsementKey: () => unused,
       attestationKey: unused,
       activateCredential: () => unused,
       quote: () => unused,

@@ -2,18 +2,22 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { linkIndex, LINKS_MAX, linkSizes } from "../src/store/chain.ts"
 import { digestOf, KeyStore } from "../src/store/KeyStore.ts"
-import { payloadOf, RELAY_BYTES, type RelaySecrets, secretsIn } from "../src/store/payload.ts"
+import { FAMILY_BYTES, payloadOf, RELAY_BYTES, type RelaySecrets, secretsIn } from "../src/store/payload.ts"
 import { HEADER_BYTES } from "../src/store/slot.ts"
 import { relaysThatFit } from "../src/store/writePlan.ts"
 import { bytes, failure, numbers } from "./fixtures.ts"
 import { bytesAt, type Kind, type Memory, MemoryTpm, sizesIn } from "./MemoryTpm.ts"
 
-const entriesOf = (count: number, seed: number): RelaySecrets => {
+/** So many relays, and families among them by their tags. */
+const entriesOf = (count: number, seed: number, families = 0): RelaySecrets => {
   const next = numbers(seed)
-  return new Map(Array.from({ length: count }, (_, at) => [
-    (at * 0x0100_0001).toString(16).padStart(8, "0"),
-    Redacted.make(Uint8Array.from({ length: 192 }, () => next(256)))
-  ]))
+  const some = (length: number, size: number, first: number) =>
+    Array.from({ length }, (_, at) =>
+      [
+        (at * 0x0100_0001 + first).toString(16).padStart(8, "0"),
+        Redacted.make(Uint8Array.from({ length: size }, () => next(256)))
+      ] as const)
+  return new Map([...some(families, 64, 7), ...some(count, 192, 0)])
 }
 const digest = (entries: RelaySecrets): string => Result.getOrThrow(digestOf(entries))
 
@@ -41,9 +45,9 @@ const save = Effect.fnUntraced(function*(kind: Kind, memory: Memory, entries: Re
 })
 
 /** A slot has the links that its bytes need and no others. */
-const fits = (kind: Kind, memory: Memory, count: number, slot: "a" | "b") => {
+const fits = (kind: Kind, memory: Memory, { count, families }: typeof Save.Type, slot: "a" | "b") => {
   const links = [...sizesIn(memory)].filter(([index]) => index % 2 === linkIndex(slot, 0) % 2).toSorted()
-  const sizes = linkSizes(HEADER_BYTES + count * RELAY_BYTES, kind.nvIndexMax)
+  const sizes = linkSizes(HEADER_BYTES + count * RELAY_BYTES + families * FAMILY_BYTES, kind.nvIndexMax)
   assert.deepStrictEqual(links, sizes.map((size, link) => [linkIndex(slot, link), size]))
 }
 const newestSlot = (kind: Kind, memory: Memory) =>
@@ -53,7 +57,12 @@ const newestSlot = (kind: Kind, memory: Memory) =>
   )
 
 const Count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 30 })))
-const Save = Schema.Struct({ count: Count, seed: Schema.Int, killed: Schema.Int })
+const Save = Schema.Struct({
+  count: Count,
+  families: Schema.Literals([0, 1, 2, 8]),
+  seed: Schema.Int,
+  killed: Schema.Int
+})
 const AnyKind = Schema.Struct({
   nvIndexMax: Schema.Literals([128, 512, 768, 1664, 2048]),
   nvBufferMax: Schema.Literals([64, 512, 768, 1024]),
@@ -81,14 +90,15 @@ describe("the key store", () => {
     ([saves, kind, first]) =>
       Effect.gen(function*() {
         let memory: Memory = first ? firstFormat().memory : new Map()
-        for (const { count, killed, seed } of saves) {
-          const entries = entriesOf(count, seed)
+        for (const next of saves) {
+          const { count, families, killed, seed } = next
+          const entries = entriesOf(count, seed, families)
           const before = yield* held(kind, memory)
           const whole = yield* save(kind, memory, entries)
           assert.isTrue(Result.isSuccess(whole.result))
           assert.strictEqual(yield* held(kind, whole.memory), digest(entries))
           const slotOf = yield* newestSlot(kind, whole.memory)
-          if (digest(entries) !== before) fits(kind, whole.memory, count, slotOf(digest(entries)))
+          if (digest(entries) !== before) fits(kind, whole.memory, next, slotOf(digest(entries)))
           const states: Array<Memory> = [whole.memory]
           for (let life = 0; life < whole.tpm.changes; life += 1) {
             const cut = yield* save(kind, memory, entries, life)
@@ -98,7 +108,7 @@ describe("the key store", () => {
             const again = yield* save(kind, cut.memory, entries)
             assert.strictEqual(yield* held(kind, again.memory), digest(entries))
             assert.strictEqual(yield* headed(kind, again.memory), digest(entries))
-            fits(kind, again.memory, count, slotOf(digest(entries)))
+            fits(kind, again.memory, next, slotOf(digest(entries)))
             states.push(cut.memory)
           }
           memory = states[Math.abs(killed) % states.length] ?? memory
@@ -202,13 +212,15 @@ describe("the key store", () => {
 
   it.prop(
     "what was saved is read, and the order of the entries makes no difference",
-    [Count, Schema.Int],
-    ([count, seed]) => {
-      const entries = entriesOf(count, seed)
+    [Count, Schema.Int, Schema.Literals([0, 1, 8])],
+    ([count, seed, families]) => {
+      const entries = entriesOf(count, seed, families)
       const payload = Result.getOrThrow(payloadOf(entries))
-      assert.strictEqual(payload.bytes.length, count * RELAY_BYTES)
+      assert.deepStrictEqual([payload.count, payload.families], [count, families])
+      assert.strictEqual(payload.bytes.length, count * RELAY_BYTES + families * FAMILY_BYTES)
       assert.strictEqual(digest(new Map([...entries].toReversed())), payload.digest)
-      const secrets = secretsIn(payload.bytes)
+      const secrets = secretsIn(payload.bytes, payload.count)
+      assert.strictEqual(secrets.size, entries.size)
       for (const [tag, secret] of entries) {
         const found = secrets.get(tag)
         assert.deepStrictEqual(found && Redacted.value(found), Redacted.value(secret))
@@ -219,7 +231,7 @@ describe("the key store", () => {
   it.effect("a damaged bit anywhere in the current slot, and a link that is gone, are noticed", () =>
     Effect.gen(function*() {
       const kind = { ...ample, nvIndexMax: 200 }
-      const entries = entriesOf(2, 7)
+      const entries = entriesOf(2, 7, 1)
       const { memory } = yield* save(kind, new Map(), entries)
       const beside: Memory = new Map([...memory].map(([index, it]) => [index + 1, it]))
       const noticed = Effect.fnUntraced(function*(changed: Memory) {
@@ -238,6 +250,24 @@ describe("the key store", () => {
       }
     }))
 
+  it.effect("without a family it is written as before, and with one it is version 3, which an older Patela refuses", () =>
+    Effect.gen(function*() {
+      const plain = yield* save(ample, new Map(), entriesOf(2, 1))
+      assert.strictEqual(bytesAt(plain.memory, 0x0180_0820)[4], 2)
+      const { memory } = yield* save(ample, plain.memory, entriesOf(2, 1, 2))
+      // PATK, version 3, in one index, 2 relays, sequence 2, 2 * 196 + 2 * 68 bytes.
+      assert.deepStrictEqual(
+        bytesAt(memory, 0x0180_0821).slice(0, 16),
+        bytes("5041544b 03 01 0002 00000002 00000210")
+      )
+      const back = yield* save(ample, memory, entriesOf(2, 1))
+      assert.strictEqual(bytesAt(back.memory, 0x0180_0820)[4], 2)
+    }))
+
+  it("refuses more families than a length can tell", () => {
+    assert.include(failure(payloadOf(entriesOf(1, 1, 9))).message, "more than 8")
+  })
+
   it("refuses a tag that is none, and a secret of another length", () => {
     const secret = Redacted.make(new Uint8Array(192))
     for (const tag of ["brie", "ABCDEF00", "0123456", "012345678"]) {
@@ -253,7 +283,8 @@ describe("the key store", () => {
     assert.deepStrictEqual(new Set(all).size, 224)
     assert.deepStrictEqual([Math.min(...all), Math.max(...all)], [0x0180_0820, 0x0180_08ff])
     assert.deepStrictEqual([linkIndex("a", 0), linkIndex("b", 0)], [0x0180_0820, 0x0180_0821])
-    assert.deepStrictEqual([2048, 1664, 512, 52, 0].map(relaysThatFit), [10, 8, 2, 0, 0])
+    assert.deepStrictEqual([2048, 1664, 512, 52, 0].map((room) => relaysThatFit(room, 0)), [10, 8, 2, 0, 0])
+    assert.deepStrictEqual([2048, 1664, 120].map((room) => relaysThatFit(room, 2)), [9, 7, 0])
     assert.deepStrictEqual(linkSizes(52 + 64 * 196, 2048), [2048, 2048, 2048, 2048, 2048, 2048, 308])
   })
 })

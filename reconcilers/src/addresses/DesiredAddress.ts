@@ -1,4 +1,4 @@
-import type { AddressRange } from "@patela/domain/net/AddressRange"
+import { type AddressRange, rangeHolds } from "@patela/domain/net/AddressRange"
 import type { HostFacts } from "@patela/domain/node/HostFacts"
 import type { NodeConfig, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import {
@@ -7,11 +7,13 @@ import {
   type Resource,
   type ResourceAddress
 } from "@patela/domain/reconciler/Resource"
+import type { RelayName } from "@patela/domain/relay/RelayName"
+import type { Slot } from "@patela/domain/relay/Slot"
 
 /**
  * What this kind puts on the host: the relay link, up, and the addresses on it. `pools` say which other addresses of
- * the link are Patela's to remove, except those in `spared`, which belong to refused resources. `prefix` is a length in
- * bits.
+ * the link are Patela's to remove, besides those in the ledger and except those in `spared`, which belong to refused
+ * resources. `prefix` is a length in bits.
  */
 export type DesiredAddress =
   | {
@@ -20,15 +22,21 @@ export type DesiredAddress =
     readonly pools: ReadonlyArray<AddressRange>
     readonly spared: ReadonlySet<string>
   }
-  | { readonly is: "address"; readonly link: string; readonly address: string; readonly prefix: number }
+  | {
+    readonly is: "address"
+    readonly link: string
+    readonly address: string
+    readonly prefix: number
+    readonly relay: RelayName
+    readonly slot: Slot
+  }
 
 /** The relay link itself. Every address needs it. */
 export const LINK: ResourceAddress = "node/link"
 
 export type Family = "v4" | "v6"
 
-export const addressOf = (relay: ResolvedRelay, family: Family): ResourceAddress =>
-  `relay/${relay.name}/address-${family}`
+export const addressOf = (relay: RelayName, family: Family): ResourceAddress => `relay/${relay}/address-${family}`
 
 interface Input {
   readonly config: NodeConfig
@@ -45,7 +53,7 @@ export const desiredAddresses = (
     return [
       { address: LINK, scope: "node", refused: relayInterface.why },
       ...claims.map(({ family, relay }) => ({
-        address: addressOf(relay, family),
+        address: addressOf(relay.name, family),
         scope: relayScope(relay.name),
         refused: relayInterface.why
       }))
@@ -63,7 +71,7 @@ export const desiredAddresses = (
   const resources: Array<Resource<DesiredAddress> | RefusedResource> = []
   for (const claim of claims) {
     const { ip, prefix, relay } = claim
-    const address = addressOf(relay, claim.family)
+    const address = addressOf(relay.name, claim.family)
     const scope = relayScope(relay.name)
     const refused = refusalOf(claim)
     if (refused !== undefined || prefix === null) {
@@ -71,7 +79,9 @@ export const desiredAddresses = (
       resources.push({ address, scope, refused: refused ?? `${ip} has no prefix length: prefix_v6 is not set` })
     } else {
       owners.set(ip, relay.name)
-      resources.push({ address, scope, value: { is: "address", link, address: ip, prefix }, needs: [LINK] })
+      const { name, slot } = relay
+      const value: DesiredAddress = { is: "address", link, address: ip, prefix, relay: name, slot }
+      resources.push({ address, scope, value, needs: [LINK] })
     }
   }
   return [
@@ -88,6 +98,14 @@ interface Claim {
 }
 
 const claimsOf = (relay: ResolvedRelay, { network }: NodeConfig): ReadonlyArray<Claim> => {
-  const v4: Claim = { relay, family: "v4", ip: relay.ip_v4, prefix: network.prefix_v4 }
-  return relay.ip_v6 === null ? [v4] : [v4, { relay, family: "v6", ip: relay.ip_v6, prefix: network.prefix_v6 }]
+  // The network that an address is in is its pool's; the gateway's may be another.
+  const prefixOf = (ip: string) => network.pools.find((pool) => rangeHolds(pool, ip))?.prefix
+  const claim = (family: Family, ip: string, otherwise: number | null): Claim => ({
+    relay,
+    family,
+    ip,
+    prefix: prefixOf(ip) ?? otherwise
+  })
+  const v4 = claim("v4", relay.ip_v4, network.prefix_v4)
+  return relay.ip_v6 === null ? [v4] : [v4, claim("v6", relay.ip_v6, network.prefix_v6)]
 }

@@ -1,15 +1,18 @@
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import type { Resource } from "@patela/domain/reconciler/Resource"
 import { Effect } from "effect"
+import { LedgerReader } from "../ledger/LedgerReader.ts"
+import { LedgerWriter } from "../ledger/LedgerWriter.ts"
+import { nothingOwned, type OwnedAddress } from "../ledger/Owned.ts"
 import { AddressReader, type HostAddress, type HostLink } from "./AddressReader.ts"
 import { type AddressStep, AddressWriter } from "./AddressWriter.ts"
 import { type DesiredAddress, LINK } from "./DesiredAddress.ts"
-import { isInPools, type WantedLink } from "./diffAddresses.ts"
+import { isPatelas, type WantedLink } from "./diffAddresses.ts"
 
 /**
  * Remembers whether the relay link is up, and which of the addresses that applying `desired` may touch are on it: those
- * that it asks for, and those of its pools. The effect puts just these back, once or any number of times. What others
- * put onto the link, or have there, stays.
+ * that it asks for, those of its pools, and those in the ledger. The effect puts just these back, on the link and in the
+ * ledger, once or any number of times. What others put onto the link, or have there, stays.
  *
  * An address comes back as Patela writes one, without a route in the main table. An address list has no order.
  */
@@ -19,10 +22,17 @@ export const checkpointAddresses = Effect.fn("Addresses.checkpoint")(
     const wanted = desired.find(({ address }) => address === LINK)?.value
     // Without a relay link nothing of this kind is applied.
     if (wanted?.is !== "link") return Effect.succeed(done)
-    const asked = new Set(desired.flatMap(({ value }) => value.is === "address" ? [value.address] : []))
-    const look = reader.links.pipe(Effect.map((links) => stateOf(links, wanted, asked)))
+    const ledger = yield* LedgerReader
+    const { addresses: noted } = yield* ledger.read
+    const asked = desired.flatMap(({ value }) => value.is === "address" ? [value.address] : [])
+    const look = Effect.gen(function*() {
+      // A ledger that was damaged since keeps nothing from being put back.
+      const { addresses } = yield* Effect.orElseSucceed(ledger.read, () => nothingOwned)
+      const own = new Set([...asked, ...[...noted, ...addresses].map(({ address }) => address)])
+      return stateOf(yield* reader.links, wanted, own)
+    })
     const before = yield* look
-    return restore(wanted.link, before, look)
+    return restore({ link: wanted.link, before, noted, look })
   }
 )
 
@@ -35,24 +45,31 @@ interface LinkState {
 const stateOf = (
   links: ReadonlyArray<HostLink>,
   wanted: WantedLink,
-  asked: ReadonlySet<string>
+  owned: ReadonlySet<string>
 ): LinkState | undefined => {
   const link = links.find(({ name }) => name === wanted.link)
   if (link === undefined) return undefined
-  const own = link.addresses.filter((one) => asked.has(one.address) || isInPools(one, wanted))
+  const own = link.addresses.filter((one) => owned.has(one.address) || isPatelas(one, false, wanted))
   return {
     up: link.up,
     addresses: new Map(own.map(({ address, prefix }) => [`${address}/${prefix}`, { address, prefix }]))
   }
 }
 
+interface Before {
+  readonly link: string
+  readonly before: LinkState | undefined
+  /** What the ledger had. */
+  readonly noted: ReadonlyArray<OwnedAddress>
+  readonly look: Effect.Effect<LinkState | undefined, { readonly message: string }>
+}
+
 const restore = (
-  link: string,
-  before: LinkState | undefined,
-  look: Effect.Effect<LinkState | undefined, { readonly message: string }>
-): Effect.Effect<Outcome, never, AddressWriter> =>
+  { before, link, look, noted }: Before
+): Effect.Effect<Outcome, never, AddressWriter | LedgerWriter> =>
   Effect.gen(function*() {
     const writer = yield* AddressWriter
+    const ledger = yield* LedgerWriter
     const complaints: Array<string> = []
     const perform = Effect.fnUntraced(function*(steps: ReadonlyArray<AddressStep>) {
       const reasons = steps.length === 0 ? [] : yield* writer.perform(steps)
@@ -62,7 +79,13 @@ const restore = (
     if (found === undefined) return before === undefined ? done : failed(`the relay link ${link} is gone`)
     // The link first: one that goes down loses its IPv6 addresses, whichever stood there.
     if (before !== undefined && found.up !== before.up) yield* perform([{ step: before.up ? "up" : "down", link }])
-    yield* perform(stepsBack(link, before, yield* look))
+    const back = stepsBack(link, before, yield* look)
+    const complain = ({ message }: { readonly message: string }) => Effect.sync(() => void complaints.push(message))
+    yield* ledger.ownAddresses(noted).pipe(Effect.catch(complain))
+    yield* perform(back)
+    const kept = new Set([...before?.addresses.values() ?? [], ...noted].map(({ address }) => address))
+    const gone = back.flatMap((step) => step.step === "remove" && !kept.has(step.address) ? [step.address] : [])
+    yield* ledger.disownAddresses(gone).pipe(Effect.catch(complain))
     const left = differences(before, yield* look)
     if (left.length === 0) return done
     const why = complaints.length === 0 ? "" : `: ${[...new Set(complaints)].join("; ")}`

@@ -16,13 +16,18 @@ export class DropInReader extends Context.Service<DropInReader, {
     Layer.sync(DropInReader, () => {
       const look = fileMemory((text) => text)
       return DropInReader.of({
-        readAll: Effect.gen(function*() {
-          const entries = yield* reading(root, () => entriesOf(root))
-          const found = yield* Effect.forEach(entries.flatMap(named), ([name, entry]) => {
-            const path = `${root}/${entry}/${DROP_IN_FILE}`
-            return Effect.map(reading(path, () => look(path)), (file) => [name, file] as const)
+        readAll: Effect.suspend(() => {
+          let path = root
+          return Effect.try({
+            try: () =>
+              new Map(
+                entriesOf(root).flatMap(named).map(([name, entry]) => {
+                  path = `${root}/${entry}/${DROP_IN_FILE}`
+                  return [name, look(path)] as const
+                }).filter(([, { type }]) => type !== "absent")
+              ),
+            catch: (cause) => unreadable(path, cause)
           })
-          return new Map(found.filter(([, { type }]) => type !== "absent"))
         }).pipe(Effect.withSpan("DropInReader.readAll"))
       })
     })
@@ -45,8 +50,5 @@ const entriesOf = (root: string): ReadonlyArray<string> => {
   }
 }
 
-const reading = <A>(path: string, read: () => A): Effect.Effect<A, ObservationFailed> =>
-  Effect.try({
-    try: read,
-    catch: (cause) => new ObservationFailed({ kind: "drop-ins", message: `cannot read ${path}: ${causeText(cause)}` })
-  })
+const unreadable = (path: string, cause: unknown): ObservationFailed =>
+  new ObservationFailed({ kind: "drop-ins", message: `cannot read ${path}: ${causeText(cause)}` })

@@ -12,12 +12,13 @@ import { DropInLedgerReader, type DropInLedgerWriter } from "./DropInLedger.ts"
 import { DropInReader } from "./DropInReader.ts"
 import type { DropInWriter } from "./DropInWriter.ts"
 
-type Readers = DropInLedgerReader | DropInReader | FileMonitor
-type Writers = DaemonReload | DropInLedgerWriter | DropInReader | DropInWriter
+export type DropInReaders = DropInLedgerReader | DropInReader | FileMonitor
+export type DropInWriters = DaemonReload | DropInLedgerWriter | DropInReader | DropInWriter
 
 const ABSENT: Known<string> = { type: "absent" }
 
-const observe = Effect.fn("drop-ins.observe")(function*(desired: ReadonlyArray<Resource<DesiredDropIn>>) {
+/** By the address of the drop-in. */
+export const observeDropIns = Effect.fn("drop-ins.observe")(function*(desired: ReadonlyArray<Resource<DesiredDropIn>>) {
   const loaded = yield* (yield* DropInLedgerReader).read
   const files = yield* (yield* DropInReader).readAll
   const wanted = new Set(desired.map(({ value }) => value.relay))
@@ -31,14 +32,15 @@ const observe = Effect.fn("drop-ins.observe")(function*(desired: ReadonlyArray<R
   return observed
 })
 
+export const watchDropIns = (kind: string) =>
+  Stream.unwrap(FileMonitor.useSync((files) => files.changes(kind, [`${RUNTIME_UNITS}/*/${DROP_IN_FILE}`])))
+
 /** `relay/NAME/drop-in`: the relay's processor, memory and sandbox, as an addition to its unit. */
-export const DropIns = make<DesiredDropIn, ObservedDropIn, Readers, Writers>({
+export const DropIns = make<DesiredDropIn, ObservedDropIn, DropInReaders, DropInWriters>({
   kind: "drop-ins",
   desired: desiredDropIns,
-  observe,
+  observe: observeDropIns,
   diff: diffDropIns,
   apply: applyDropIns,
-  watch: Stream.unwrap(
-    FileMonitor.useSync((files) => files.changes("drop-ins", [`${RUNTIME_UNITS}/*/${DROP_IN_FILE}`]))
-  )
+  watch: watchDropIns("drop-ins")
 })

@@ -4,7 +4,7 @@ import type { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect } from "effect"
 import { dropInFileOf } from "../host/HostPaths.ts"
 import { DaemonReload, type LoadedUnit } from "./DaemonReload.ts"
-import { type DropInChange, isForeign, wrongInFile } from "./diffDropIns.ts"
+import { beforeTorrc, type DropInChange, isForeign, wrongInFile } from "./diffDropIns.ts"
 import { DropInLedgerWriter } from "./DropInLedger.ts"
 import { DropInReader } from "./DropInReader.ts"
 import { DropInWriter } from "./DropInWriter.ts"
@@ -13,7 +13,15 @@ import { DropInWriter } from "./DropInWriter.ts"
  * All files first, then one daemon-reload for them all, which systemd is then asked about. An agent that is killed
  * between leaves files that the ledger does not say systemd has read, and so does the reload again.
  */
-export const applyDropIns = Effect.fn("drop-ins.apply")(function*(changes: ReadonlyArray<DropInChange>) {
+export const applyDropIns = (changes: ReadonlyArray<DropInChange>) =>
+  putAll(
+    changes.map((change) =>
+      change.action === "update" ? { ...change, desired: beforeTorrc(change.desired, change.observed) } : change
+    )
+  )
+
+/** Puts the files in place just as they are desired. */
+export const putAll = Effect.fn("drop-ins.apply")(function*(changes: ReadonlyArray<DropInChange>) {
   const outcomes = new Map<ResourceAddress, Outcome>()
   const put: Array<DropInChange> = []
   for (const change of changes) {

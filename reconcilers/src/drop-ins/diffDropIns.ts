@@ -5,6 +5,7 @@ import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
 import type { Known } from "../host/FileMemory.ts"
 import { dropInFileOf } from "../host/HostPaths.ts"
 import { type DesiredDropIn, DROP_IN_MODE } from "./DesiredDropIn.ts"
+import { leavesMore, withLimitOf } from "./limitLine.ts"
 
 /** A drop-in on the host, or one that is gone and that systemd may still have. */
 export interface ObservedDropIn {
@@ -37,6 +38,17 @@ export const diffDropIns = (
 export const isForeign = ({ found }: ObservedDropIn): boolean =>
   found.type === "not a file" || (found.type === "file" && found.content.split("\n", 1)[0] !== OWNED_HEADER)
 
+/**
+ * The drop-in before the relay's tor has read its torrc: a limit of memory that is to be lower stays, for what tor keeps in
+ * its queues may be more than that (MemoryLimits.ts).
+ */
+export const beforeTorrc = (desired: DesiredDropIn, observed: ObservedDropIn): DesiredDropIn => {
+  const { found } = observed
+  return found.type === "file" && !isForeign(observed) && leavesMore(found.content, desired.content)
+    ? { ...desired, content: withLimitOf(desired.content, found.content) }
+    : desired
+}
+
 /** What is wrong with the file itself, whatever systemd knows of it. */
 export const wrongInFile = (desired: DesiredDropIn, { found }: ObservedDropIn): ReadonlyArray<string> => {
   if (found.type !== "file") return [`${dropInFileOf(desired.relay)} is missing`]
@@ -55,7 +67,7 @@ export const wrongInFile = (desired: DesiredDropIn, { found }: ObservedDropIn): 
 
 const compare = (desired: DesiredDropIn, observed: ObservedDropIn): ReadonlyArray<string> => {
   if (isForeign(observed)) return [`${dropInFileOf(desired.relay)} is not Patela's`]
-  const wrong = wrongInFile(desired, observed)
+  const wrong = wrongInFile(beforeTorrc(desired, observed), observed)
   if (wrong.length > 0) return wrong
   const { found, loaded } = observed
   return found.type === "file" && found.stamp === loaded ? [] : ["systemd has not read it yet: daemon-reload"]

@@ -11,7 +11,10 @@ import { WatchedTree } from "./WatchedTree.ts"
  * reached by another hard link can change unseen. The full look once a minute is for both.
  */
 export class FileMonitor extends Context.Service<FileMonitor, {
-  /** Absolute paths, of which `*` stands for any one name; none of them need be there. `kind` is whose they are. */
+  /**
+   * Absolute paths, of which `*` stands for any one name, and `NAME*` at the end for any that begins so; none of them need
+   * be there. `kind` is whose they are.
+   */
   readonly changes: (kind: string, paths: ReadonlyArray<string>) => Stream.Stream<WatchSignal, ObservationFailed>
 }>()("@patela/reconcilers/host/FileMonitor") {
   /** Takes paths from `root` on, which is to be there. */

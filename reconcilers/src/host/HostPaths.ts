@@ -10,9 +10,6 @@ export const OWNED_FILE = `${RUNTIME_DIRECTORY}/owned.json`
 export const USERS = "/etc/passwd"
 export const GROUPS = "/etc/group"
 
-/** The name servers of relays, in the format of resolv.conf(5): the value of tor's `ServerDNSResolvConfFile`. */
-export const RESOLVER_FILE = "/etc/patela/resolv.conf"
-
 /** Where Debian's `tor@.service` looks for the configuration of its instances. */
 export const INSTANCES_CONFIG = "/etc/tor/instances"
 

@@ -2,7 +2,7 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import { errorCode } from "./SystemError.ts"
 
-/** The rest of a path from a directory on; `*` is any one name. */
+/** The rest of a path from a directory on; `*` is any one name, and at a path's end `NAME*` any that begins so. */
 type Steps = ReadonlyArray<string>
 
 interface Watched {
@@ -84,7 +84,8 @@ export class WatchedTree {
   }
 }
 
-const isStep = (step: string | undefined, name: string): boolean => step === "*" || step === name
+const isStep = (step: string | undefined, name: string): boolean =>
+  step === name || (step?.endsWith("*") === true && name.startsWith(step.slice(0, -1)))
 
 /** The names in a directory that a path goes on through. */
 const namesBelow = (directory: string, paths: ReadonlyArray<Steps>): ReadonlySet<string> => {

@@ -8,7 +8,7 @@ import { Effect, Option } from "effect"
 import type { FileMonitor } from "../host/FileMonitor.ts"
 import { fingerprintLine, type HostIdentity } from "./HostIdentity.ts"
 import { IdentityPolicy } from "./IdentityPolicy.ts"
-import { IdentityStoreReader, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
+import { IdentityStoreReader, relayUnder, type StoredIdentities, storeTagOf } from "./IdentityStore.ts"
 import { KeyFileReader } from "./KeyFileReader.ts"
 import { KeyFileWriter } from "./KeyFileWriter.ts"
 import { contradiction, contradicts, type DesiredIdentity, restorationOf } from "./Restoration.ts"
@@ -27,11 +27,11 @@ export const identitySpec: KindSpec<DesiredIdentity, HostIdentity, FileMonitor |
   kind: "identity",
 
   desired: ({ config }) =>
-    config.relays.map(({ fingerprint, name, slot }) => ({
+    config.relays.map(({ fingerprint, formerly = [], name, slot }) => ({
       address: addressOf(name),
       scope: relayScope(name),
       needs: [`relay/${name}/account`, `relay/${name}/directories`],
-      value: { name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint }
+      value: { name, uid: uidOf(slot), gid: uidOf(slot), record: fingerprint, formerly }
     })),
 
   observe: Effect.fn("identity.observe")(function*(desired) {
@@ -78,7 +78,10 @@ const restoreOne = Effect.fnUntraced(
     const { desired } = change
     const writer = yield* KeyFileWriter
     const observed = observedOf(change)
-    const found = Option.fromUndefinedOr(stored.get(storeTagOf(desired.name)))
+    const names = [desired.name, ...desired.formerly]
+    const found = Option.fromUndefinedOr(
+      names.map((name) => relayUnder(stored, storeTagOf(name))).find((identity) => identity !== undefined)
+    )
     const restoration = restorationOf(desired, observed, found, restore)
     switch (restoration.step) {
       case "refuse":

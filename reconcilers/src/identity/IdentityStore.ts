@@ -1,11 +1,13 @@
+import type { FamilyId } from "@patela/domain/family/FamilyId"
+import { FAMILY_SECRET_BYTES, type FamilySecret } from "@patela/domain/family/FamilySecret"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, type Effect, Option, Redacted, Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { IDENTITY_BYTES, identityFromBytes, type RelayIdentity } from "./RelayIdentity.ts"
 
 /**
- * Under what the store keeps a relay's identity: the first 4 bytes of SHA-256 of the name, as 8 hex digits. A TPM has
- * room for few bytes, and a name is not needed to find an entry, only to make one.
+ * Under what the store keeps an identity: the first 4 bytes of SHA-256 of a relay's name, or of a family's public
+ * identity, as 8 hex digits. A TPM has room for few bytes, and a name is not needed to find an entry, only to make one.
  */
 export const StoreTag = Schema.String.pipe(
   Schema.check(Schema.isPattern(/^[0-9a-f]{8}$/, { message: "a store tag is 8 lower-case hex digits" })),
@@ -15,11 +17,27 @@ export type StoreTag = typeof StoreTag.Type
 
 const TAG_BYTES = 4
 
-export const storeTagOf = (name: RelayName): StoreTag =>
-  StoreTag.make(createHash("sha256").update(name).digest("hex").slice(0, TAG_BYTES * 2))
+const tagOf = (text: string): StoreTag =>
+  StoreTag.make(createHash("sha256").update(text).digest("hex").slice(0, TAG_BYTES * 2))
 
-/** All that the store holds, also of relays that no configuration names. */
-export type StoredIdentities = ReadonlyMap<StoreTag, RelayIdentity>
+export const storeTagOf = (name: RelayName): StoreTag => tagOf(name)
+
+export const familyTagOf = (id: FamilyId): StoreTag => tagOf(id)
+
+/**
+ * All that the store holds, also of relays that no configuration names. Whether it is a relay's or a family's, its length
+ * says.
+ */
+export type StoredIdentities = ReadonlyMap<StoreTag, RelayIdentity | FamilySecret>
+
+export const isOfFamily = (identity: RelayIdentity | FamilySecret): boolean =>
+  Redacted.value(identity).length === FAMILY_SECRET_BYTES
+
+/** The relay's identity under a tag; undefined also where a family's key is there. */
+export const relayUnder = (entries: StoredIdentities, tag: StoreTag): RelayIdentity | undefined => {
+  const found = entries.get(tag)
+  return found === undefined || isOfFamily(found) ? undefined : found
+}
 
 /** The store could not be read or written. `message` says why and what to do, and holds no secret. */
 export class IdentityStoreFailed extends Schema.TaggedError<IdentityStoreFailed>()("IdentityStoreFailed", {
@@ -42,14 +60,19 @@ export class IdentityStoreWriter extends Context.Service<IdentityStoreWriter, {
   readonly write: (entries: StoredIdentities) => Effect.Effect<void, IdentityStoreFailed>
 }>()("@patela/reconcilers/identity/IdentityStoreWriter") {}
 
-/** The entries as one run of bytes: tag (4) and identity (192), ordered by tag. The same entries give the same bytes. */
+/**
+ * The entries as one run of bytes: tag (4) and identity, the relays' (192) and then the families' (64), each ordered by
+ * tag. The same entries give the same bytes.
+ */
 export const encodeStored = (entries: StoredIdentities): Redacted.Redacted<Uint8Array> =>
   Redacted.make<Uint8Array>(Buffer.concat(
-    [...entries].sort(([one], [other]) => one < other ? -1 : 1)
+    [...entries].sort(([one, its], [other, others]) => lengthOf(others) - lengthOf(its) || (one < other ? -1 : 1))
       .flatMap(([tag, identity]) => [Buffer.from(tag, "hex"), Redacted.value(identity)])
   ))
 
-/** Back from `encodeStored`; what is no such run of bytes is refused whole. */
+const lengthOf = (identity: RelayIdentity | FamilySecret): number => Redacted.value(identity).length
+
+/** Back from `encodeStored`, of relays alone; what is no such run of bytes is refused whole. */
 export const decodeStored = (
   bytes: Redacted.Redacted<Uint8Array>
 ): Result.Result<StoredIdentities, IdentityStoreFailed> => {
@@ -70,14 +93,16 @@ export const decodeStored = (
 export const digestOfStored = (entries: StoredIdentities): string =>
   createHash("sha256").update(Redacted.value(encodeStored(entries))).digest("hex")
 
-/** The same of a store that holds just the identities of these relays; none where one of them has none. */
+/** The same of a store that holds just the identities of these relays, and these of families; none where one is missing. */
 export const digestOfRelays = (
-  relays: ReadonlyArray<readonly [RelayName, Option.Option<RelayIdentity>]>
+  relays: ReadonlyArray<readonly [RelayName, Option.Option<RelayIdentity>]>,
+  families: StoredIdentities = new Map()
 ): Option.Option<string> => {
   const entries = new Map(
     relays.flatMap(([name, identity]) => Option.toArray(identity).map((each) => [storeTagOf(name), each] as const))
   )
-  return entries.size === relays.length ? Option.some(digestOfStored(entries)) : Option.none()
+  if (entries.size !== relays.length) return Option.none()
+  return Option.some(digestOfStored(new Map([...entries, ...families])))
 }
 
 const damaged = (why: string): Result.Result<never, IdentityStoreFailed> =>

@@ -1,13 +1,13 @@
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import type { RelayName } from "@patela/domain/relay/RelayName"
-import { Context, Effect, Layer, Option, Redacted, Result } from "effect"
-import * as fs from "node:fs"
+import { Context, Effect, Layer, Option, type Redacted, Result } from "effect"
 import { hasSettled, stampOf, statsAt } from "../host/FileMemory.ts"
 import { INSTANCES_STATE } from "../host/HostPaths.ts"
-import { opened, type OpenedFile } from "../host/OpenedFile.ts"
-import { causeText, errorCode } from "../host/SystemError.ts"
+import type { OpenedFile } from "../host/OpenedFile.ts"
+import { causeText } from "../host/SystemError.ts"
 import type { HostIdentity, KeyOwner } from "./HostIdentity.ts"
-import { digestOfRelays } from "./IdentityStore.ts"
+import { digestOfRelays, type StoredIdentities } from "./IdentityStore.ts"
+import { directoryAt, keyFileIn, untidyIn } from "./KeyDirectory.ts"
 import {
   fingerprintsOf,
   identityDigest,
@@ -16,21 +16,18 @@ import {
   type RelayIdentity
 } from "./RelayIdentity.ts"
 
-/** The mode of a key file. */
-export const KEY_FILE_MODE = 0o600
-
-/** No key file is longer, in bytes. */
-export const KEY_FILE_LIMIT = 4096
-
 /** Looks at the key files of relays. Secrets leave it as `Redacted` alone. */
 export class KeyFileReader extends Context.Service<KeyFileReader, {
   /** All at once; files of one relay that cannot be read are that relay's damage, not a failure of the look. */
   readonly look: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<ReadonlyMap<RelayName, HostIdentity>>
   /**
-   * `digestOfStored` of a store that holds just the identities of these relays; none where one of them is not whole. Only
-   * files that changed since it was last asked are read.
+   * `digestOfStored` of a store that holds just the identities of these relays, and what is given of families; none where
+   * one of them is not whole. Only files that changed since it was last asked are read.
    */
-  readonly storedDigest: (owners: ReadonlyArray<KeyOwner>) => Effect.Effect<Option.Option<string>>
+  readonly storedDigest: (
+    owners: ReadonlyArray<KeyOwner>,
+    families: StoredIdentities
+  ) => Effect.Effect<Option.Option<string>>
   /** The identity itself, where both files are there and whole. */
   readonly identity: (owner: KeyOwner) => Effect.Effect<Option.Option<RelayIdentity>>
 }>()("@patela/reconcilers/identity/KeyFileReader") {
@@ -75,15 +72,19 @@ export class KeyFileReader extends Context.Service<KeyFileReader, {
       })
 
       let lastDigest: { readonly stamp: string; readonly digest: string } | undefined
-      const storedDigest = Effect.fn("KeyFileReader.storedDigest")(function*(owners: ReadonlyArray<KeyOwner>) {
+      const storedDigest = Effect.fn("KeyFileReader.storedDigest")(function*(
+        owners: ReadonlyArray<KeyOwner>,
+        families: StoredIdentities
+      ) {
         const stamps = owners.map((owner) => keyStamp(root, owner))
-        const stamp = stamps.includes(undefined) ? undefined : JSON.stringify(stamps)
+        const given = [...families].map(([tag, secret]) => [tag, identityDigest(secret)])
+        const stamp = stamps.includes(undefined) ? undefined : JSON.stringify([stamps, given])
         if (stamp !== undefined && lastDigest?.stamp === stamp) return Option.some(lastDigest.digest)
         const relays = yield* Effect.forEach(
           owners,
           (owner) => Effect.map(identity(owner), (each) => [owner.name, each] as const)
         )
-        const digest = digestOfRelays(relays)
+        const digest = digestOfRelays(relays, families)
         lastDigest = stamp === undefined || Option.isNone(digest) ? undefined : { stamp, digest: digest.value }
         return digest
       })
@@ -152,37 +153,7 @@ const contentNow = (root: string, owner: KeyOwner): Content => {
   return { state: "whole", identity: identity.success, untidy: [...ed25519.untidy, ...rsa.untidy] }
 }
 
-/**
- * A directory belongs to the relay's user or lies in one that does, so it is entered step by step and never through a
- * link: else a relay could have root read (and later replace) files elsewhere.
- */
-const directoryAt = (path: string): OpenedFile | undefined => {
-  try {
-    return opened(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW)
-  } catch (cause) {
-    if (errorCode(cause) === "ENOENT") return undefined
-    throw cause
-  }
-}
-
-/** Not blocking, so that a FIFO in the file's place holds nobody up. */
 const fileIn = (keys: OpenedFile, name: string, owner: KeyOwner): FileContent | undefined => {
-  try {
-    const flags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
-    using file = opened(`/proc/self/fd/${keys.fd}/${name}`, flags)
-    const stats = fs.fstatSync(file.fd)
-    if (!stats.isFile()) throw new Error(`${name}: it is not a plain file`)
-    const { gid, mode, size, uid } = stats
-    if (size > KEY_FILE_LIMIT) throw new Error(`${name}: it is longer than any key file`)
-    const untidy: Array<string> = []
-    if (uid !== owner.uid || gid !== owner.gid) {
-      untidy.push(`${name}: owner ${uid}:${gid} -> ${owner.uid}:${owner.gid}`)
-    }
-    const bits = mode & 0o7777
-    if (bits !== KEY_FILE_MODE) untidy.push(`${name}: mode ${bits.toString(8)} -> ${KEY_FILE_MODE.toString(8)}`)
-    return { bytes: Redacted.make<Uint8Array>(fs.readFileSync(file.fd)), untidy }
-  } catch (cause) {
-    if (errorCode(cause) === "ENOENT") return undefined
-    throw cause
-  }
+  const found = keyFileIn(keys, name)
+  return found === undefined ? undefined : { bytes: found.bytes, untidy: untidyIn(name, found, owner) }
 }

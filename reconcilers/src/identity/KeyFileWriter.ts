@@ -5,7 +5,7 @@ import { INSTANCES_STATE } from "../host/HostPaths.ts"
 import { ReplaceFile } from "../host/ReplaceFile.ts"
 import { causeText, errorCode } from "../host/SystemError.ts"
 import type { KeyOwner } from "./HostIdentity.ts"
-import { KEY_FILE_LIMIT, KEY_FILE_MODE } from "./KeyFileReader.ts"
+import { KEY_FILE_LIMIT, KEY_FILE_MODE } from "./KeyDirectory.ts"
 import {
   identityDigest,
   identityFromKeyFiles,
@@ -75,7 +75,7 @@ const notWritten = (owner: KeyOwner, why: string): KeyFilesNotWritten =>
   new KeyFilesNotWritten({ message: `the key files of ${owner.name} could not be written: ${why}` })
 
 /**
- * Makes `keys` where it is missing, and removes the derived files. Links are not followed (see KeyFileReader.ts). Before
+ * Makes `keys` where it is missing, and removes the derived files. Links are not followed (see KeyDirectory.ts). Before
  * an identity is written, the RSA file of another goes too: beside the new ed25519 file it would pass, after a kill, for
  * the second half of an identity that no relay has.
  */

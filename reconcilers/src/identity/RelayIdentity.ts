@@ -1,7 +1,7 @@
+import { publicPointOf } from "@patela/domain/relay/Edwards25519"
 import { Ed25519Fingerprint, Fingerprints, RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { Redacted, Result, Schema } from "effect"
 import { createHash } from "node:crypto"
-import { publicPointOf } from "./Edwards25519.ts"
 import { decodeRsaKeyFile, encodeRsaKeyFile, PRIME_BYTES, rsaFingerprintOf, type RsaPrimes } from "./RsaKeyFile.ts"
 
 /**
@@ -89,7 +89,7 @@ export const fingerprintsOf = (identity: RelayIdentity): Fingerprints => {
   return fingerprints
 }
 
-/** SHA-256 of the 192 bytes, as hex: tells identities apart, and gives none away, for they are random. */
+/** SHA-256 of the secret bytes, as hex: tells identities apart, and gives none away, for they are random. */
 export const identityDigest = (identity: RelayIdentity): string =>
   createHash("sha256").update(Redacted.value(identity)).digest("hex")
 

@@ -1,11 +1,16 @@
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
+import type { RelayName } from "@patela/domain/relay/RelayName"
 import { Option } from "effect"
 import { fingerprintLine, type HostIdentity, type KeyOwner, sameFingerprints } from "./HostIdentity.ts"
 import { fingerprintsOf, type RelayIdentity } from "./RelayIdentity.ts"
 
-/** The identity that a relay should have. `record` is what the server has on record, null where it has none. */
+/**
+ * The identity that a relay should have. `record` is what the server has on record, null where it has none. `formerly` are
+ * names of before that it may be stored under.
+ */
 export interface DesiredIdentity extends KeyOwner {
   readonly record: Fingerprints | null
+  readonly formerly: ReadonlyArray<RelayName>
 }
 
 /** How a relay comes by its identity. */

@@ -6,7 +6,12 @@ import { basename, dirname } from "node:path"
 import { causeText, errorCode } from "../host/SystemError.ts"
 import { nothingOwned, Owned } from "./Owned.ts"
 
-const Content = Schema.fromJsonString(Schema.Struct({ version: Schema.Literal(1), ...Owned.fields }))
+/** Agents that knew nothing of addresses wrote none. */
+const Content = Schema.fromJsonString(Schema.Struct({
+  version: Schema.Literal(1),
+  ...Owned.fields,
+  addresses: Schema.optionalKey(Owned.fields.addresses)
+}))
 
 const decode = Schema.decodeUnknownEffect(Content)
 const encode = Schema.encodeSync(Content)
@@ -14,7 +19,7 @@ const encode = Schema.encodeSync(Content)
 /** What the text of a ledger says. A ledger that is not whole is nothing to prune by, so it fails the observation. */
 export const parseLedger = (path: string, text: string): Effect.Effect<Owned, ObservationFailed> =>
   decode(text).pipe(
-    Effect.map(({ accounts, instances }) => ({ accounts, instances })),
+    Effect.map(({ accounts, addresses = [], instances }) => ({ accounts, instances, addresses })),
     Effect.mapError((error) => unreadable(path, `it is damaged: ${error.message}`))
   )
 

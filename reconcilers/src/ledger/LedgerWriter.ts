@@ -3,7 +3,15 @@ import { Context, Effect, Layer, Schema, Semaphore } from "effect"
 import { OWNED_FILE } from "../host/HostPaths.ts"
 import { causeText } from "../host/SystemError.ts"
 import { readLedger, replaceLedger } from "./LedgerFile.ts"
-import { disowning, type Owned, type OwnedPart, owning } from "./Owned.ts"
+import {
+  disowning,
+  disowningAddresses,
+  type Owned,
+  type OwnedAddress,
+  type OwnedPart,
+  owning,
+  owningAddresses
+} from "./Owned.ts"
 
 /** The ledger could not be written, so what it was to speak of must not be made. */
 export class LedgerNotWritten extends Schema.TaggedError<LedgerNotWritten>()("LedgerNotWritten", {
@@ -15,6 +23,8 @@ export class LedgerNotWritten extends Schema.TaggedError<LedgerNotWritten>()("Le
 export class LedgerWriter extends Context.Service<LedgerWriter, {
   readonly own: (part: OwnedPart, names: ReadonlyArray<RelayName>) => Effect.Effect<void, LedgerNotWritten>
   readonly disown: (part: OwnedPart, names: ReadonlyArray<RelayName>) => Effect.Effect<void, LedgerNotWritten>
+  readonly ownAddresses: (added: ReadonlyArray<OwnedAddress>) => Effect.Effect<void, LedgerNotWritten>
+  readonly disownAddresses: (gone: ReadonlyArray<string>) => Effect.Effect<void, LedgerNotWritten>
 }>()("@patela/reconcilers/ledger/LedgerWriter") {
   static readonly layerAt = (path: string): Layer.Layer<LedgerWriter> =>
     Layer.effect(
@@ -37,7 +47,13 @@ export class LedgerWriter extends Context.Service<LedgerWriter, {
 
         return LedgerWriter.of({
           own: Effect.fn("LedgerWriter.own")((part, names) => update((owned) => owning(owned, part, names))),
-          disown: Effect.fn("LedgerWriter.disown")((part, names) => update((owned) => disowning(owned, part, names)))
+          disown: Effect.fn("LedgerWriter.disown")((part, names) => update((owned) => disowning(owned, part, names))),
+          ownAddresses: Effect.fn("LedgerWriter.ownAddresses")((added) =>
+            update((owned) => owningAddresses(owned, added))
+          ),
+          disownAddresses: Effect.fn("LedgerWriter.disownAddresses")((gone) =>
+            update((owned) => disowningAddresses(owned, gone))
+          )
         })
       })
     )

@@ -1,9 +1,9 @@
 import { make } from "@patela/domain/reconciler/Kind"
 import { done, failed, outcomesOf } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
+import { RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
 import { Effect, Stream } from "effect"
 import { FileMonitor } from "../host/FileMonitor.ts"
-import { RESOLVER_FILE } from "../host/HostPaths.ts"
 import { diffResolver, type ResolverChange } from "./diffResolver.ts"
 import {
   type DesiredResolver,

@@ -1,6 +1,6 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
+import { RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
 import { Context, Effect, Layer } from "effect"
-import { RESOLVER_FILE } from "../host/HostPaths.ts"
 import { lookAtFile, type LookedAt } from "../host/LookAtFile.ts"
 import { causeText } from "../host/SystemError.ts"
 

@@ -1,7 +1,7 @@
+import { RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
 import { Context, Effect, Layer } from "effect"
 import * as fs from "node:fs/promises"
 import { dirname } from "node:path"
-import { RESOLVER_FILE } from "../host/HostPaths.ts"
 import { FileNotWritten, ReplaceFile } from "../host/ReplaceFile.ts"
 import { causeText } from "../host/SystemError.ts"
 import { RESOLVER_MODE } from "./ResolverFile.ts"

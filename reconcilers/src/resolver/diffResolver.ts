@@ -1,6 +1,6 @@
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
-import { RESOLVER_FILE } from "../host/HostPaths.ts"
+import { RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
 import { type DesiredResolver, isPatelas, type ObservedResolver, RESOLVER_MODE } from "./ResolverFile.ts"
 
 export type ResolverChange = Change<DesiredResolver, ObservedResolver>

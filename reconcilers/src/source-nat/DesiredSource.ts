@@ -6,6 +6,7 @@ import {
   type Resource,
   type ResourceAddress
 } from "@patela/domain/reconciler/Resource"
+import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
 import type { RelaySource } from "./RelaySource.ts"
 
@@ -16,7 +17,7 @@ export type DesiredSource =
 
 export const SKELETON: ResourceAddress = "node/source-nat"
 
-export const addressOf = (relay: ResolvedRelay): ResourceAddress => `relay/${relay.name}/source-nat`
+export const addressOf = (relay: RelayName): ResourceAddress => `relay/${relay}/source-nat`
 
 interface Input {
   readonly config: NodeConfig
@@ -30,13 +31,13 @@ export const desiredSources = ({ config, facts }: Input): ReadonlyArray<Resource
     const refused = relayInterface.why
     return [
       { address: SKELETON, scope: "node", refused },
-      ...config.relays.map((relay) => ({ address: addressOf(relay), scope: relayScope(relay.name), refused }))
+      ...config.relays.map((relay) => ({ address: addressOf(relay.name), scope: relayScope(relay.name), refused }))
     ]
   }
   const { gateway_v6, prefix_v6 } = config.network
   const owners = new Map<Slot | string, string>()
   const resources = config.relays.map((relay): Resource<DesiredSource> | RefusedResource => {
-    const address = addressOf(relay)
+    const address = addressOf(relay.name)
     const scope = relayScope(relay.name)
     const claims = relay.ip_v6 === null ? [relay.slot, relay.ip_v4] : [relay.slot, relay.ip_v4, relay.ip_v6]
     for (const claim of claims) {

@@ -1,9 +1,11 @@
 import { make } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome, outcomesOf } from "@patela/domain/reconciler/Outcome"
-import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
+import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
 import type { Slot } from "@patela/domain/relay/Slot"
 import { Effect, type Schema } from "effect"
 import type { HostMonitor } from "../host/HostMonitor.ts"
+import { LedgerReader } from "../ledger/LedgerReader.ts"
+import { nothingOwned, slotOwners } from "../ledger/Owned.ts"
 import { checkpointTable } from "./checkpointTable.ts"
 import { type DesiredSource, desiredSources } from "./DesiredSource.ts"
 import { diffSources, type ObservedSource, observedSources, type SourceChange } from "./diffSources.ts"
@@ -13,12 +15,18 @@ import { SourceNatReader } from "./SourceNatReader.ts"
 import { type Edit, SourceNatWriter } from "./SourceNatWriter.ts"
 import { watchSources } from "./watchSources.ts"
 
+type Readers = HostMonitor | LedgerReader | SourceNatReader
+
 /** The nft table `inet patela`: every packet of a relay leaves by the relay link with the relay's source, or not. */
-export const SourceNat = make<DesiredSource, ObservedSource, HostMonitor | SourceNatReader, SourceNatWriter>({
+export const SourceNat = make<DesiredSource, ObservedSource, Readers, SourceNatWriter>({
   kind: "source-nat",
   desired: desiredSources,
-  observe: (desired) =>
-    SourceNatReader.use((reader) => reader.table).pipe(Effect.map((table) => observedSources(desired, table))),
+  observe: Effect.fn("SourceNat.observe")(function*(desired: ReadonlyArray<Resource<DesiredSource>>) {
+    const table = yield* (yield* SourceNatReader).table
+    // It only names what nobody wants any more.
+    const owned = yield* Effect.orElseSucceed((yield* LedgerReader).read, () => nothingOwned)
+    return observedSources(desired, table, slotOwners(owned))
+  }),
   diff: diffSources,
   apply: Effect.fn("SourceNat.apply")(function*(changes: ReadonlyArray<SourceChange>) {
     const writer = yield* SourceNatWriter

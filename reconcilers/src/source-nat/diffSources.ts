@@ -1,7 +1,8 @@
 import { type Change, differences } from "@patela/domain/reconciler/Change"
-import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
+import { relayScope, type Resource, type ResourceAddress } from "@patela/domain/reconciler/Resource"
+import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
-import { type DesiredSource, SKELETON } from "./DesiredSource.ts"
+import { addressOf, type DesiredSource, SKELETON } from "./DesiredSource.ts"
 import { canonical, type ObservedTable, skeletonTexts } from "./ObservedTable.ts"
 import { type Element, elementsOf, slotOf } from "./RelaySource.ts"
 import { skeletonOf } from "./Skeleton.ts"
@@ -12,26 +13,45 @@ import { skeletonOf } from "./Skeleton.ts"
  */
 export type ObservedSource =
   | { readonly is: "skeleton"; readonly texts: ReadonlySet<string> }
-  | { readonly is: "slot"; readonly slot: Slot; readonly texts: ReadonlySet<string> }
+  | {
+    readonly is: "slot"
+    readonly slot: Slot
+    readonly texts: ReadonlySet<string>
+    /** The relay that had the slot last, as the ledger says. */
+    readonly owner: RelayName | undefined
+  }
 
 export type SourceChange = Change<DesiredSource, ObservedSource>
 
-/** The table by resource address; a slot that no resource is for is `source-nat/slot/N`. */
+/**
+ * The table by resource address. A slot that no resource is for has that of the relay that had it last, where that has no
+ * other slot, and else `source-nat/slot/N`.
+ */
 export const observedSources = (
   desired: ReadonlyArray<Resource<DesiredSource>>,
-  table: ObservedTable
+  table: ObservedTable,
+  owners: ReadonlyMap<Slot, RelayName>
 ): ReadonlyMap<ResourceAddress, ObservedSource> => {
   const observed = new Map<ResourceAddress, ObservedSource>()
   if (table.skeleton.size === 0) return observed
   const resources = new Map<Slot, ResourceAddress>()
-  for (const { address, value } of desired) if (value.is === "relay") resources.set(value.source.slot, address)
+  const asked = new Set<ResourceAddress>()
+  for (const { address, value } of desired) {
+    asked.add(address)
+    if (value.is === "relay") resources.set(value.source.slot, address)
+  }
+  const leftBy = (owner: RelayName | undefined): ResourceAddress | undefined => {
+    const address = owner === undefined ? undefined : addressOf(owner)
+    return address === undefined || asked.has(address) || observed.has(address) ? undefined : address
+  }
   const slots = Map.groupBy(table.elements, slotOf)
   const foreign = (slots.get(undefined) ?? []).map(textOf)
   observed.set(SKELETON, { is: "skeleton", texts: new Set([...table.skeleton, ...foreign]) })
   for (const [slot, elements] of slots) {
     if (slot === undefined) continue
-    const address = resources.get(slot) ?? `source-nat/slot/${slot}`
-    observed.set(address, { is: "slot", slot, texts: new Set(elements.map(textOf)) })
+    const owner = owners.get(slot)
+    const address = resources.get(slot) ?? leftBy(owner) ?? `source-nat/slot/${slot}`
+    observed.set(address, { is: "slot", slot, texts: new Set(elements.map(textOf)), owner })
   }
   return observed
 }
@@ -54,7 +74,10 @@ export const diffSources = (
     created: (wanted) => [...textsOf(wanted)].map((text) => `+ ${text}`),
     removed: (found) =>
       found.is === "slot"
-        ? { scope: "node", lines: [...found.texts].map((text) => `- ${text}`) }
+        ? {
+          scope: found.owner === undefined ? "node" : relayScope(found.owner),
+          lines: [...found.texts].map((text) => `- ${text}`)
+        }
         : undefined
   })
 

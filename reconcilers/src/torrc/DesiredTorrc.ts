@@ -9,10 +9,9 @@ import {
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import { uidOf } from "@patela/domain/relay/Slot"
 import { checkLayer } from "@patela/domain/torrc/checkLayer"
-import { managedLines, renderRelayTorrc } from "@patela/domain/torrc/ManagedLines"
+import { managedLines, renderRelayTorrc, RESOLVER_FILE } from "@patela/domain/torrc/ManagedLines"
 import { parseTorrc } from "@patela/domain/torrc/parse"
 import { Result } from "effect"
-import { RESOLVER_FILE } from "../host/HostPaths.ts"
 
 /** The torrc of a relay as a file. The owner is root; `gid` is the relay's group, which reads it at a reload. */
 export interface DesiredTorrc {
@@ -48,15 +47,14 @@ export const desiredTorrcs = (input: Input): ReadonlyArray<Resource<DesiredTorrc
         needs: [
           `relay/${relay.name}/directories`,
           `relay/${relay.name}/account`,
+          // tor takes a FamilyId without its key, and then declares nothing.
+          ...((input.config.family?.ids ?? []).length === 0 ? [] : [`relay/${relay.name}/family-keys`]),
           ...(input.config.network.dns.length === 0 ? [] : ["node/resolver"])
         ],
         value: { relay: relay.name, content, gid: uidOf(relay.slot) }
       })
     })
   })
-
-// The server makes these lines from what all relays report; no layer of an operator's gets them past the server.
-const FAMILY: ReadonlySet<string> = new Set(["FamilyId", "MyFamily"])
 
 const contentOf = (relay: ResolvedRelay, { config, facts }: Input): Result.Result<string, string> =>
   Result.flatMap(
@@ -67,8 +65,9 @@ const contentOf = (relay: ResolvedRelay, { config, facts }: Input): Result.Resul
         const reasons = refusals.map(({ line, message }) => `line ${line}: ${message}`)
         return Result.fail(`the torrc of ${relay.name} is refused on the node too; ${reasons.join("; ")}`)
       }
-      const resolved = lines.filter((line) => FAMILY.has(line.option) || accepted.includes(line))
-      return Result.succeed(renderRelayTorrc({ resolved, managed: managedLines(managedRelay(relay, config, facts)) }))
+      return Result.succeed(
+        renderRelayTorrc({ resolved: accepted, managed: managedLines(managedRelay(relay, config, facts)) })
+      )
     }
   )
 
@@ -82,5 +81,7 @@ const managedRelay = (relay: ResolvedRelay, config: NodeConfig, facts: HostFacts
   relayCount: config.relays.length,
   memoryBytes: facts.memory,
   resolvConf: config.network.dns.length === 0 ? null : RESOLVER_FILE,
-  geoip: config.geoip
+  geoip: config.geoip,
+  ...(config.family === undefined ? {} : { family: config.family }),
+  ...(relay.fingerprint === null ? {} : { fingerprint: relay.fingerprint.rsa })
 })

@@ -1,8 +1,8 @@
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { relayScope, type Resource, type ResourceAddress } from "@patela/domain/reconciler/Resource"
+import { lineDifferences } from "@patela/domain/torrc/lineDifferences"
 import { torrcFileOf } from "../host/HostPaths.ts"
 import { type DesiredTorrc, TORRC_MODE } from "./DesiredTorrc.ts"
-import { lineDifferences } from "./lineDifferences.ts"
 import { hasHeader, type ObservedTorrc, whyForeign } from "./ObservedTorrc.ts"
 
 export type TorrcChange = Change<DesiredTorrc, ObservedTorrc>

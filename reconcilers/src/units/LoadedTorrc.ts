@@ -1,47 +1,78 @@
 import { parseTorrc } from "@patela/domain/torrc/parse"
 import { RESTART_OPTIONS } from "@patela/domain/torrc/RestartOptions"
+import type { Torrc, TorrcLine } from "@patela/domain/torrc/Torrc"
 import { Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 
-/** A torrc reduced to what tells whether a running tor has it, and whether a reload would do. No line of it is kept. */
+/**
+ * A torrc reduced to what tells whether a running tor has it, and whether a reload would do. No line of it is kept but the
+ * family's public identities.
+ */
 export const LoadedTorrc = Schema.Struct({
   /** SHA-256 of the text, hex. */
   digest: Schema.String,
-  /** SHA-256 of the lines that tor reads at its start alone, hex. */
+  /** SHA-256 of the lines whose change takes a restart, hex. */
   restartDigest: Schema.String,
+  /** Its FamilyId lines, and SHA-256 of its MyFamily lines, hex; absent where there are none. */
+  familyIds: Schema.optionalKey(Schema.Array(Schema.String)),
+  familyMembers: Schema.optionalKey(Schema.String),
+  /** SHA-256 of the lines that say where tor listens, hex; absent where the text is no torrc, and with older agents. */
+  listenDigest: Schema.optionalKey(Schema.String),
   /** SHA-256 of what the unit's drop-in says of a process that starts, hex; absent where there is no drop-in. */
   dropIn: Schema.optionalKey(Schema.String)
 })
 export type LoadedTorrc = typeof LoadedTorrc.Type
 
 /**
- * Listeners and addresses, besides what tor itself refuses to change: a reload that cannot bind a port ends the relay,
- * and the address and name are the relay's place in the network.
+ * The relay's place in the network, besides what tor itself refuses to change: what it has open would go on with the old
+ * one. And the control socket, by which changes are made.
  */
 const PLACE_OPTIONS = new Set([
   "Address",
   "ControlPort",
   "ControlSocket",
-  "DirPort",
   "ExtORPort",
-  "MetricsPort",
   "Nickname",
-  "ORPort",
   "OutboundBindAddress",
   "OutboundBindAddressExit",
   "OutboundBindAddressOR",
   "OutboundBindAddressPT"
 ])
 
+/** A running tor can change these, and ends when it is told so by SIGHUP and cannot bind one. */
+const LISTENERS = new Set(["DirPort", "MetricsPort", "ORPort"])
+
+/** `443`, `192.0.2.1:443`, `[2001:db8::1]:443 IPv4Only`: a running tor has no right to bind a port below 1024 any more. */
+const isPrivileged = (value: string): boolean => Number(/^(?:\S*:)?(\d{1,5})(?: |$)/.exec(value)?.[1] ?? 1024) < 1024
+
 /** With tor's sandbox on, every line counts (RestartOptions.ts); a text that is no torrc counts as one line. */
 export const loadedFrom = (text: string): LoadedTorrc => {
   const parsed = parseTorrc(text)
-  const lines = Result.isSuccess(parsed) ? parsed.success.lines : []
+  if (Result.isFailure(parsed)) return { digest: sha256(text), restartDigest: sha256(text) }
+  const { lines } = parsed.success
   const sandboxed = lines.some(({ option, value }) => option === "Sandbox" && value === "1")
-  const fixed = lines.filter(({ option }) => sandboxed || RESTART_OPTIONS.has(option) || PLACE_OPTIONS.has(option))
-    .map(({ mode, option, value }) => `${mode} ${option} ${value}`)
-  return { digest: sha256(text), restartDigest: sha256(Result.isSuccess(parsed) ? fixed.join("\n") : text) }
+  const isFixed = (option: string, value: string): boolean =>
+    RESTART_OPTIONS.has(option) || PLACE_OPTIONS.has(option) || (LISTENERS.has(option) && isPrivileged(value))
+  const ids = valuesOf(lines, "FamilyId")
+  const members = valuesOf(lines, "MyFamily")
+  return {
+    digest: sha256(text),
+    restartDigest: linesDigest(lines.filter(({ option, value }) => sandboxed || isFixed(option, value))),
+    listenDigest: linesDigest(lines.filter(({ option }) => LISTENERS.has(option))),
+    ...(ids.length === 0 ? {} : { familyIds: ids }),
+    ...(members.length === 0 ? {} : { familyMembers: sha256(members.join("\n")) })
+  }
 }
+
+const valuesOf = (lines: Torrc, wanted: string): ReadonlyArray<string> =>
+  lines.filter(({ option }) => option === wanted).map(({ value }) => value)
+
+const linesDigest = (lines: ReadonlyArray<TorrcLine>): string =>
+  sha256(lines.map(({ mode, option, value }) => `${mode} ${option} ${value}`).join("\n"))
+
+/** Whether another listener is wanted than the one that is open. */
+export const hasOtherListeners = (before: LoadedTorrc, after: LoadedTorrc): boolean =>
+  before.listenDigest !== undefined && before.listenDigest !== after.listenDigest
 
 /**
  * The digest of a drop-in without what systemd gives to a running unit as soon as it has read it: limits of the control

@@ -1,3 +1,4 @@
+import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { type Change, differences } from "@patela/domain/reconciler/Change"
 import { type KindSpec, make, ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { relayScope, type ResourceAddress } from "@patela/domain/reconciler/Resource"
@@ -5,6 +6,7 @@ import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
 import { Effect, Option, Schema, Stream } from "effect"
 import { applyUnits, type DesiredUnit, type UnitWriters } from "./applyUnits.ts"
 import { InstanceReader } from "./InstanceReader.ts"
+import { hasOtherListeners } from "./LoadedTorrc.ts"
 import { type ListedUnit, SystemdReader } from "./SystemdReader.ts"
 import { UnitLedgerReader } from "./UnitLedger.ts"
 import { hasOtherDropIn, isManaged, isSure, type ObservedUnit, unitStepOf } from "./UnitStep.ts"
@@ -12,8 +14,13 @@ import { hasOtherDropIn, isManaged, isSure, type ObservedUnit, unitStepOf } from
 const addressOf = (name: RelayName): ResourceAddress => `relay/${name}/unit`
 
 /** What must be so before a relay may speak to anybody: else it would be another relay, or leave from another address. */
-const needsOf = (name: RelayName, families: ReadonlyArray<"v4" | "v6">): ReadonlyArray<ResourceAddress> => [
+const needsOf = (
+  name: RelayName,
+  families: ReadonlyArray<"v4" | "v6">,
+  { family }: NodeConfig
+): ReadonlyArray<ResourceAddress> => [
   ...["account", "directories", "identity", "torrc", "drop-in", "source-nat"].map((kind) => `relay/${name}/${kind}`),
+  ...((family?.ids ?? []).length === 0 ? [] : [`relay/${name}/family-keys`]),
   ...families.flatMap((family) => [
     `relay/${name}/address-${family}`,
     ...["unreachable", "default", "rule-uid", "rule-mark"].map((role) => `node/routing/${role}-${family}`)
@@ -30,7 +37,7 @@ export const unitsSpec: KindSpec<DesiredUnit, ObservedUnit, UnitReaders, UnitWri
     config.relays.map(({ ip_v6, name }) => ({
       address: addressOf(name),
       scope: relayScope(name),
-      needs: needsOf(name, ip_v6 === null ? ["v4"] : ["v4", "v6"]),
+      needs: needsOf(name, ip_v6 === null ? ["v4"] : ["v4", "v6"], config),
       follows: [
         {
           address: `relay/${name}/torrc`,
@@ -87,7 +94,11 @@ const STEP_LINES: Readonly<
   none: () => [],
   start: ({ active, sub }) => [`${active} (${sub}) -> active`],
   adopt: () => ["runs with this torrc and drop-in, and is taken over as it is"],
-  reload: () => ["its torrc changed: reload"],
+  reload: ({ loaded, torrc }) => [
+    loaded !== undefined && torrc !== undefined && hasOtherListeners(loaded, torrc.content)
+      ? "its torrc has other ports: reload, or restart where tor has no control socket"
+      : "its torrc changed: reload"
+  ],
   restart: ({ loaded, torrc }) => [
     isSure(loaded) && torrc !== undefined && hasOtherDropIn(loaded, torrc)
       ? "its drop-in changed: restart, which takes up to 30 s"

@@ -3,12 +3,14 @@ import type { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { done, failed, type Outcome } from "@patela/domain/reconciler/Outcome"
 import type { ResourceAddress } from "@patela/domain/reconciler/Resource"
 import type { RelayName } from "@patela/domain/relay/RelayName"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { availableParallelism } from "node:os"
 import { type CommandFailed, HostCommand } from "../host/HostCommand.ts"
 import { torrcFileOf } from "../host/HostPaths.ts"
 import type { FileNotWritten } from "../host/ReplaceFile.ts"
 import { InstanceReader } from "./InstanceReader.ts"
+import { hasOtherListeners } from "./LoadedTorrc.ts"
+import { RunningTor, type TorRefused } from "./RunningTor.ts"
 import { SystemdWriter, type UnitJobFailed } from "./SystemdWriter.ts"
 import { type UnitEntry, UnitLedgerWriter } from "./UnitLedger.ts"
 import { isForgiven, type ObservedUnit, type UnitStep, unitStepOf } from "./UnitStep.ts"
@@ -18,7 +20,7 @@ export interface DesiredUnit {
   readonly unit: string
 }
 
-export type UnitWriters = HostCommand | InstanceReader | SystemdWriter | UnitLedgerWriter
+export type UnitWriters = HostCommand | InstanceReader | RunningTor | SystemdWriter | UnitLedgerWriter
 
 type UnitChange = Change<DesiredUnit, ObservedUnit>
 type Outcomes = ReadonlyArray<readonly [ResourceAddress, Outcome]>
@@ -54,7 +56,7 @@ const applyOne = Effect.fnUntraced(
     return done
   },
   Effect.catch((
-    error: CommandFailed | FileNotWritten | ObservationFailed | UnitJobFailed
+    error: CommandFailed | FileNotWritten | ObservationFailed | TorRefused | UnitJobFailed
   ): Effect.Effect<Outcome> => Effect.succeed(failed(error.message))),
   (effect, { address }) => Effect.map(effect, (outcome) => [address, outcome] as const)
 )
@@ -89,10 +91,19 @@ const advance = Effect.fnUntraced(
         yield* trying
         yield* systemd.start(unit, how)
         break
-      case "reload":
+      case "reload": {
         yield* verify(name)
-        yield* systemd.reload(unit)
+        if (loaded !== undefined) {
+          const taken = yield* (yield* RunningTor).take(name)
+          if (Option.isSome(taken)) return yield* ledger.loaded(name, { ...loaded, ...taken.value })
+        }
+        // A reload is a SIGHUP, and ends a tor that cannot open a listener then.
+        if (loaded !== undefined && content !== undefined && hasOtherListeners(loaded, content)) {
+          yield* trying
+          yield* systemd.restart(unit, how)
+        } else yield* systemd.reload(unit)
         break
+      }
       case "restart":
         yield* verify(name)
         yield* trying

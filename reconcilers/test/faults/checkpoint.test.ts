@@ -5,6 +5,7 @@ import { done } from "@patela/domain/reconciler/Outcome"
 import { Effect, Layer, Schema } from "effect"
 import { afterAll, beforeAll, beforeEach, expect } from "vitest"
 import { HostCommand } from "../../src/host/HostCommand.ts"
+import { LedgerReader } from "../../src/ledger/LedgerReader.ts"
 import {
   drift,
   FAR_V4,
@@ -217,6 +218,22 @@ describe("a checkpoint of the relay network on a real kernel", () => {
       for (const restore of restores) expect(yield* restore).toEqual(done)
       expect(network.sourceSeen("192.0.2.1")).toBe("192.0.2.10")
       expect(owned()).toEqual(before)
+    })))
+
+  it.live("puts back addresses of no pool that the ledger has, there and on the link", () =>
+    onHost(Effect.gen(function*() {
+      yield* reconcile(only([0, 1]))
+      const ledger = Effect.flatMap(LedgerReader, ({ read }) => read)
+      const [before, noted] = [owned(), yield* ledger]
+      const input = only([2])
+      const poolless = { ...input, config: { ...input.config, network: { ...input.config.network, pools: [] } } }
+      const restores = yield* checkpoints(poolless)
+      yield* reconcile(poolless)
+      expect(owned()).not.toEqual(before)
+      expect((yield* ledger).addresses.map(({ relay }) => relay)).toEqual(["cheese2", "cheese2"])
+      for (const restore of restores) expect(yield* restore).toEqual(done)
+      expect(owned()).toEqual(before)
+      expect(yield* ledger).toEqual(noted)
     })))
 
   it.live("leaves a table alone of which nothing but the counters differ", () =>

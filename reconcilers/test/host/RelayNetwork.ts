@@ -6,11 +6,16 @@ import type { Outcome } from "@patela/domain/reconciler/Outcome"
 import { uidOf } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Schema } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname } from "node:path"
 import { Addresses } from "../../src/addresses/Addresses.ts"
 import { AddressReader } from "../../src/addresses/AddressReader.ts"
 import { AddressWriter } from "../../src/addresses/AddressWriter.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { HostMonitor } from "../../src/host/HostMonitor.ts"
+import { LedgerReader } from "../../src/ledger/LedgerReader.ts"
+import { LedgerWriter } from "../../src/ledger/LedgerWriter.ts"
 import { RouteReader } from "../../src/routing/RouteReader.ts"
 import { RouteWriter } from "../../src/routing/RouteWriter.ts"
 import { Routing } from "../../src/routing/Routing.ts"
@@ -60,6 +65,7 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
   let listener: ChildProcess | undefined
   const close = () => {
     listener?.kill("SIGKILL")
+    rmSync(dirname(LEDGER), { recursive: true, force: true })
     for (const namespace of [near, far]) exec(["ip", "netns", "del", namespace])
   }
 
@@ -121,6 +127,7 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
   }
 
   const clear = () => {
+    rmSync(dirname(LEDGER), { recursive: true, force: true })
     const tables = run("nft", "list", "tables")
     if (tables.includes("inet patela")) run("nft", "delete", "table", "inet", "patela")
     for (const family of ["-4", "-6"]) {
@@ -193,11 +200,25 @@ export const inputOf = (count: number): DesiredInput => ({
 
 export const uids = (input: DesiredInput): ReadonlyArray<number> => input.config.relays.map(({ slot }) => uidOf(slot))
 
-export type Read = AddressReader | HostMonitor | RouteReader | SourceNatReader
-export type Write = AddressWriter | RouteWriter | SourceNatWriter
+export type Read = AddressReader | HostMonitor | LedgerReader | RouteReader | SourceNatReader
+export type Write = AddressWriter | LedgerWriter | RouteWriter | SourceNatWriter
 
-export const readers = Layer.mergeAll(noMonitors, AddressReader.layer, RouteReader.layer, SourceNatReader.layer)
-export const writers = Layer.mergeAll(AddressWriter.layer, RouteWriter.layer, SourceNatWriter.layer)
+/** Of the node in the namespace; `clear` removes it. */
+export const LEDGER = `${tmpdir()}/patela-${process.pid}-ledger/owned.json`
+
+export const readers = Layer.mergeAll(
+  noMonitors,
+  AddressReader.layer,
+  LedgerReader.layerAt(LEDGER),
+  RouteReader.layer,
+  SourceNatReader.layer
+)
+export const writers = Layer.mergeAll(
+  AddressWriter.layer,
+  LedgerWriter.layerAt(LEDGER),
+  RouteWriter.layer,
+  SourceNatWriter.layer
+)
 
 export const hostOf = (namespace: string): Layer.Layer<HostCommand> =>
   HostCommand.layerBehind(["ip", "netns", "exec", namespace]).pipe(Layer.provide(NodeServices.layer))

@@ -6,13 +6,23 @@ import { afterAll, beforeAll, expect } from "vitest"
 import { Addresses } from "../../src/addresses/Addresses.ts"
 import { AddressWriter } from "../../src/addresses/AddressWriter.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
+import { LedgerWriter } from "../../src/ledger/LedgerWriter.ts"
 import { RouteWriter } from "../../src/routing/RouteWriter.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
 import { SourceNatWriter } from "../../src/source-nat/SourceNatWriter.ts"
 import { type Broken, kindLaws, type World } from "../KindLaws.ts"
 import { Lifetime, mortal } from "../Lifetime.ts"
-import { hostOf, inputOf, openNetwork, type Read, readers, type RelayNetwork, type Write } from "./RelayNetwork.ts"
+import {
+  hostOf,
+  inputOf,
+  LEDGER,
+  openNetwork,
+  type Read,
+  readers,
+  type RelayNetwork,
+  type Write
+} from "./RelayNetwork.ts"
 
 const INPUT = inputOf(3)
 
@@ -71,6 +81,7 @@ describe("the laws of the network kinds on a real kernel", () => {
     const host = new Lifetime()
     const writers = Layer.mergeAll(
       mortal(AddressWriter, host, AddressWriter.layer),
+      mortal(LedgerWriter, host, LedgerWriter.layerAt(LEDGER)),
       mortal(RouteWriter, host, RouteWriter.layer),
       mortal(SourceNatWriter, host, SourceNatWriter.layer)
     )

@@ -10,6 +10,9 @@ import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
+import { FamilyKeyReader } from "../../src/identity/FamilyKeyReader.ts"
+import { FamilyKeySource } from "../../src/identity/FamilyKeySource.ts"
+import { FamilyKeyWriter } from "../../src/identity/FamilyKeyWriter.ts"
 import {
   digestOfStored,
   IdentityStoreReader,
@@ -27,11 +30,13 @@ import { TorrcReader } from "../../src/torrc/TorrcReader.ts"
 import { TorrcVerifier } from "../../src/torrc/TorrcVerifier.ts"
 import { TorrcWriter } from "../../src/torrc/TorrcWriter.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
+import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"
 import type { Broken } from "../KindLaws.ts"
 import { Lifetime, mortal, watched } from "../Lifetime.ts"
+import { FAMILIES } from "../TestFamilies.ts"
 
 const readers = Layer.mergeAll(
   FileMonitor.layer,
@@ -40,6 +45,7 @@ const readers = Layer.mergeAll(
   DirectoryReader.layer,
   ResolverReader.layer,
   TorrcReader.layer,
+  FamilyKeyReader.layer,
   KeyFileReader.layer,
   InstanceReader.layer,
   UnitLedgerReader.layer
@@ -80,6 +86,12 @@ const commandFor = (broken: Broken) =>
     })
   ).pipe(Layer.provide(HostCommand.layer), Layer.provide(NodeServices.layer))
 
+/** A server in place of the one that seals keys to the TPM, which is in test/host. */
+const server = Layer.succeed(FamilyKeySource, {
+  ask: (ids) =>
+    Effect.succeed(new Map(FAMILIES.flatMap(({ id, secret }) => ids.includes(id) ? [[id, secret] as const] : [])))
+})
+
 /** The node that the test runs on, with an agent that can die before any call of any writer. */
 export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map()) => {
   const host = new Lifetime()
@@ -91,13 +103,16 @@ export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map())
   })
   // Between the two files that one call writes, too.
   const keyFiles = KeyFileWriter.layer.pipe(Layer.provide(mortal(ReplaceFile, host, ReplaceFile.layer)))
+  const familyKeys = FamilyKeyWriter.layer.pipe(Layer.provide(mortal(ReplaceFile, host, ReplaceFile.layer)))
   const writers = Layer.mergeAll(
     mortal(LedgerWriter, host, LedgerWriter.layer),
     mortal(AccountWriter, host, AccountWriter.layer),
     mortal(DirectoryWriter, host, DirectoryWriter.layer),
     mortal(ResolverWriter, host, ResolverWriter.layer),
     mortal(TorrcWriter, host, TorrcWriter.layer),
+    mortal(FamilyKeyWriter, host, familyKeys),
     mortal(KeyFileWriter, host, keyFiles),
+    mortal(RunningTor, host, RunningTor.layer),
     mortal(TorKeygen, host, TorKeygen.layer),
     mortal(UnitLedgerWriter, host, UnitLedgerWriter.layer),
     TorrcVerifier.layer
@@ -110,7 +125,8 @@ export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map())
     writers.pipe(Layer.provide(Layer.merge(heard, ReplaceFile.layer))),
     heard,
     systemd,
-    store.layer
+    store.layer,
+    server
   )
   return { host, layer, argv: () => argv, stored: store.stored }
 }

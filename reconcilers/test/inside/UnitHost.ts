@@ -10,11 +10,13 @@ import { DropInLedgerReader, DropInLedgerWriter } from "../../src/drop-ins/DropI
 import { DropInReader } from "../../src/drop-ins/DropInReader.ts"
 import { DropIns } from "../../src/drop-ins/DropIns.ts"
 import { DropInWriter } from "../../src/drop-ins/DropInWriter.ts"
+import { MemoryLimits } from "../../src/drop-ins/MemoryLimits.ts"
 import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
+import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"
@@ -31,6 +33,7 @@ export const host = Layer.mergeAll(
   DropInReader.layer,
   FileMonitor.layer,
   InstanceReader.layer,
+  RunningTor.layer,
   UnitLedgerReader.layer,
   Layer.mergeAll(DropInLedgerWriter.layer, DropInWriter.layer, UnitLedgerWriter.layer).pipe(
     Layer.provide(ReplaceFile.layer)
@@ -85,7 +88,7 @@ export const inputFor = (...names: ReadonlyArray<string>): DesiredInput => {
   return { ...input, configIsNew: false, facts: { ...input.facts, cpus: 2 } }
 }
 
-/** Removals of units, then of drop-ins; drop-ins, then units: as the engine does. */
+/** Removals of units, then of drop-ins; drop-ins, then units, then limits that are lower: as the engine does. */
 export const converge = Effect.fnUntraced(function*(input: DesiredInput) {
   const isRemoval = ({ action }: { readonly action: string }) => action === "remove"
   const stopped = yield* (yield* Units.plan(input)).apply(isRemoval)
@@ -94,16 +97,18 @@ export const converge = Effect.fnUntraced(function*(input: DesiredInput) {
   const placed = yield* dropIns.apply((change) => !isRemoval(change))
   const units = yield* Units.plan(input)
   const started = yield* units.apply((change) => !isRemoval(change))
+  const limits = yield* MemoryLimits.plan(input)
+  const lowered = yield* limits.apply(() => true)
   return {
-    changes: [...dropIns.changes, ...units.changes],
-    outcomes: new Map([...stopped, ...removed, ...placed, ...started])
+    changes: [...dropIns.changes, ...units.changes, ...limits.changes],
+    outcomes: new Map([...stopped, ...removed, ...placed, ...started, ...lowered])
   }
 })
 
 /** What differs, one line a change. */
 export const differing = (input: DesiredInput) =>
   Effect.gen(function*() {
-    const plans = [yield* DropIns.plan(input), yield* Units.plan(input)]
+    const plans = [yield* DropIns.plan(input), yield* Units.plan(input), yield* MemoryLimits.plan(input)]
     return plans.flatMap(({ changes }) =>
       changes.map(({ action, address, lines }) => `${action} ${address}: ${lines.join("; ")}`)
     )

@@ -99,6 +99,16 @@ describe("drop-ins on systemd", () => {
           assert.strictEqual(show("quark", "MemoryMax"), "7516192768", "systemd has it at once")
           assert.deepStrictEqual(yield* differing(more), [])
 
+          // Less memory again: tor is told first, and systemd then.
+          const limitIn = () => show("quark", "MemoryMax")
+          yield* (yield* DropIns.plan(input)).apply(() => true)
+          assert.strictEqual(limitIn(), "7516192768")
+          yield* converge(input)
+          assert.strictEqual(limitIn(), "3758096384")
+          assert.strictEqual(show("quark", "MainPID"), pid)
+          assert.deepStrictEqual(yield* differing(input), [])
+          yield* converge(more)
+
           // A sandbox that an older agent wrote.
           writeFileSync(fileOf("quark"), readFileSync(fileOf("quark"), "utf8").replace("PrivateIPC=yes\n", ""))
           run("systemctl", "daemon-reload")

@@ -1,15 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
+import { familyFileOf } from "@patela/domain/family/FamilySecret"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Redacted } from "effect"
-import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { afterAll, beforeAll } from "vitest"
+import { familyFileName } from "../../src/identity/FamilyKeyReader.ts"
+import { FamilyKeys } from "../../src/identity/FamilyKeys.ts"
 import { Identities } from "../../src/identity/Identities.ts"
-import { digestOfStored, type StoredIdentities, storeTagOf } from "../../src/identity/IdentityStore.ts"
+import { digestOfStored, familyTagOf, type StoredIdentities, storeTagOf } from "../../src/identity/IdentityStore.ts"
 import { KEY_FILE_NAMES, keyFilesOf, type RelayIdentity } from "../../src/identity/RelayIdentity.ts"
 import { SavedIdentities } from "../../src/identity/SavedIdentities.ts"
 import { type Broken, kindLaws, type World } from "../KindLaws.ts"
 import { nodeInput, relayAt } from "../NodeInput.ts"
+import { FAMILIES, FAMILY_SECRETS } from "../TestFamilies.ts"
 import { ALL_SECRETS, identityAt, knownFingerprints } from "../TestIdentities.ts"
 import { lookOf, mortalHost, type Services } from "./MortalHost.ts"
 import { addForeign, run } from "./RelayHost.ts"
@@ -88,6 +92,7 @@ describe("the laws of the kinds that keep identities, on a host", () => {
   afterAll(clear)
 
   const identities: Kind<Services, Services> = Identities
+  const familyKeys: Kind<Services, Services> = FamilyKeys
   const keyStore: Kind<Services, Services> = SavedIdentities
   const [one, other, strangers] = [identityAt(0), identityAt(1), identityAt(2)]
   const storeOf = (name: string, identity: RelayIdentity): StoredIdentities =>
@@ -103,6 +108,37 @@ describe("the laws of the kinds that keep identities, on a host", () => {
     Effect.gen(function*() {
       const world = worldOf([["taleggio", other, "rsa"], ["robiola", one]])
       assert.deepStrictEqual(yield* kindLaws(identities, inputOf(null, one), world), NONE)
+    }))
+
+  it.live("family-keys: from the TPM, from the server, from a neighbour; what is not named goes, what is not ours stays", () =>
+    Effect.gen(function*() {
+      const [kept, given, left] = FAMILIES
+      if (kept === undefined || given === undefined || left === undefined) return assert.fail()
+      const stored: StoredIdentities = new Map([[familyTagOf(kept.id), kept.secret]])
+      const world = (broken: Broken) => {
+        const whole = worldOf([["taleggio", one], ["robiola", other], ["stranger", strangers]], stored)(broken)
+        const put = (name: string, file: string, secret: typeof kept.secret) =>
+          writeFileSync(`${keysOf(name)}/${file}`, Redacted.value(familyFileOf(secret)), { mode: 0o644 })
+        put("stranger", "ours.secret_family_key", left.secret)
+        if (!broken.has(RelayName.make("robiola"))) {
+          for (const { id, secret } of [given, left]) put("robiola", familyFileName(id), secret)
+        }
+        return { ...whole, secrets: [...whole.secrets ?? [], ...FAMILY_SECRETS] }
+      }
+      const input = inputOf(one, other)
+      const config = { ...input.config, family: { ids: [kept.id, given.id], members: [] } }
+      const names = [kept.id, given.id].map(familyFileName).sort()
+      const failed = yield* kindLaws(familyKeys, { ...input, config }, world, () => {
+        for (const [slot, name] of ["taleggio", "robiola"].entries()) {
+          const found = readdirSync(keysOf(name)).filter((file) => file.endsWith(".secret_family_key")).sort()
+          assert.deepStrictEqual(found, names)
+          for (const file of found) {
+            const { gid, mode, uid } = statSync(`${keysOf(name)}/${file}`)
+            assert.deepStrictEqual([mode & 0o7777, uid, gid], [0o600, 50_100 + slot, 50_100 + slot])
+          }
+        }
+      })
+      assert.deepStrictEqual(failed, NONE)
     }))
 
   it.live("key-store: one is new, one takes the place of what the server has no record of", () =>

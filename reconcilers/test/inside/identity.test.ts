@@ -11,6 +11,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
+import { FamilyKeyReader } from "../../src/identity/FamilyKeyReader.ts"
 import { fingerprintLine } from "../../src/identity/HostIdentity.ts"
 import { Identities } from "../../src/identity/Identities.ts"
 import {
@@ -52,6 +53,7 @@ const store = Layer.unwrap(Effect.map(
 const host = Layer.mergeAll(
   FileMonitor.layer,
   store,
+  FamilyKeyReader.layer,
   KeyFileReader.layer,
   KeyFileWriter.layer.pipe(Layer.provide(ReplaceFile.layer)),
   TorKeygen.layer.pipe(Layer.provide(command))

@@ -89,7 +89,7 @@ describe("relays that must restart", () => {
         const names = ["quark", "ricotta", "caprino"]
         names.forEach((name, index) => makeInstance(name, 9201 + index))
         yield* converge(inputFor(...names))
-        names.forEach((name, index) => writeTorrc(name, 9211 + index))
+        names.forEach((name, index) => writeTorrc(name, 9201 + index, `Nickname ${name}2`))
         let fewest = names.length
         const units = names.map((name) => `tor@${name}`)
         const watcher = yield* Effect.forkChild(Effect.forever(Effect.gen(function*() {

@@ -12,6 +12,7 @@ import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
+import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
 import { SystemdWriter } from "../../src/units/SystemdWriter.ts"
 import { UnitLedgerReader, UnitLedgerWriter } from "../../src/units/UnitLedger.ts"
@@ -25,6 +26,7 @@ const V4 = Ipv4.make("192.0.2.1")
 
 const host = Layer.mergeAll(
   InstanceReader.layer,
+  RunningTor.layer,
   UnitLedgerReader.layer,
   UnitLedgerWriter.layer.pipe(Layer.provide(ReplaceFile.layer)),
   HostCommand.layer.pipe(Layer.provide(NodeServices.layer)),
@@ -158,8 +160,8 @@ describe("units on systemd", () => {
       assert.isFalse(refused.outcomes.get("relay/quark/unit")?.done)
       assert.strictEqual(show("quark", "MainPID"), before)
 
-      // Another port restarts it.
-      writeTorrc("quark", 9111)
+      // Another name restarts it.
+      writeTorrc("quark", 9101, "Nickname quark2")
       const restarted = yield* pass("quark", "broken", "ricotta")
       assert.deepEqual(restarted.outcomes.get("relay/quark/unit"), { done: true }, JSON.stringify(restarted))
       assert.notStrictEqual(show("quark", "MainPID"), before)

@@ -7,6 +7,7 @@ import { Accounts } from "../../src/accounts/Accounts.ts"
 import { Directories } from "../../src/directories/Directories.ts"
 import { DirectoryReader } from "../../src/directories/DirectoryReader.ts"
 import { FileMonitor } from "../../src/host/FileMonitor.ts"
+import { FamilyKeyReader } from "../../src/identity/FamilyKeyReader.ts"
 import { Identities } from "../../src/identity/Identities.ts"
 import { IdentityStoreReader } from "../../src/identity/IdentityStore.ts"
 import { KeyFileReader } from "../../src/identity/KeyFileReader.ts"
@@ -23,6 +24,7 @@ const readers = Layer.mergeAll(
   AccountReader.layer,
   DirectoryReader.layer,
   FileMonitor.layer,
+  FamilyKeyReader.layer,
   KeyFileReader.layer,
   LedgerReader.layer,
   ResolverReader.layer,

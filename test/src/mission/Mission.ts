@@ -1,6 +1,5 @@
 import { Effect, Schema } from "effect"
-import { chmodSync, existsSync, writeFileSync } from "node:fs"
-import { packageAgent } from "../../../scripts/package.ts"
+import { chmodSync, writeFileSync } from "node:fs"
 import { management, relayNetwork } from "../rig/Addresses.ts"
 import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
 import { CommandFailed, type CommandResult } from "../rig/Command.ts"
@@ -8,10 +7,10 @@ import { found, instead, waitFor } from "../rig/Deadline.ts"
 import type { RootKind } from "../rig/DebianRoot.ts"
 import type { Bind, NodeContainer } from "../rig/NodeContainer.ts"
 import { PatelaServer } from "../rig/PatelaServer.ts"
-import { repositoryRoot } from "../rig/Repository.ts"
 import { Rig } from "../rig/Rig.ts"
 import { nodeTcti } from "../rig/Swtpm.ts"
 import { TemporaryDirectory } from "../rig/TemporaryDirectory.ts"
+import { packagedAgent } from "./packagedAgent.ts"
 
 /** What every relay of the mission has; short shut-down, since nobody uses these relays. */
 export const DEFAULT_TORRC = [
@@ -57,18 +56,10 @@ export interface MissionOptions {
   readonly byTpmTools?: boolean
 }
 
-/** One packaged agent for all missions of this process. */
-let packaged: string | undefined
-const agentFolder = Effect.suspend(() => {
-  const folder = `${repositoryRoot}/dist/patela-agent`
-  if (packaged !== undefined && existsSync(folder)) return Effect.succeed(packaged)
-  return packageAgent(folder).pipe(Effect.map(() => packaged = folder))
-})
-
 export const Mission = {
   /** The server runs when this returns; the node is off. */
   make: Effect.fnUntraced(function*(options: MissionOptions) {
-    const agentHome = yield* agentFolder
+    const agentHome = yield* packagedAgent
     const authority = yield* CertificateAuthority.make({ addresses: [management.serverV4] })
     const folder = yield* TemporaryDirectory.make("mission")
     const environment = {

@@ -1,4 +1,5 @@
-import { Config, Effect, Schema, SchemaTransformation } from "effect"
+import { ListenAddress } from "@patela/domain/net/ListenAddress"
+import { Config, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { nodeFlags } from "./AgentFlags.ts"
 import { requireRoot } from "./requireRoot.ts"
@@ -22,28 +23,10 @@ const retryFlag = Flag.Boolean("retry-rolled-back").pipe(
   Flag.withDefault(false)
 )
 
-const MetricsAddress = Schema.String.pipe(
-  Schema.check(
-    Schema.isPattern(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, {
-      message: "expected HOST:PORT, such as 127.0.0.1:9820 or [::1]:9820"
-    })
-  ),
-  Schema.decodeTo(
-    Schema.Struct({ host: Schema.String, port: Schema.Int }),
-    SchemaTransformation.transform({
-      decode: (text) => {
-        const at = text.lastIndexOf(":")
-        return { host: text.slice(0, at).replace(/^\[(.*)\]$/, "$1"), port: Number(text.slice(at + 1)) }
-      },
-      encode: ({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)
-    })
-  )
-)
-
 const metricsFlag = Flag.String("metrics").pipe(
   Flag.withDescription("With --watch: serve Prometheus metrics at http://HOST:PORT/metrics (or PATELA_METRICS)"),
   Flag.withFallbackConfig(Config.String("PATELA_METRICS")),
-  Flag.withSchema(MetricsAddress),
+  Flag.withSchema(ListenAddress),
   Flag.withMetavar("HOST:PORT"),
   Flag.optional
 )

@@ -1,3 +1,4 @@
+import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"
 import { HostCommand } from "@patela/reconcilers/host/HostCommand"
 import { Console, Effect, Layer, Schema } from "effect"
 import { HostFactsReader } from "../host/HostFactsReader.ts"
@@ -11,7 +12,7 @@ const LinksDocument = Schema.fromJsonString(Schema.Struct({
 /** What `patela-agent net list` does; a module of its own, loaded only by that command. */
 export const listLinks = Effect.fn("listLinks")(function*(options: { readonly json: boolean }) {
   const found = yield* Effect.flatMap(HostFactsReader, ({ links }) => links).pipe(
-    Effect.provide(HostFactsReader.layer.pipe(Layer.provide(HostCommand.layer)))
+    Effect.provide(HostFactsReader.layer.pipe(Layer.provide(AddressReader.layer), Layer.provide(HostCommand.layer)))
   )
   // Without a configuration no address counts as a relay's, so a link that already has them is not recognised here.
   const choice = chooseRelayInterface(found, [], { named: undefined, noted: undefined })

@@ -1,4 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
+import { endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
 import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
 import { IMAGE_PCRS } from "@patela/tpm/policy/policyDigest"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
@@ -19,9 +21,15 @@ const StatusDocument = Schema.fromJsonString(Schema.Struct({
   persistent_handles: Schema.Array(Schema.String),
   /** PCR 12, 13 and 14 of SHA-256, as `patela policy sign-image` takes them. */
   image_pcrs: Schema.Record(Schema.String, Schema.String),
+  /** Of the endorsement key that this TPM's certificates are for, by which a new machine is known. */
+  ek_kind: EndorsementKeyKind,
   ek_sha256: Schema.String,
+  /** Of its P-256 one, where that is another: a machine that was enabled with it stays known by it. */
+  ek_p256_sha256: Schema.NullOr(Schema.String),
   ak_name: Schema.String,
-  key_store: Schema.NullOr(Schema.Struct({ relays: Schema.Int, sequence: Schema.Int, digest: Schema.String })),
+  key_store: Schema.NullOr(
+    Schema.Struct({ relays: Schema.Int, families: Schema.Int, sequence: Schema.Int, digest: Schema.String })
+  ),
   /** Why it cannot be looked at: the image is not approved, or the policy is not known. */
   key_store_closed: Schema.NullOr(Schema.String),
   nv_indexes: Schema.Array(Schema.Struct({ index: Schema.String, size: Schema.Int }))
@@ -54,6 +62,17 @@ const withTpm = <A, E extends { readonly message: string }>(
   )
 
 const handleText = (handle: number): string => `0x${handle.toString(16).padStart(8, "0")}`
+
+const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex")
+
+const endorsementKeys = Effect.fnUntraced(function*(device: Tpm["Service"]) {
+  const key = yield* device.endorsementKey
+  const { kind } = yield* Effect.fromResult(endorsementKeyFromHex(Buffer.from(key).toString("hex")))
+  const shown = { ek_kind: kind, ek_sha256: sha256(key) }
+  if (kind === "ecc-p256") return { ...shown, ek_p256_sha256: null }
+  yield* device.useEndorsementKey("ecc-p256")
+  return { ...shown, ek_p256_sha256: sha256(yield* device.endorsementKey) }
+})
 
 const imagePcrs = Effect.fnUntraced(function*(device: Tpm["Service"]) {
   const values = yield* device.pcrRead(IMAGE_PCRS)
@@ -91,10 +110,13 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
         nv_buffer_max: limits.nvBufferMax,
         persistent_handles: (yield* device.persistentHandles).map(handleText),
         image_pcrs: yield* imagePcrs(device),
-        ek_sha256: createHash("sha256").update(yield* device.endorsementKey).digest("hex"),
+        ...yield* endorsementKeys(device),
         ak_name: Buffer.from(attestation.name).toString("hex"),
         key_store: Option.getOrNull(
-          Option.map(store.header, ({ count, digest, sequence }) => ({ relays: count, sequence, digest }))
+          Option.map(
+            store.header,
+            ({ count, digest, families, sequence }) => ({ relays: count, families, sequence, digest })
+          )
         ),
         key_store_closed: Option.getOrNull(store.closed),
         nv_indexes: (yield* keys.indexes).map(({ index, size }) => ({ index: handleText(index), size }))
@@ -106,7 +128,10 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
   yield* Console.log(
     [
       `TPM               ${status.manufacturer}${status.in_lockout ? ", in lockout" : ""}`,
-      `Endorsement key   sha256:${status.ek_sha256}`,
+      `Endorsement key   sha256:${status.ek_sha256} (${status.ek_kind})`,
+      ...status.ek_p256_sha256 === null
+        ? []
+        : [`  enabled before  sha256:${status.ek_p256_sha256} (ecc-p256)`],
       `Attestation key   ${status.ak_name}`,
       `NV memory         ${status.nv_index_max} bytes an index, ${status.nv_buffer_max} a read`,
       ...Object.entries(status.image_pcrs).map(([pcr, value]) => `PCR ${pcr}            ${value}`),
@@ -116,7 +141,7 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
           ? `closed: ${status.key_store_closed}`
           : status.key_store === null
           ? "empty"
-          : `${status.key_store.relays} relays, written ${status.key_store.sequence} times`
+          : `${status.key_store.relays} relays, ${status.key_store.families} family keys, written ${status.key_store.sequence} times`
       }`,
       `NV indexes        ${indexLine(status.nv_indexes)}`
     ].join("\n")

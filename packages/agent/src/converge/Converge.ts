@@ -1,11 +1,11 @@
 import type { ChangeView } from "@patela/domain/reconciler/Change"
 import type { DesiredInput, Kind, KindPlan } from "@patela/domain/reconciler/Kind"
 import type { ResourceAddress, Scope } from "@patela/domain/reconciler/Resource"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { Held, Hold } from "./Hold.ts"
 import type { Look } from "./Look.ts"
 import { beginTrial, type NetworkTrial, type RolledBack, takenBack } from "./NetworkTrial.ts"
-import { type Blocked, type Failure, failuresOf, outlook, type Plan, plan } from "./Plan.ts"
+import { type Blocked, type Failure, failuresOf, type KindOutlook, outlook, type Plan, plan, planOf } from "./Plan.ts"
 
 /** What a pass did and what is left. `changes` were made and then seen in place; `remaining` is the last look. */
 export interface Convergence {
@@ -16,6 +16,13 @@ export interface Convergence {
   readonly remaining: ReadonlyArray<ChangeView>
   /** Set where the network changes of this pass cut the node off and were taken back. */
   readonly rolledBack: RolledBack | undefined
+  /**
+   * When the look began, by kind, that `remaining` is from, where that was after a change; nanoseconds of the monotonic
+   * clock, for the time of day may be set meanwhile.
+   */
+  readonly lookedAt: ReadonlyMap<string, bigint>
+  /** Kinds of which that look showed what this pass did nothing about, for it came up meanwhile. */
+  readonly cameUp: ReadonlySet<string>
 }
 
 interface Progress {
@@ -24,6 +31,8 @@ interface Progress {
   readonly blocked: Map<ResourceAddress, Blocked>
   readonly held: Map<ResourceAddress, Held>
   readonly hold: Hold
+  /** The look at each kind after its last batch, and when it began. */
+  readonly looks: Map<string, { readonly after: KindOutlook<unknown>; readonly at: bigint }>
   trial: NetworkTrial | "not begun" | "not wanted"
   rolledBack: RolledBack | undefined
 }
@@ -45,12 +54,13 @@ export const converge = Effect.fn("Converge.converge")(
       blocked: new Map(),
       held: new Map(),
       hold,
+      looks: new Map(),
       trial: input.configIsNew ? "not begun" : "not wanted",
       rolledBack: undefined
     }
     yield* removeAll(first, input, progress)
     yield* createAll(first, input, progress).pipe(Effect.ensuring(judge(kinds, progress)))
-    const last = progress.made.length === 0 && progress.rolledBack === undefined ? seen : yield* plan(kinds, input)
+    const { last, lookedAt } = yield* lastLook(first, input, progress)
     for (const failure of last.failures) progress.failures.set(failure.address, failure)
     // A kind that could not be read at first, and then could: what was not removed for that says why, and is tried again.
     const causes = new Set([...progress.blocked.values()].map(({ by }) => by))
@@ -65,10 +75,37 @@ export const converge = Effect.fn("Converge.converge")(
       blocked: [...progress.blocked.values()],
       held: [...progress.held.values()],
       remaining: last.changes,
-      rolledBack: progress.rolledBack
+      rolledBack: progress.rolledBack,
+      lookedAt,
+      cameUp: new Set(last.changes.filter((change) => isNews(progress, change)).map(({ kind }) => kind))
     } satisfies Convergence
   }
 )
+
+/** Everything again where something was made, and else only what was looked at since the first look anyhow. */
+const lastLook = Effect.fnUntraced(function*<Read, Write>(
+  { kinds, plan: seen }: Look<Read, Write>,
+  input: DesiredInput,
+  { looks, made, rolledBack }: Progress
+) {
+  if (made.length > 0 || rolledBack !== undefined) {
+    const at = yield* Clock.monotonicTimeNanos
+    return { last: yield* plan(kinds, input), lookedAt: new Map(kinds.map(({ kind }) => [kind, at])) }
+  }
+  const outlooks = kinds.flatMap(({ kind }, index): ReadonlyArray<KindOutlook<unknown>> => {
+    const outlook = looks.get(kind)?.after ?? seen.outlooks[index]
+    return outlook === undefined ? [] : [outlook]
+  })
+  return {
+    last: planOf(outlooks, seen.resources),
+    lookedAt: new Map([...looks].map(([kind, { at }]) => [kind, at]))
+  }
+})
+
+/** It is neither in trouble nor a removal that was made and still shows, and so would again. */
+const isNews = (progress: Progress, { action, address }: ChangeView): boolean =>
+  !stands(progress, address) &&
+  !(action === "remove" && progress.made.some((made) => made.action === "remove" && made.address === address))
 
 /** From the last kind to the first. With a kind that cannot be read nothing is removed: what it has may still be in use. */
 const removeAll = Effect.fnUntraced(function*<Read, Write>(
@@ -109,7 +146,9 @@ const unchanged = <Write>(look: Plan<Write>): Convergence => ({
   blocked: look.blocked,
   held: [],
   remaining: [],
-  rolledBack: undefined
+  rolledBack: undefined,
+  lookedAt: new Map(),
+  cameUp: new Set()
 })
 
 /** Why nothing can be done about this resource: it failed, waits, or is held. */
@@ -180,7 +219,9 @@ const advance = Effect.fnUntraced(function*<Read, Write>(
   }
   if (admitted.length === 0) return
   yield* carryOut(kinds, kind, kindPlan, admitted, input, progress)
+  const at = yield* Clock.monotonicTimeNanos
   const after = yield* outlook(kind, input)
+  progress.looks.set(kind.kind, { after, at })
   for (const failure of failuresOf(after)) progress.failures.set(failure.address, failure)
   const tried = new Set(admitted.map(({ address }) => address))
   for (const change of after.known ? after.plan.changes : []) {

@@ -1,6 +1,6 @@
 import type { HostFacts, RelayInterface } from "@patela/domain/node/HostFacts"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
-import { HostCommand } from "@patela/reconcilers/host/HostCommand"
+import { AddressReader } from "@patela/reconcilers/addresses/AddressReader"
 import { Context, Effect, Equal, Layer, Schema } from "effect"
 import { existsSync } from "node:fs"
 import * as os from "node:os"
@@ -10,12 +10,6 @@ import { chooseRelayInterface, type ChosenLink, type LinkView } from "./RelayInt
 export class HostUnreadable extends Schema.TaggedError<HostUnreadable>()("HostUnreadable", {
   message: Schema.String
 }) {}
-
-/** What `ip -j address show` says of a link (iproute2, ip-address(8)); everything else in it is ignored. */
-const Links = Schema.fromJsonString(Schema.Array(Schema.Struct({
-  ifname: Schema.String,
-  addr_info: Schema.Array(Schema.Struct({ family: Schema.String, local: Schema.optionalKey(Schema.String) }))
-})))
 
 /** Where the kernel lists the links of this network namespace (sysfs(5), /sys/class/net). */
 const LINKS = "/sys/class/net"
@@ -35,14 +29,13 @@ export class HostFactsReader extends Context.Service<HostFactsReader, {
   static readonly layer = Layer.effect(
     HostFactsReader,
     Effect.gen(function*() {
-      const command = yield* HostCommand
+      const reader = yield* AddressReader
 
-      const links = command.run("ip", ["-j", "address", "show"]).pipe(
-        Effect.flatMap(Schema.decodeEffect(Links)),
+      const links = reader.links.pipe(
         Effect.map((all) =>
-          all.map(({ addr_info, ifname }) => ({
-            name: ifname,
-            ipv4: addr_info.flatMap(({ family, local }) => family === "inet" && local !== undefined ? [local] : [])
+          all.map(({ addresses, name }) => ({
+            name,
+            ipv4: addresses.flatMap(({ address }) => address.includes(":") ? [] : [address])
           }))
         ),
         Effect.mapError((cause) => new HostUnreadable({ message: `cannot read the host's links: ${cause.message}` })),

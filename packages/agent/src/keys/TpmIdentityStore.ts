@@ -1,10 +1,12 @@
+import { FAMILY_SECRET_BYTES, familySecretFromBytes } from "@patela/domain/family/FamilySecret"
 import {
   IdentityStoreFailed,
   IdentityStoreReader,
   IdentityStoreWriter,
+  type StoredIdentities,
   StoreTag
 } from "@patela/reconcilers/identity/IdentityStore"
-import { identityFromBytes, type RelayIdentity } from "@patela/reconcilers/identity/RelayIdentity"
+import { identityFromBytes } from "@patela/reconcilers/identity/RelayIdentity"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Effect, Layer, Option, Redacted, Result } from "effect"
 
@@ -19,7 +21,7 @@ export class TpmIdentityStore {
         read: store.read.pipe(
           Effect.mapError(refusal),
           Effect.flatMap(Option.match({
-            onNone: () => Effect.succeed(new Map<StoreTag, RelayIdentity>()),
+            onNone: (): Effect.Effect<StoredIdentities, IdentityStoreFailed> => Effect.succeed(new Map()),
             onSome: ({ secrets }) => Effect.fromResult(identitiesOf(secrets))
           }))
         )
@@ -41,9 +43,11 @@ export class TpmIdentityStore {
 
 const identitiesOf = (secrets: ReadonlyMap<string, Redacted.Redacted<Uint8Array>>) =>
   Result.gen(function*() {
-    const identities = new Map<StoreTag, RelayIdentity>()
+    const identities = new Map<StoreTag, Redacted.Redacted<Uint8Array>>()
     for (const [tag, secret] of secrets) {
-      const identity = identityFromBytes(Redacted.value(secret))
+      const bytes = Redacted.value(secret)
+      const identity: Result.Result<Redacted.Redacted<Uint8Array>, { readonly message: string }> =
+        bytes.length === FAMILY_SECRET_BYTES ? familySecretFromBytes(bytes) : identityFromBytes(bytes)
       if (Result.isFailure(identity)) {
         const message = `the key store in the TPM holds no identity at ${tag}: ${identity.failure.message}`
         return yield* Result.fail(new IdentityStoreFailed({ reason: "damaged", message }))

@@ -10,7 +10,8 @@ const UNITS = "units"
 /**
  * Holds removals that a mistake on the server, rather than a person, may have asked for: all of them where the
  * configuration has no relay or is older than one that was applied before, and those of relays where more than half of
- * the running ones would go at once. A relay that a person took off the node (`removed`) goes in any case. Pure.
+ * the running ones would go at once. A relay that a person took off the node (`removed`), or that has another name now
+ * (`formerly`), goes in any case. Pure.
  *
  * `changes` are all changes of a full look.
  */
@@ -19,7 +20,8 @@ export const pruneGuard = (
   config: NodeConfig,
   applied: number | undefined
 ): Hold => {
-  const removed = new Set<Scope>(config.removed.map(relayScope))
+  const renamed = config.relays.flatMap(({ formerly = [] }) => formerly)
+  const removed = new Set<Scope>([...config.removed, ...renamed].map(relayScope))
   const why = reasonFor(changes, config, applied, removed)
   if (why === undefined) return () => undefined
   return ({ action, scope }) => {

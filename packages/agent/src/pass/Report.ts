@@ -46,6 +46,10 @@ const digestOf = ({ config, takenBack, troubles }: Standing): string =>
 /** The longest reason that a report carries, in characters. */
 const REASON = 2000
 
+/** A reason as the server takes it: what a program printed may hold anything, NUL too. */
+const told = (reason: string | undefined): string | null =>
+  reason?.replaceAll("\u0000", "\ufffd").slice(0, REASON) ?? null
+
 /**
  * Each relay's fingerprints, read from its key files, and what keeps it from running. An identity that is not saved in
  * the TPM yet is not reported: a record of it would keep the node from ever making another.
@@ -66,11 +70,11 @@ const reportOf = Effect.fn("reportOf")(function*({ config, takenBack, troubles }
       return {
         name,
         fingerprint: identity?.state === "present" && saved ? identity.fingerprints : null,
-        blocked: troubleOf(troubles, name)?.slice(0, REASON) ?? null
+        blocked: told(troubleOf(troubles, name))
       }
     }),
     tor_version: version,
     generation: config.generation,
-    rolled_back: takenBack?.slice(0, REASON) ?? null
+    rolled_back: told(takenBack)
   } satisfies NodeReport
 })

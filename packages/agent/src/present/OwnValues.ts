@@ -16,8 +16,9 @@ const ownValues = (relay: ResolvedRelay): ReadonlyArray<readonly [value: string,
 
 /**
  * A text of one relay with what the relay has for itself taken out, so that two relays of which the same is to be said
- * have the same text. A relay that is not configured any more has but its name. Whose fingerprints stand in a list of a
- * family differs from relay to relay too, for none names itself.
+ * have the same text. Of a relay that is not configured any more nothing is known but its name: all addresses and greater
+ * numbers that are to go with it are its own. Whose fingerprints stand in a list of a family differs from relay to relay
+ * too, for none names itself.
  */
 export const withoutOwn = (text: string, name: string, config: NodeConfig): string => {
   const relay = config.relays.find((each) => each.name === name)
@@ -25,7 +26,7 @@ export const withoutOwn = (text: string, name: string, config: NodeConfig): stri
   const values = [...own.keys()]
     .sort((one, other) => other.length - one.length)
     .map((value) => value.replaceAll(/[.+/]/g, "\\$&"))
-  return text
+  return (relay === undefined ? withoutNumbers(text) : text)
     .replaceAll(
       new RegExp(`(?<![0-9A-Za-z.])(?:${values.join("|")})(?![0-9A-Za-z])`, "g"),
       (value) => own.get(value) ?? value
@@ -34,3 +35,8 @@ export const withoutOwn = (text: string, name: string, config: NodeConfig): stri
     // Relays take the node's processors in turn.
     .replaceAll(/\bCPUAffinity=\d+/g, "CPUAffinity=<cpu>")
 }
+
+const withoutNumbers = (text: string): string =>
+  text.replaceAll(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g, "<ipv4>")
+    .replaceAll(/(?<![0-9A-Za-z:])[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7}(?![0-9A-Za-z:])/g, "<ipv6>")
+    .replaceAll(/\b\d{5,}\b/g, "<number>")

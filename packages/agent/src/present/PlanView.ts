@@ -76,10 +76,10 @@ export const refusedOf = (plan: PlanView): ReadonlyArray<Failure> => {
   return plan.failures.filter(({ address }) => !unread.has(address))
 }
 
-/** Resources of the plan that are as configured. */
+/** Resources of the plan that are as configured; parts of others are not counted by themselves. */
 export const inSyncOf = (plan: PlanView): ReadonlyArray<ResourceView> => {
   const unsettled = new Set([...plan.changes, ...plan.failures].map(({ address }) => address))
-  return plan.resources.filter(({ address }) => !unsettled.has(address))
+  return plan.resources.filter(({ address, partOf }) => partOf === undefined && !unsettled.has(address))
 }
 
 /** The cause of each blocked change. */

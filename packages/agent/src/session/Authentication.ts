@@ -1,4 +1,4 @@
-import type { TokenRefused } from "@patela/domain/api/Problems"
+import type { OtherEndorsementKey, TokenRefused } from "@patela/domain/api/Problems"
 import type { ProofChallenge } from "@patela/domain/api/Proof"
 import type { AuthRequest } from "@patela/domain/api/PublicApi"
 import type { BootSelection } from "@patela/domain/attestation/BootEvidence"
@@ -110,11 +110,9 @@ export class Authentication extends Context.Service<Authentication, {
         })
       )
 
-      const authenticate = Effect.fn("Authentication.authenticate")(function*() {
+      /** A challenge, and the keys that it is for. */
+      const ask = Effect.fnUntraced(function*(asked: bigint) {
         const payload = yield* identity
-        const asked = yield* Clock.monotonicTimeNanos
-        const quiet = yield* Ref.get(toldToWait)
-        if (quiet !== undefined && asked < quiet.until) return yield* classify(quiet.answer)
         const challenge = yield* onLiveSocket(client.public.auth({ payload })).pipe(
           Effect.tapError((error) => {
             if (error._tag === "NodeNotEnabled" && error.proof !== undefined) return prove(payload, error.proof)
@@ -122,7 +120,27 @@ export class Authentication extends Context.Service<Authentication, {
             const seconds = Math.min(Math.max(0, error.retry_after), LONGEST_WAIT)
             return Ref.set(toldToWait, { until: asked + BigInt(seconds) * 1_000_000_000n, answer: error })
           }),
-          Effect.catch(classify)
+          Effect.catch((error): Effect.Effect<never, OtherEndorsementKey | SessionError> =>
+            error._tag === "OtherEndorsementKey" ? Effect.fail(error) : classify(error)
+          )
+        )
+        return { payload, challenge }
+      })
+
+      /** The server knows this machine by another of its endorsement keys, which it goes on with. */
+      const useKey = Effect.fnUntraced(function*({ detail, endorsement_key }: OtherEndorsementKey) {
+        yield* Effect.logInfo(detail ?? `this machine goes on with its ${endorsement_key} endorsement key`)
+        yield* tpm.useEndorsementKey(endorsement_key)
+        yield* Ref.set(known, undefined)
+      })
+
+      const authenticate = Effect.fn("Authentication.authenticate")(function*() {
+        const asked = yield* Clock.monotonicTimeNanos
+        const quiet = yield* Ref.get(toldToWait)
+        if (quiet !== undefined && asked < quiet.until) return yield* classify(quiet.answer)
+        const { challenge, payload } = yield* ask(asked).pipe(
+          Effect.catchTag("OtherEndorsementKey", (other) => Effect.andThen(useKey(other), ask(asked))),
+          Effect.catchTag("OtherEndorsementKey", classify)
         )
         const key = yield* tpm.activateCredential({ blob: bytes(challenge.blob), secret: bytes(challenge.secret) })
           .pipe(Effect.mapError(({ message }) => new TpmNotReady({ message })))

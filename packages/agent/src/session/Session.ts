@@ -1,10 +1,14 @@
 import type { ConfigEvent } from "@patela/domain/api/ConfigEvent"
 import type { NodeReport } from "@patela/domain/api/PrivateApi"
+import type { FamilyId } from "@patela/domain/family/FamilyId"
+import type { FamilySecret } from "@patela/domain/family/FamilySecret"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
+import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Context, Duration, Effect, Layer, Schedule, Stream } from "effect"
 import { Authentication } from "./Authentication.ts"
 import { configEvents } from "./configEvents.ts"
 import { configReader } from "./configReader.ts"
+import { openFamilyKeys } from "./openFamilyKeys.ts"
 import { ServerClient } from "./ServerClient.ts"
 import { inTime, type SessionError } from "./SessionError.ts"
 
@@ -26,11 +30,16 @@ export class Session extends Context.Service<Session, {
    */
   readonly events: Stream.Stream<ConfigEvent, SessionError>
   readonly report: (report: NodeReport) => Effect.Effect<void, SessionError>
+  /** Keys of the family that the configuration names: they come sealed to this TPM, and are opened by it. */
+  readonly familyKeys: (
+    ids: ReadonlyArray<FamilyId>
+  ) => Effect.Effect<ReadonlyMap<FamilyId, FamilySecret>, SessionError>
 }>()("@patela/agent/session/Session") {
   static readonly layer = Layer.effect(
     Session,
     Effect.gen(function*() {
       const client = yield* ServerClient
+      const tpm = yield* Tpm
       const { withToken } = yield* Authentication
 
       const read = yield* configReader(client.private)
@@ -59,7 +68,12 @@ export class Session extends Context.Service<Session, {
         Effect.asVoid(inTime(withToken(client.private.report({ payload }))))
       )
 
-      return Session.of({ config, events, report })
+      const familyKeys = Effect.fn("Session.familyKeys")(function*(ids: ReadonlyArray<FamilyId>) {
+        const sealed = yield* inTime(withToken(client.private.familyKeys({ payload: { ids } })))
+        return yield* openFamilyKeys(tpm, ids, sealed)
+      })
+
+      return Session.of({ config, events, report, familyKeys })
     })
   ).pipe(Layer.provide(Authentication.layer))
 }

@@ -1,15 +1,9 @@
-import { endorsementKeyFromHex, type EndorsementKeyKind } from "@patela/tpm/identity/EndorsementKey"
+import { certificateIndexes } from "@patela/tpm/identity/chooseEndorsementKey"
+import { endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Effect, Result } from "effect"
 
-/** Where a TPM keeps the certificate of an endorsement key (TCG EK Credential Profile 2.5, section 2.2.1.4). */
-const CERTIFICATE_INDEX: Readonly<Record<EndorsementKeyKind, number>> = {
-  "rsa-2048": 0x01c0_0002,
-  "ecc-p256": 0x01c0_000a,
-  "ecc-p384": 0x01c0_0016
-}
-
-/** Where those between it and the vendor's root are, one after another (section 2.2.1.5.1). */
+/** Where the certificates between that of an endorsement key and the vendor's root are, one after another (TCG EK Credential Profile 2.5, 2.2.1.5.1). */
 const CHAIN_FIRST = 0x01c0_0100
 const CHAIN_LAST = 0x01c0_01ff
 
@@ -48,7 +42,7 @@ export const endorsementCertificates = Effect.fn("endorsementCertificates")(
     const key = endorsementKeyFromHex(ekPublic)
     if (Result.isFailure(key)) return []
     const indexes = (yield* tpm.nvPublics).filter(({ written }) => written).map(({ index }) => index)
-    const own = CERTIFICATE_INDEX[key.success.kind]
+    const own = certificateIndexes[key.success.kind]
     if (!indexes.includes(own)) return []
     const chain = indexes.filter((index) => index >= CHAIN_FIRST && index <= CHAIN_LAST).toSorted((a, b) => a - b)
     const [certificate] = certificatesIn(yield* tpm.nvRead(own, 0))

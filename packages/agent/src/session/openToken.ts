@@ -1,14 +1,12 @@
 import { type AuthRequest, type Challenge, sealedWith } from "@patela/domain/api/PublicApi"
-import { Effect, Redacted, Schema } from "effect"
-import { createDecipheriv } from "node:crypto"
+import { openUnder } from "@patela/tpm/credential/sealedUnder"
+import { Effect, Option, Redacted, Schema } from "effect"
 
 /** The token in a challenge cannot be opened: it was not made for this machine and these keys, or it was altered. */
 export class TokenNotOpened extends Schema.TaggedError<TokenNotOpened>()("TokenNotOpened", {
   message: Schema.String
 }) {}
 
-const NONCE = 12
-const TAG = 16
 const KEY = 32
 
 /**
@@ -21,18 +19,13 @@ export const openToken = Effect.fn("openToken")(function*(
   key: Redacted.Redacted<Uint8Array>
 ) {
   const sealed = Buffer.from(challenge.token, "hex")
-  if (sealed.length <= NONCE + TAG) return yield* notOpened("its token is too short")
   if (Redacted.value(key).length !== KEY) return yield* notOpened("its credential does not hold a key of 32 bytes")
-  return yield* Effect.try({
-    try: () => {
-      const decipher = createDecipheriv("aes-256-gcm", Redacted.value(key), sealed.subarray(0, NONCE))
-      decipher.setAAD(Buffer.from(sealedWith(challenge, request), "utf8"))
-      decipher.setAuthTag(sealed.subarray(-TAG))
-      const text = Buffer.concat([decipher.update(sealed.subarray(NONCE, -TAG)), decipher.final()])
-      return Redacted.make(text.toString("utf8"), { label: "Biscuit" })
-    },
-    catch: () => notOpened("its token does not belong to its credential, its expiry or our keys")
-  })
+  const opened = openUnder(key, sealed, sealedWith(challenge, request))
+  if (Option.isNone(opened)) {
+    return yield* notOpened("its token does not belong to its credential, its expiry or our keys")
+  }
+  const text = Buffer.from(Redacted.value(opened.value)).toString("utf8")
+  return Redacted.make(text, { label: "Biscuit" })
 })
 
 const notOpened = (why: string): TokenNotOpened =>

@@ -17,7 +17,7 @@ import { makeReporter } from "./Reporter.ts"
 import { afterPass, contendedIn, emptyBook, forgetRetries, holdBy, nextDue, type RetryBook } from "./RetryBook.ts"
 import { makeSayOnce } from "./SayOnce.ts"
 import { type Situation, situationAfter, unknownSituation } from "./Situation.ts"
-import { type Dirty, makeWanted, type Wanted } from "./Wanted.ts"
+import { type Dirty, isClean, makeWanted, type Wanted } from "./Wanted.ts"
 
 /** A full look at least this often, give or take a tenth, so that a fleet does not look in step. */
 const RESYNC = Duration.seconds(60)
@@ -81,7 +81,10 @@ export const watch = Effect.fn("Watch.watch")(function*<Read, Write, E extends {
   return yield* Effect.forever(Effect.gen(function*() {
     yield* nextWanted(wanted, watching)
     yield* Effect.sleep(DEBOUNCE)
-    yield* turn(yield* wanted.take)
+    const dirty = yield* wanted.take
+    // What was asked for may have been answered meanwhile.
+    if (isClean(dirty)) return
+    yield* turn(dirty)
     yield* Effect.sleep(BREATH)
   }))
 }, Effect.scoped)
@@ -130,6 +133,9 @@ const makeTurn = Effect.fnUntraced(function*<Read, Write>(
         hold: holdBy(book, began),
         ...(dirty.full ? {} : { only: dirty.kinds })
       })
+      const { cameUp, lookedAt } = result.convergence
+      yield* wanted.answered(lookedAt)
+      if (cameUp.size > 0) yield* wanted.look(cameUp)
       const ended = yield* Clock.currentTimeMillis
       yield* Ref.update(watching.book, (before) => afterPass(before, result, ended, () => random.nextDoubleUnsafe()))
       const situation = yield* Ref.updateAndGet(watching.situation, (before) => situationAfter(before, result))

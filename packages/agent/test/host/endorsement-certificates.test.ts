@@ -1,79 +1,74 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
+import { certificateIndexes } from "@patela/tpm/identity/chooseEndorsementKey"
 import { endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
-import { Tcti } from "@patela/tpm/transport/Tcti"
 import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
-import { Effect, FileSystem, Schedule } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { Effect, Redacted } from "effect"
 import { X509Certificate } from "node:crypto"
+import { authenticate } from "../../../tpm/test/host/Authenticate.ts"
+import { certifiedTpm, withoutCertificate } from "../../../tpm/test/host/CertifiedTpm.ts"
+import { tpmBy, transports } from "../../../tpm/test/host/Transports.ts"
 import { endorsementCertificates } from "../../src/session/endorsementCertificates.ts"
 
 const TIMEOUT = 60_000
 
-/** A TPM whose maker, a CA of the test's own, gave it a certificate for its P-384 endorsement key, as swtpm_setup 0.7 does. */
-const certifiedTpm = Effect.gen(function*() {
-  const files = yield* FileSystem.FileSystem
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const folder = yield* files.makeTempDirectoryScoped({ prefix: "ek-certificates-" })
-  yield* files.makeDirectory(`${folder}/ca`)
-  yield* files.makeDirectory(`${folder}/state`)
-  const authority = { statedir: "ca", signingkey: "ca/key.pem", issuercert: "ca/cert.pem", certserial: "ca/serial" }
-  const lines = Object.entries(authority).map(([name, value]) => `${name} = ${folder}/${value}`)
-  yield* files.writeFileString(`${folder}/ca.conf`, `${lines.join("\n")}\n`)
-  yield* files.writeFileString(
-    `${folder}/setup.conf`,
-    `create_certs_tool = swtpm_localca\ncreate_certs_tool_config = ${folder}/ca.conf\n` +
-      "create_certs_tool_options = /etc/swtpm-localca.options\n"
-  )
-  const ignored = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const
-  const made = yield* spawner.exitCode(
-    ChildProcess.make("swtpm_setup", [
-      "--tpm2",
-      "--tpmstate",
-      `${folder}/state`,
-      "--create-ek-cert",
-      "--config",
-      `${folder}/setup.conf`
-    ], ignored)
-  )
-  assert.strictEqual(made, 0)
-  const socket = (name: string) => `type=unixio,path=${folder}/${name}`
-  const where = ["--server", socket("s"), "--ctrl", socket("s.ctrl"), "--tpmstate", `dir=${folder}/state`]
-  yield* spawner.spawn(
-    ChildProcess.make("swtpm", ["socket", "--tpm2", ...where, "--flags", "not-need-init,startup-clear"], ignored)
-  )
-  const tcti = Tcti.make(`swtpm:path=${folder}/s`)
-  // A file is there a moment before its socket listens.
-  yield* Effect.flatMap(Tpm, (tpm) => tpm.limits).pipe(
-    Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 500 }),
-    Effect.provide(Tpm2Tools.layer({ tcti }))
-  )
-  return tcti
-})
-
 const found = Effect.gen(function*() {
   const ek = Buffer.from(yield* (yield* Tpm).endorsementKey).toString("hex")
-  return { ek, certificates: yield* endorsementCertificates(ek) }
+  const { kind, public: key } = yield* Effect.fromResult(endorsementKeyFromHex(ek))
+  return { kind, key, certificates: yield* endorsementCertificates(ek) }
 })
 
-describe("the certificate of an endorsement key", () => {
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url")
+
+describe("the endorsement key of a TPM whose vendor certified others than that of P-256", () => {
   it.live(
-    "is read from the TPM's NV memory, and is of that key; of a key without one there is none",
+    "is of P-384, then of RSA-2048, then of P-256; comes with its certificate and issuer, and opens credentials",
     () =>
       Effect.gen(function*() {
-        const tcti = yield* certifiedTpm
-        const { ek, certificates } = yield* Effect.provide(found, Tpm2Tools.layer({ tcti, endorsementKey: "ecc-p384" }))
-        const [certificate] = certificates
-        if (certificate === undefined) return assert.fail("no certificate was found")
-        const { x, y } = new X509Certificate(certificate).publicKey.export({ format: "jwk" })
-        const key = (yield* Effect.fromResult(endorsementKeyFromHex(ek))).public
-        assert("x" in key)
-        const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url")
-        assert.deepStrictEqual([text(key.x), text(key.y)], [x, y])
-        const p256 = yield* Effect.provide(found, Tpm2Tools.layer({ tcti }))
-        assert.deepStrictEqual(p256.certificates, [])
+        const { issuer, tcti } = yield* certifiedTpm
+        const is = Effect.fnUntraced(function*(expected: EndorsementKeyKind, certified: boolean) {
+          for (const transport of transports) {
+            yield* Effect.gen(function*() {
+              const { certificates, key, kind } = yield* found
+              assert.strictEqual(kind, expected, transport)
+              assert.deepStrictEqual(certificates.slice(1).map(text), certified ? [text(issuer)] : [])
+              const [certificate] = certificates
+              assert.strictEqual(certificate !== undefined, certified)
+              if (certificate !== undefined) {
+                const { n, x } = new X509Certificate(certificate).publicKey.export({ format: "jwk" })
+                assert.strictEqual("x" in key ? text(key.x) : text(key.modulus), x ?? n)
+              }
+              const made = yield* authenticate
+              const opened = yield* (yield* Tpm).activateCredential(made.credential)
+              assert.deepStrictEqual(Redacted.value(opened), made.key)
+            }).pipe(Effect.provide(tpmBy(transport, tcti)))
+          }
+        })
+        yield* is("ecc-p384", true)
+        yield* withoutCertificate(tcti, certificateIndexes["ecc-p384"])
+        yield* is("rsa-2048", true)
+        yield* withoutCertificate(tcti, certificateIndexes["rsa-2048"])
+        yield* is("ecc-p256", false)
       }).pipe(Effect.provide(NodeServices.layer)),
     TIMEOUT
   )
+
+  it.live("is another, all at once, where the server names it", () =>
+    Effect.gen(function*() {
+      const { tcti } = yield* certifiedTpm
+      for (const transport of transports) {
+        yield* Effect.gen(function*() {
+          const tpm = yield* Tpm
+          assert.strictEqual((yield* found).kind, "ecc-p384")
+          yield* tpm.useEndorsementKey("ecc-p256")
+          const { certificates, kind } = yield* found
+          assert.deepStrictEqual([kind, certificates], ["ecc-p256", []])
+          const made = yield* authenticate
+          assert.deepStrictEqual(Redacted.value(yield* tpm.activateCredential(made.credential)), made.key)
+          // The session that is still open was salted by the other key; reading goes on in it, and in a new one.
+          assert.isAbove((yield* tpm.nvRead(certificateIndexes["ecc-p384"], 0)).length, 100)
+        }).pipe(Effect.provide(tpmBy(transport, tcti)))
+      }
+    }).pipe(Effect.provide(NodeServices.layer)), TIMEOUT)
 })

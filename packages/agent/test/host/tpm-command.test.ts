@@ -6,8 +6,9 @@ import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Tpm2Tools } from "@patela/tpm/transport/Tpm2Tools"
 import { Effect, FileSystem, Layer, Redacted, Schedule, Schema } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { randomBytes } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { fileURLToPath } from "node:url"
+import { certifiedTpm } from "../../../tpm/test/host/CertifiedTpm.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
@@ -70,11 +71,28 @@ describe("patela-agent tpm", () => {
         ]
       })
       const text = yield* agent(tcti, "status")
+      assert.match(text, /^Endorsement key {3}sha256:[0-9a-f]{64} \(ecc-p256\)$/m)
+      assert.notInclude(text, "enabled before")
       assert.include(text, "Key store         25 relays, written 2 times\n")
       assert.include(text, "NV indexes        5, 7356 bytes in all: 0x01800820 0x01800821")
       yield* agent(tcti, "erase-keys")
       assert.strictEqual((yield* status).key_store?.relays, 25)
       assert.include(yield* agent(tcti, "erase-keys", "--yes"), "the key store is empty")
       assert.deepStrictEqual(yield* status, { key_store: null, nv_indexes: [] })
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("shows the endorsement key that is certified, and the one that this machine may have been enabled with", () =>
+    Effect.gen(function*() {
+      const { tcti } = yield* certifiedTpm
+      const text = yield* agent(tcti, "status")
+      const hashes = ["ecc-p384", "ecc-p256"].map((kind) =>
+        new RegExp(`sha256:([0-9a-f]{64}) \\(${kind}\\)`).exec(text)?.[1]
+      )
+      for (const [at, kind] of (["ecc-p384", "ecc-p256"] as const).entries()) {
+        const key = yield* Effect.flatMap(Tpm, (tpm) => tpm.endorsementKey).pipe(
+          Effect.provide(Tpm2Tools.layer({ tcti, endorsementKey: kind }))
+        )
+        assert.strictEqual(hashes[at], createHash("sha256").update(key).digest("hex"), kind)
+      }
     }).pipe(Effect.provide(NodeServices.layer)))
 })

@@ -7,8 +7,9 @@ import { Fingerprints } from "../relay/Fingerprint.ts"
 import { RelayName } from "../relay/RelayName.ts"
 import { Authorization } from "./Authorization.ts"
 import { EVENT_STREAM } from "./ConfigEvent.ts"
-import { AllocationFailed, EvidenceRefused, SpecsMissing } from "./Problems.ts"
-import { StoredText } from "./StoredText.ts"
+import { FamilyKeysRequest, SealedFamilyKeys } from "./FamilyKeys.ts"
+import { AllocationFailed, EvidenceRefused, FamilyUnknown, SpecsMissing } from "./Problems.ts"
+import { storedText } from "./storedText.ts"
 
 /** Answer to the specs: how many relays the node has from now on. */
 export const Allocated = Schema.Struct({ relays: Schema.Int })
@@ -17,7 +18,7 @@ export const Allocated = Schema.Struct({ relays: Schema.Int })
 export const RelayReport = Schema.Struct({
   name: RelayName,
   fingerprint: Schema.NullOr(Fingerprints),
-  blocked: Schema.NullOr(StoredText.pipe(Schema.check(Schema.isMaxLength(2000))))
+  blocked: Schema.NullOr(storedText(2000))
 })
 export type RelayReport = typeof RelayReport.Type
 
@@ -27,9 +28,9 @@ export type RelayReport = typeof RelayReport.Type
  */
 export const NodeReport = Schema.Struct({
   generation: Schema.NullOr(Schema.Int),
-  rolled_back: Schema.NullOr(StoredText.pipe(Schema.check(Schema.isMaxLength(2000)))),
+  rolled_back: Schema.NullOr(storedText(2000)),
   relays: Schema.Array(RelayReport).pipe(Schema.check(Schema.isMaxLength(512))),
-  tor_version: Schema.NullOr(StoredText.pipe(Schema.check(Schema.isMaxLength(100))))
+  tor_version: Schema.NullOr(storedText(100))
 })
 export type NodeReport = typeof NodeReport.Type
 
@@ -57,6 +58,12 @@ export class PrivateApi extends HttpApiGroup.make("private")
     // Not StreamSse, which has no way to say a heartbeat, nor to hear one.
     HttpApiEndpoint.get("events", "/events", {
       success: HttpApiSchema.StreamUint8Array({ contentType: EVENT_STREAM })
+    }),
+    // Only those that the node has not: none where nothing changed.
+    HttpApiEndpoint.post("familyKeys", "/family-keys", {
+      payload: FamilyKeysRequest,
+      success: SealedFamilyKeys,
+      error: FamilyUnknown
     }),
     // What the node booted, for the session of the token alone.
     HttpApiEndpoint.post("evidence", "/evidence", {

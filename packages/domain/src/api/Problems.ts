@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
+import { EndorsementKeyKind } from "../attestation/EndorsementKeyKind.ts"
 import { ProofChallenge } from "./Proof.ts"
 
 /**
@@ -33,6 +34,16 @@ export class IdentityRefused extends HttpApiError.Problem<IdentityRefused>()("Id
   title: "Identity refused"
 }) {}
 
+/**
+ * The machine with this attestation key was enabled with another of its endorsement keys, and goes on with that one: asked
+ * again with the key of this kind, it is known. Nothing was stored.
+ */
+export class OtherEndorsementKey extends HttpApiError.Problem<OtherEndorsementKey>()("OtherEndorsementKey", {
+  type: "urn:patela:problem:other-endorsement-key",
+  status: 409,
+  title: "Known by another endorsement key"
+}, { endorsement_key: EndorsementKeyKind }) {}
+
 /** Seconds until asking again may help; the header Retry-After says the same (RFC 9110, section 10.2.3). */
 const retryAfter = { retry_after: Schema.Int }
 
@@ -55,6 +66,13 @@ export class AllocationFailed extends HttpApiError.Problem<AllocationFailed>()("
   type: "urn:patela:problem:allocation-failed",
   status: 409,
   title: "Allocation failed"
+}) {}
+
+/** A family key is asked for that this node has no use for: `detail` names it. The node's configuration has changed. */
+export class FamilyUnknown extends HttpApiError.Problem<FamilyUnknown>()("FamilyUnknown", {
+  type: "urn:patela:problem:family-unknown",
+  status: 404,
+  title: "Family unknown"
 }) {}
 
 /** The node has not said what hardware it has, so it has no relays yet. */

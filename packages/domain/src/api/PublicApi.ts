@@ -5,6 +5,7 @@ import { HexText } from "./HexText.ts"
 import {
   IdentityRefused,
   NodeNotEnabled,
+  OtherEndorsementKey,
   ProofRefused,
   TierTooLow,
   TooManyRequests,
@@ -84,6 +85,6 @@ export class PublicApi extends HttpApiGroup.make("public").add(
   HttpApiEndpoint.post("auth", "/auth", {
     payload: AuthRequest,
     success: [FirstChallenge, ReturningChallenge],
-    error: [NodeNotEnabled, TierTooLow, IdentityRefused, WaitingListFull, TooManyRequests]
+    error: [NodeNotEnabled, OtherEndorsementKey, TierTooLow, IdentityRefused, WaitingListFull, TooManyRequests]
   })
 ).prefix("/public") {}

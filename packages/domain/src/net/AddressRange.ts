@@ -2,10 +2,16 @@ import { Schema } from "effect"
 import { Ipv4, ipv4ToNumber } from "./Ipv4.ts"
 import { Ipv6, ipv6ToBigInt } from "./Ipv6.ts"
 
-/** Both ends of a range of addresses, inclusive, of one family. */
+const prefixUpTo = (bits: number) =>
+  Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: bits }))))
+
+/**
+ * Both ends of a range of addresses, inclusive, of one family. `prefix` is the length in bits of the network that they are
+ * in, where it is said.
+ */
 export const AddressRange = Schema.Union([
-  Schema.Struct({ family: Schema.Literal("ipv4"), first: Ipv4, last: Ipv4 }),
-  Schema.Struct({ family: Schema.Literal("ipv6"), first: Ipv6, last: Ipv6 })
+  Schema.Struct({ family: Schema.Literal("ipv4"), first: Ipv4, last: Ipv4, prefix: prefixUpTo(32) }),
+  Schema.Struct({ family: Schema.Literal("ipv6"), first: Ipv6, last: Ipv6, prefix: prefixUpTo(128) })
 ])
 export type AddressRange = typeof AddressRange.Type
 

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
-import { StoredText } from "../api/StoredText.ts"
+import { storedText } from "../api/storedText.ts"
 
-const Label = StoredText.pipe(Schema.check(Schema.isMaxLength(200)))
+const Label = storedText(200)
 
 /** What a node says of its hardware. `memory` is bytes. The server counts the node's relays from it. */
 export const HardwareSpecs = Schema.Struct({

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { NodeFamily } from "../family/NodeFamily.ts"
 import { AddressRange } from "../net/AddressRange.ts"
 import { Ipv4 } from "../net/Ipv4.ts"
 import { Ipv6 } from "../net/Ipv6.ts"
@@ -11,7 +12,8 @@ const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum
 /**
  * One relay as the server resolved it. `torrc` is the merge of the global, node and relay layers in torrc syntax,
  * without the lines that Patela manages. `fingerprint` is what the server has on record for the relay, or null where
- * none was reported yet: only then may the node make new identity keys.
+ * none was reported yet: only then may the node make new identity keys. `formerly` are the names that the relay had before,
+ * the newest first: its keys may be kept under one of them, and what else the node has of such a name may go.
  */
 export const ResolvedRelay = Schema.Struct({
   name: RelayName,
@@ -21,13 +23,15 @@ export const ResolvedRelay = Schema.Struct({
   or_port: Port,
   dir_port: Schema.NullOr(Port),
   torrc: Schema.String,
-  fingerprint: Schema.NullOr(Fingerprints)
+  fingerprint: Schema.NullOr(Fingerprints),
+  formerly: Schema.optionalKey(Schema.Array(RelayName))
 })
 export type ResolvedRelay = typeof ResolvedRelay.Type
 
 /**
- * The relay network of a node. Prefixes are lengths in bits. `pools` are the ranges that the server gives addresses
- * from; an address on the relay interface is Patela's to remove only inside them.
+ * The relay network of a node. Prefixes are lengths in bits, of the networks that the gateways are in. `pools` are the
+ * ranges that the server gives addresses from, each with the prefix of its own network; an address on the relay interface
+ * is Patela's to remove only inside them.
  */
 export const NodeNetwork = Schema.Struct({
   gateway_v4: Ipv4,
@@ -54,7 +58,8 @@ export type ImagePolicyText = typeof ImagePolicyText.Type
 /**
  * What holds for the whole node. `generation` counts the changes of the configuration on the server, so that an older one
  * is known as such. `removed` are relays that a person took off this node: the explicit word that they, and their keys in
- * the TPM, may go. Without `image_policy` the key store is bound to no image. `test_network` lets torrc lines through that only a private Tor network needs.
+ * the TPM, may go. Without `image_policy` the key store is bound to no image, without `family` relays declare none.
+ * `test_network` lets torrc lines through that only a private Tor network needs.
  */
 export const ResolvedNode = Schema.Struct({
   generation: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))),
@@ -62,7 +67,8 @@ export const ResolvedNode = Schema.Struct({
   network: NodeNetwork,
   geoip: Schema.Boolean,
   test_network: Schema.Boolean,
-  image_policy: Schema.optionalKey(ImagePolicyText)
+  image_policy: Schema.optionalKey(ImagePolicyText),
+  family: Schema.optionalKey(NodeFamily)
 })
 export type ResolvedNode = typeof ResolvedNode.Type
 

@@ -75,6 +75,7 @@ export interface ResourceView {
   readonly address: ResourceAddress
   readonly scope: Scope
   readonly follows?: ReadonlyArray<Follow>
+  readonly partOf?: ResourceAddress
 }
 
 export interface KindPlan<Write> {
@@ -92,9 +93,14 @@ const isWanted = <D>(resource: Resource<D> | RefusedResource): resource is Resou
 
 const resourceView = <D>(resource: Resource<D> | RefusedResource): ResourceView => {
   const { address, scope } = resource
-  return isRefused(resource) || resource.follows === undefined
-    ? { address, scope }
-    : { address, scope, follows: resource.follows }
+  if (isRefused(resource)) return { address, scope }
+  const { follows, partOf } = resource
+  return {
+    address,
+    scope,
+    ...(follows === undefined ? {} : { follows }),
+    ...(partOf === undefined ? {} : { partOf })
+  }
 }
 
 /** Closes over the types of a kind. */

@@ -16,6 +16,8 @@ export interface Resource<D> {
   readonly needs: ReadonlyArray<ResourceAddress>
   /** Resources whose change to a new configuration will change this one too, though nothing shows yet. */
   readonly follows?: ReadonlyArray<Follow>
+  /** The resource that this one is a late part of: while nothing is to be done to it, it is not spoken of by itself. */
+  readonly partOf?: ResourceAddress
 }
 
 /** A resource that another one follows, and what that comes to, for a person. */

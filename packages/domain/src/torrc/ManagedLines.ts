@@ -1,14 +1,19 @@
+import type { NodeFamily } from "../family/NodeFamily.ts"
 import type { Ipv4 } from "../net/Ipv4.ts"
 import type { Ipv6 } from "../net/Ipv6.ts"
+import type { RsaFingerprint } from "../relay/Fingerprint.ts"
 import type { RelayName } from "../relay/RelayName.ts"
 import type { Slot } from "../relay/Slot.ts"
 import { metricsPortOf } from "../relay/Slot.ts"
 import { renderTorrc } from "./render.ts"
-import type { Torrc } from "./Torrc.ts"
+import type { Torrc, TorrcLine } from "./Torrc.ts"
 import { settingOf } from "./Torrc.ts"
 
 /** The first line of every file that Patela writes: a file that begins with it is Patela's to change and remove. */
 export const OWNED_HEADER = "# Managed by patela: changes are overwritten"
+
+/** The name servers of relays on a node, in the format of resolv.conf(5): the value of tor's `ServerDNSResolvConfFile`. */
+export const RESOLVER_FILE = "/etc/patela/resolv.conf"
 
 /** What the server allocated to a relay and the node that it runs on. */
 export interface ManagedRelay {
@@ -28,6 +33,9 @@ export interface ManagedRelay {
   readonly resolvConf: string | null
   /** Whether relays load the GeoIP files: 35 MB more each, for statistics by country. */
   readonly geoip: boolean
+  /** The family that the relay declares, and its own fingerprint, which it does not name; absent where there is none. */
+  readonly family?: NodeFamily
+  readonly fingerprint?: RsaFingerprint
 }
 
 const MIB = 1024 * 1024
@@ -64,7 +72,12 @@ export const managedLines = (relay: ManagedRelay): Torrc => {
     ["MetricsPortPolicy", "accept 127.0.0.1"],
     ["MaxMemInQueues", `${queueMebibytes(relay.memoryBytes, relay.relayCount)} MB`],
     ...relay.geoip ? [] : [["GeoIPFile", "/dev/null"] as const, ["GeoIPv6File", "/dev/null"] as const],
-    ...relay.resolvConf === null ? [] : [["ServerDNSResolvConfFile", relay.resolvConf] as const]
+    ...relay.resolvConf === null ? [] : [["ServerDNSResolvConfFile", relay.resolvConf] as const],
+    ...(relay.family?.ids ?? []).map((id) => ["FamilyId", id] as const),
+    // A line each, so that a relay that joins is a line in what `diff` shows.
+    ...(relay.family?.members ?? []).filter((member) => member !== relay.fingerprint).map((member) =>
+      ["MyFamily", `$${member}`] as const
+    )
   ]
   return settings.map(([option, value], index) => settingOf(option, value, index + 1))
 }
@@ -72,14 +85,25 @@ export const managedLines = (relay: ManagedRelay): Torrc => {
 // The one managed option that a layer may set: its value stands instead of the computed one.
 const OVERRIDABLE: ReadonlySet<string> = new Set(["MaxMemInQueues"])
 
-/**
- * The torrc file of a relay: header, managed lines, then the resolved layers. No line of a layer can stand beside a
- * managed one of the same option, whoever resolved it. Two calls with the same input give the same bytes.
- */
-export const renderRelayTorrc = (input: { readonly resolved: Torrc; readonly managed: Torrc }): string => {
+/** The lines of a relay's torrc: Patela's, then those of its layers. */
+export interface RelayLines<Line extends TorrcLine> {
+  readonly managed: Torrc
+  readonly resolved: ReadonlyArray<Line>
+}
+
+/** What of both stands: no line of a layer stands beside a managed one of the same option, whoever resolved it. */
+export const settledLines = <Line extends TorrcLine>(input: RelayLines<Line>): RelayLines<Line> => {
   const chosen = new Set(input.resolved.map(({ option }) => option).filter((option) => OVERRIDABLE.has(option)))
   const managed = input.managed.filter(({ option }) => !chosen.has(option))
   const taken = new Set(managed.map(({ option }) => option))
-  const resolved = input.resolved.filter(({ option }) => !taken.has(option))
+  return { managed, resolved: input.resolved.filter(({ option }) => !taken.has(option)) }
+}
+
+/**
+ * The torrc file of a relay: header, managed lines, then the resolved layers. Two calls with the same input give the same
+ * bytes.
+ */
+export const renderRelayTorrc = (input: RelayLines<TorrcLine>): string => {
+  const { managed, resolved } = settledLines(input)
   return `${OWNED_HEADER}\n${renderTorrc(managed)}${renderTorrc(resolved)}`
 }

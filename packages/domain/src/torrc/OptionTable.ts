@@ -3,11 +3,16 @@ import { OBSOLETE_OPTIONS, OPTION_ALIASES, OPTIONS_BY_KIND } from "./OptionList.
 /** The types that tor gives to options (control-spec, `GETINFO config/names`), and `Obsolete` for ignored names. */
 export type OptionKind = keyof typeof OPTIONS_BY_KIND | "Obsolete"
 
-/** An option of tor: its name as tor spells it, its type, and whether each further line adds to the ones before it. */
+/**
+ * An option of tor: its name as tor spells it, its type, and whether each further line adds to the ones before it. `list`
+ * names the list in which tor keeps its lines: options of onion services share one, where the order of lines counts; so do
+ * a port and its `__` twin; any other has its own.
+ */
 export interface TorOption {
   readonly name: string
   readonly kind: OptionKind
   readonly repeats: boolean
+  readonly list: string
 }
 
 /**
@@ -24,7 +29,17 @@ const namesIn = (list: string): ReadonlyArray<string> => list.split(/\s+/).filte
 // Router lists are joined over their lines, like line lists; comma lists are not: there the last line wins.
 const REPEATING: ReadonlySet<OptionKind> = new Set(["LineList", "Dependent", "RouterList"])
 
-const optionOf = (kind: OptionKind) => (name: string): TorOption => ({ name, kind, repeats: REPEATING.has(kind) })
+const listOf = (kind: OptionKind, name: string): string => {
+  if (kind !== "Dependent") return name
+  return name.startsWith("HiddenService") ? "HiddenServiceDir" : name.replace(/^__/, "")
+}
+
+const optionOf = (kind: OptionKind) => (name: string): TorOption => ({
+  name,
+  kind,
+  repeats: REPEATING.has(kind),
+  list: listOf(kind, name)
+})
 
 const byName = (left: TorOption, right: TorOption): number => {
   const [a, b] = [left.name.toLowerCase(), right.name.toLowerCase()]
@@ -62,15 +77,25 @@ export const findOption = (written: string): FoundOption | undefined => {
   const alias = aliases.get(key)
   const option = exact.get(alias ?? key)
   if (option !== undefined) return { option, written: alias === undefined ? "exact" : "alias" }
-  const longer = everyName.find(({ name }) => name.toLowerCase().startsWith(key))
-  return longer === undefined ? undefined : { option: longer, written: "abbreviation" }
+  const longer = firstFrom(key)
+  return longer?.name.toLowerCase().startsWith(key) === true ? { option: longer, written: "abbreviation" } : undefined
+}
+
+/** The first name of the table that is not before a key. */
+const firstFrom = (key: string): TorOption | undefined => {
+  let [low, high] = [0, everyName.length]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if ((everyName[middle]?.name.toLowerCase() ?? "") < key) low = middle + 1
+    else high = middle
+  }
+  return everyName[low]
 }
 
 /** The option of a canonical name, or undefined where a torrc cannot hold it. */
-export const optionNamed = (name: string): TorOption | undefined => {
-  const option = exact.get(name.toLowerCase())
-  return option?.name === name && option.kind !== "Obsolete" && option.kind !== "Virtual" ? option : undefined
-}
+export const optionNamed = (name: string): TorOption | undefined => canonical.get(name)
+
+const canonical: ReadonlyMap<string, TorOption> = new Map(OPTION_TABLE.map((option) => [option.name, option]))
 
 /** Where an option stands in the table; names that are not in it come last. */
 export const rankOf = (name: string): number => ranks.get(name) ?? OPTION_TABLE.length

@@ -33,12 +33,21 @@ export const changedOptions = (before: Torrc, after: Torrc): ReadonlyArray<strin
 }
 
 /**
- * What a change of torrc asks for. With `Sandbox 1` before or after, every change restarts: tor's sandbox admits only the
- * files and ports that it began with.
+ * The options for which a change of torrc restarts tor, sorted; none where a reload will do. With `Sandbox 1` before or
+ * after, every change restarts: tor's sandbox admits only the files and ports that it began with.
  */
-export const changeImpact = (before: Torrc, after: Torrc): ChangeImpact => {
+export const restartOptionsOf = (before: Torrc, after: Torrc): ReadonlyArray<string> => {
   const changed = changedOptions(before, after)
-  if (changed.length === 0) return "none"
+  const fixed = changed.filter((option) => RESTART_OPTIONS.has(option))
+  if (changed.length === 0 || fixed.includes("Sandbox")) return fixed
   const sandboxed = [before, after].some((torrc) => valuesByOption(torrc).get("Sandbox")?.includes("1") === true)
-  return sandboxed || changed.some((option) => RESTART_OPTIONS.has(option)) ? "restart" : "reload"
+  return sandboxed ? [...fixed, "Sandbox"].sort() : fixed
 }
+
+/** What a change of torrc asks for. */
+export const changeImpact = (before: Torrc, after: Torrc): ChangeImpact =>
+  changedOptions(before, after).length === 0
+    ? "none"
+    : restartOptionsOf(before, after).length > 0
+    ? "restart"
+    : "reload"

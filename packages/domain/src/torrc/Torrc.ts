@@ -4,16 +4,14 @@ import { Schema } from "effect"
 export const LineMode = Schema.Literals(["set", "append", "clear"])
 export type LineMode = typeof LineMode.Type
 
+/** Where something stands in a text. Both count from 1, columns in UTF-16 units. */
+const place = { line: Schema.Int, column: Schema.Int }
+
 /**
  * One line of a torrc. `option` is the canonical name, `value` the text that tor reads (quotes and escapes undone; empty
- * where the mode is `clear`), `line` the line of the file that it began on, from 1.
+ * where the mode is `clear`), `line` and `column` where its name began in the file.
  */
-export const TorrcLine = Schema.Struct({
-  option: Schema.String,
-  mode: LineMode,
-  value: Schema.String,
-  line: Schema.Int
-})
+export const TorrcLine = Schema.Struct({ option: Schema.String, mode: LineMode, value: Schema.String, ...place })
 export type TorrcLine = typeof TorrcLine.Type
 
 /** A torrc: its lines in the order of the file, without comments. */
@@ -21,15 +19,19 @@ export const Torrc = Schema.Array(TorrcLine)
 export type Torrc = typeof Torrc.Type
 
 /** Something to tell a person about one line of a torrc. */
-export const TorrcNote = Schema.Struct({ line: Schema.Int, message: Schema.String })
+export const TorrcNote = Schema.Struct({ ...place, message: Schema.String })
 export type TorrcNote = typeof TorrcNote.Type
+
+/** The note as people read it. */
+export const noteText = ({ line, column, message }: TorrcNote): string => `line ${line}, column ${column}: ${message}`
 
 /** A line that sets an option to a value, for torrcs that are made and not read. */
 export const settingOf = (option: string, value: string, line: number): TorrcLine => ({
   option,
   mode: "set",
   value,
-  line
+  line,
+  column: 1
 })
 
 /**

@@ -18,12 +18,12 @@ export const checkLayer = (torrc: Torrc, rules: LayerRules): CheckedLayer => {
   const warnings: Array<TorrcNote> = []
   const refusals: Array<TorrcNote> = []
   for (const torrcLine of torrc) {
-    const { option, line } = torrcLine
+    const { option, line, column } = torrcLine
     const verdict = verdictOn(torrcLine, rules)
     if (verdict._tag === "Allowed") accepted.push(torrcLine)
     else if (verdict._tag === "Managed") {
-      warnings.push({ line, message: `${option} is left out: Patela manages it; ${verdict.reason}` })
-    } else refusals.push({ line, message: `${option} is refused: ${verdict.reason}` })
+      warnings.push({ line, column, message: `${option} is left out: Patela manages it; ${verdict.reason}` })
+    } else refusals.push({ line, column, message: `${option} is refused: ${verdict.reason}` })
   }
   return { accepted, warnings, refusals }
 }

@@ -1,10 +1,9 @@
 import { Result } from "effect"
-import { findOption, optionNamed, suggestOption } from "./OptionTable.ts"
-import type { FoundOption } from "./OptionTable.ts"
+import { meaningOf } from "./meaningOf.ts"
+import { optionNamed } from "./OptionTable.ts"
 import { readEntry } from "./readEntry.ts"
-import type { LineMode, Torrc, TorrcLine, TorrcNote } from "./Torrc.ts"
+import type { Torrc, TorrcLine, TorrcNote } from "./Torrc.ts"
 import { unsafeCharacterIn } from "./Torrc.ts"
-import type { SyntaxProblem } from "./TorrcSyntaxError.ts"
 import { TorrcSyntaxError } from "./TorrcSyntaxError.ts"
 
 /** The longest text that is read, in UTF-16 units: far above any torrc, and read in milliseconds. */
@@ -28,11 +27,11 @@ export const parseTorrc = (text: string): Result.Result<ParsedTorrc, TorrcSyntax
   return parseClean(text.replaceAll("\r\n", "\n"))
 }
 
-const problemsOfText = (text: string): ReadonlyArray<SyntaxProblem> => {
+const problemsOfText = (text: string): ReadonlyArray<TorrcNote> => {
   if (text.length > LONGEST_TORRC) {
     return [{ line: 1, column: 1, message: `the text is longer than ${LONGEST_TORRC} characters` }]
   }
-  const problems: Array<SyntaxProblem> = []
+  const problems: Array<TorrcNote> = []
   if (text.startsWith("\ufeff")) {
     problems.push({
       line: 1,
@@ -53,7 +52,7 @@ const parseClean = (text: string): Result.Result<ParsedTorrc, TorrcSyntaxError> 
   const starts = lineStarts(text)
   const lines: Array<TorrcLine> = []
   const warnings: Array<TorrcNote> = []
-  const problems: Array<SyntaxProblem> = []
+  const problems: Array<TorrcNote> = []
   const report = (at: number, message: string) => problems.push({ ...positionOf(starts, at), message })
   for (let entry = readEntry(text, 0); entry.kind !== "end"; entry = readEntry(text, entry.next)) {
     if (problems.length >= MOST_PROBLEMS) break
@@ -61,12 +60,12 @@ const parseClean = (text: string): Result.Result<ParsedTorrc, TorrcSyntaxError> 
       report(entry.at, entry.message)
       continue
     }
-    const { line } = positionOf(starts, entry.at)
+    const place = positionOf(starts, entry.at)
     const meaning = meaningOf(entry.key, entry.value)
     if (meaning.kind === "problem") report(entry.at, meaning.message)
     else {
-      warnings.push(...meaning.warnings.map((message) => ({ line, message })))
-      if (meaning.kind === "line") lines.push({ ...meaning.content, line })
+      warnings.push(...meaning.warnings.map((message) => ({ ...place, message })))
+      if (meaning.kind === "line") lines.push({ ...meaning.content, ...place })
     }
   }
   const [first, ...others] = problems
@@ -74,65 +73,13 @@ const parseClean = (text: string): Result.Result<ParsedTorrc, TorrcSyntaxError> 
   return Result.succeed({ lines, warnings: [...warnings, ...repeatedScalars(lines)].sort((a, b) => a.line - b.line) })
 }
 
-type Meaning =
-  | { readonly kind: "problem"; readonly message: string }
-  | { readonly kind: "skipped"; readonly warnings: ReadonlyArray<string> }
-  | {
-    readonly kind: "line"
-    readonly content: Omit<TorrcLine, "line">
-    readonly warnings: ReadonlyArray<string>
-  }
-
-const meaningOf = (key: string, value: string): Meaning => {
-  const mode: LineMode = key.startsWith("+") ? "append" : key.startsWith("/") ? "clear" : "set"
-  const name = mode === "set" ? key : key.slice(1)
-  if (name === "") return { kind: "problem", message: "the line has no option name" }
-  if (name.toLowerCase() === "%include") {
-    return { kind: "problem", message: "%include is refused: it would read files of the configuration's choosing" }
-  }
-  const unsafe = unsafeCharacterIn(value)
-  if (unsafe !== undefined) return { kind: "problem", message: `the value of ${shown(name)} holds a ${unsafe}` }
-  const found = findOption(name)
-  if (found === undefined) return { kind: "problem", message: unknownOption(name) }
-  const { option } = found
-  if (option.kind === "Virtual") {
-    return { kind: "problem", message: `${option.name} is tor's own and cannot be set` }
-  }
-  const warnings = spellingWarnings(name, found)
-  if (option.kind === "Obsolete") {
-    return { kind: "skipped", warnings: [...warnings, `tor no longer has ${option.name}; the line was left out`] }
-  }
-  if (option.repeats && mode !== "clear" && value === "") {
-    const message = `${option.name} has no value; the line was left out. To clear the option write /${option.name}`
-    return { kind: "skipped", warnings: [...warnings, message] }
-  }
-  const cleared = mode === "clear" && value !== "" ? [`/${option.name} takes no value; what follows it is ignored`] : []
-  const content = { option: option.name, mode, value: mode === "clear" ? "" : value }
-  return { kind: "line", content, warnings: [...warnings, ...cleared] }
-}
-
-const spellingWarnings = (name: string, found: FoundOption): ReadonlyArray<string> =>
-  found.written === "exact"
-    ? []
-    : [`${shown(name)} is ${found.written === "alias" ? "an old name" : "an abbreviation"} of ${found.option.name}`]
-
-const unknownOption = (name: string): string => {
-  const near = suggestOption(name)
-  return `tor has no option ${shown(name)}${near === undefined ? "" : `; did you mean ${near}?`}`
-}
-
-const LONGEST_SHOWN = 60
-
-const shown = (name: string): string =>
-  JSON.stringify(name.length > LONGEST_SHOWN ? `${name.slice(0, LONGEST_SHOWN)}...` : name)
-
 const repeatedScalars = (lines: Torrc): ReadonlyArray<TorrcNote> => {
   const last = new Map<string, number>()
   const notes: Array<TorrcNote> = []
-  for (const { option, line } of lines) {
+  for (const { option, line, column } of lines) {
     const before = last.get(option)
     if (before !== undefined && optionNamed(option)?.repeats === false) {
-      notes.push({ line, message: `${option} was set on line ${before} already; this later line wins` })
+      notes.push({ line, column, message: `${option} was set on line ${before} already; this later line wins` })
     }
     last.set(option, line)
   }

@@ -12,7 +12,7 @@ const quoted = (value: string): string =>
   `"${value.replaceAll("\\", "\\\\").replaceAll("\"", "\\\"").replaceAll("\t", "\\t")}"`
 
 /** One line, as tor reads it, without a newline. */
-export const renderLine = ({ option, mode, value }: TorrcLine): string => {
+export const renderLine = ({ option, mode, value }: Pick<TorrcLine, "option" | "mode" | "value">): string => {
   if (value === "") return `${SIGN[mode]}${option}`
   const text = ALWAYS_QUOTED.has(option) || needsQuotes(value) ? quoted(value) : value
   return `${SIGN[mode]}${option} ${text}`

@@ -17,7 +17,7 @@ export type LineVerdict =
  * Judges one line. What no list names is refused, so an option of a later tor is refused until a person has judged it.
  * A `/Option` is judged as the empty value that tor takes it for.
  */
-export const verdictOn = ({ option, value }: Omit<TorrcLine, "line">, rules: LayerRules): LineVerdict => {
+export const verdictOn = ({ option, value }: Pick<TorrcLine, "option" | "value">, rules: LayerRules): LineVerdict => {
   const refused = (reason: string): LineVerdict => ({ _tag: "Refused", reason })
   const unsafe = unsafeCharacterIn(value)
   if (unsafe !== undefined) return refused(`its value holds a ${unsafe}`)

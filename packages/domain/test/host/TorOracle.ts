@@ -37,9 +37,18 @@ export class TorOracle {
     return ["--defaults-torrc", `${stem}.defaults`, "-f", `${stem}.torrc`]
   }
 
-  /** Every option with its value once the torrc is laid over the defaults; undefined where tor refuses them. */
-  async meaning(torrc: string, defaults = ""): Promise<string | undefined> {
-    const { code, stdout } = await this.ask([...this.files(defaults, torrc), "--dump-config", "full", "--hush"])
+  /**
+   * Every option with its value once the torrc is laid over the defaults, and the arguments over both: an option and its
+   * value each, or `/Option` alone. Undefined where tor refuses them.
+   */
+  async meaning(torrc: string, defaults = "", args: ReadonlyArray<string> = []): Promise<string | undefined> {
+    const { code, stdout } = await this.ask([
+      ...this.files(defaults, torrc),
+      "--dump-config",
+      "full",
+      "--hush",
+      ...args
+    ])
     return code === 0 ? stdout : undefined
   }
 

@@ -39,7 +39,7 @@ describe("the lists", () => {
     expect(checkLayer([settingOf("OptionOfALaterTor", "1", 7)], { testNetwork: true })).toEqual({
       accepted: [],
       warnings: [],
-      refusals: [{ line: 7, message: "OptionOfALaterTor is refused: it is no option that Patela knows" }]
+      refusals: [{ line: 7, column: 1, message: "OptionOfALaterTor is refused: it is no option that Patela knows" }]
     })
   })
 })
@@ -77,9 +77,13 @@ SafeLogging relay
       accepted: [settingOf("NumCPUs", "2", 4)],
       refusals: [],
       warnings: [
-        { line: 1, message: "Nickname is left out: Patela manages it; the nickname is the relay's name" },
-        { line: 2, message: "ORPort is left out: Patela manages it; addresses and ports are allocated by the server" },
-        { line: 3, message: "SocksPort is left out: Patela manages it; Patela writes this line itself" }
+        { line: 1, column: 1, message: "Nickname is left out: Patela manages it; the nickname is the relay's name" },
+        {
+          line: 2,
+          column: 1,
+          message: "ORPort is left out: Patela manages it; addresses and ports are allocated by the server"
+        },
+        { line: 3, column: 1, message: "SocksPort is left out: Patela manages it; Patela writes this line itself" }
       ]
     })
   })
@@ -151,6 +155,7 @@ SafeLogging relay
     const { refusals } = checkLayer([settingOf("ContactInfo", "a\nControlPort 9051", 1)], { testNetwork: false })
     expect(refusals).toEqual([{
       line: 1,
+      column: 1,
       message: "ContactInfo is refused: its value holds a control character U+000a"
     }])
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
-import { mergeTorrcs } from "../../src/torrc/merge.ts"
+import { mergeTorrcs, traceMerge } from "../../src/torrc/merge.ts"
 import { optionNamed } from "../../src/torrc/OptionTable.ts"
 import { parseTorrc } from "../../src/torrc/parse.ts"
 import { renderTorrc } from "../../src/torrc/render.ts"
@@ -28,6 +28,24 @@ describe("laws", () => {
   it.prop("the lower layers can be merged first", [anyLayer, anyLayer, anyLayer], ([a, b, c]) => {
     expect(mergeTorrcs([mergeTorrcs([a, b]), c])).toEqual(mergeTorrcs([a, b, c]))
   }, { arbitrary: { runs: 500 } })
+
+  it.prop(
+    "every line of the result is a line of the layer that it is said to be from",
+    [anyLayer, anyLayer, anyLayer],
+    (
+      layers
+    ) => {
+      const traced = traceMerge(layers)
+      expect(traced.map(({ option, value }) => ({ option, value }))).toEqual(
+        mergeTorrcs(layers).map(({ option, value }) => ({ option, value }))
+      )
+      for (const { option, value, line, layer } of traced) {
+        const source = layers[layer]?.find((each) => each.line === line)
+        expect(source).toMatchObject({ option, value })
+      }
+    },
+    { arbitrary: { runs: 500 } }
+  )
 
   // With + or / in a higher layer this cannot hold: they speak of what lies below.
   it.prop("without + and / it is associative", [anySettingLayer, anySettingLayer, anySettingLayer], ([a, b, c]) => {
@@ -63,6 +81,25 @@ describe("what tor does", () => {
     expect(merged("NumCPUs 1", "NumCPUs 2\nNumCPUs 3")).toBe("NumCPUs 3\n")
     expect(merged("NumCPUs 1", "+NumCPUs 2")).toBe("NumCPUs 2\n")
     expect(merged("ContactInfo a", "/ContactInfo")).toBe("ContactInfo\n")
+  })
+
+  it("options of onion services stay in their order, and replace each other as one list", () => {
+    const low = "HiddenServiceDir /a\nHiddenServicePort 80\nHiddenServiceDir /b\nHiddenServicePort 81"
+    expect(merged(low)).toBe(`${low}\n`)
+    expect(merged(low, "HiddenServiceDir /c\nHiddenServicePort 82")).toBe("HiddenServiceDir /c\nHiddenServicePort 82\n")
+    expect(merged(low, "+HiddenServiceDir /c\nHiddenServicePort 82")).toBe(
+      `${low}\nHiddenServiceDir /c\nHiddenServicePort 82\n`
+    )
+    expect(merged("ORPort 1\nNumCPUs 1", "__ORPort 2")).toBe("NumCPUs 1\n__ORPort 2\n")
+  })
+
+  it("the layer that each line is from", () => {
+    const layers = ["NumCPUs 1\nExitPolicy reject *:25", "\n+ExitPolicy accept *:80", "NumCPUs 2"].map(read)
+    expect(traceMerge(layers).map(({ option, layer, line }) => [option, layer, line])).toEqual([
+      ["ExitPolicy", 0, 2],
+      ["ExitPolicy", 1, 2],
+      ["NumCPUs", 2, 1]
+    ])
   })
 
   it("three layers", () => {

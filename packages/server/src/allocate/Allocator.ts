@@ -5,19 +5,20 @@ import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Relays } from "../relays/Relays.ts"
-import { RemovedRelays } from "../relays/RemovedRelays.ts"
-import { Settings } from "../settings/Settings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { makeTurn } from "../store/Turn.ts"
 import { allocate, type PoolExhausted } from "./allocate.ts"
+import { AllocationSettings } from "./AllocationSettings.ts"
+import { Holdings } from "./Holdings.ts"
 import { Pools } from "./Pools.ts"
-import { relayCount } from "./relayCount.ts"
+import { PoolSettings } from "./PoolSettings.ts"
+import { relayCount, relaysByHardware } from "./relayCount.ts"
 
 /** Gives a node its relays. */
 export class Allocator extends Context.Service<Allocator, {
   /**
    * Stores the hardware and the relays that it calls for in one transaction, and answers with how many relays the node
-   * has. Where a pool is exhausted, nothing of it is kept.
+   * has. Where a pool is exhausted nothing of it is kept, but that it was, for people to see.
    */
   readonly allocate: (node: NodeRow, specs: HardwareSpecs) => Effect.Effect<number, PoolExhausted | StoreFailed>
   /**
@@ -32,43 +33,29 @@ export class Allocator extends Context.Service<Allocator, {
       const nodes = yield* Nodes
       const generation = yield* Generation
       const relays = yield* Relays
-      const removed = yield* RemovedRelays
-      const settings = yield* Settings
-      const audit = yield* Audit
+      const holdings = yield* Holdings
       const pools = yield* Pools
-
+      const rules = yield* AllocationSettings
+      const audit = yield* Audit
+      const { memoryBound } = yield* PoolSettings
       const turn = yield* makeTurn("allocation")
-
-      const reserved = Effect.map(settings.network, (network) =>
-        new Set<string>(
-          Option.match(network, {
-            onNone: () => [],
-            onSome: (
-              { gateway_v4, gateway_v6, dns }
-            ) => [gateway_v4, ...gateway_v6 === null ? [] : [gateway_v6], ...dns]
-          })
-        ))
 
       const inOneTransaction = Effect.fnUntraced(function*(node: NodeRow, specs: HardwareSpecs) {
         yield* turn.take
         // Not the row that the caller read: a relay may have been removed, and the node's number lowered, since.
         const now = Option.getOrElse(yield* nodes.find(node.id), () => node)
-        // In this order: a relay that is removed between the two counts twice, and never not at all.
-        const every = yield* relays.list
-        const gone = yield* removed.names
-        const mine = every.filter((relay) => relay.node_id === node.id)
-        const added = allocate({
-          wanted: relayCount(specs, pools.memoryBound, now.relays_override),
-          slots: mine.map((relay) => relay.slot),
-          taken: {
-            names: new Set([...every.map((relay) => relay.name), ...gone]),
-            addresses: new Set(every.flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]))
-          },
-          pools,
-          reserved: yield* reserved
+        const relays_by_hardware = relaysByHardware(specs, memoryBound)
+        const wanted = relayCount({ ...now, relays_by_hardware }, (yield* rules.rules).relays_per_node) ?? 0
+        const mine = yield* relays.ofNode(node.id)
+        const missing = Math.max(0, wanted - mine.length)
+        const added = missing === 0 ? Result.succeed([]) : allocate({
+          missing,
+          taken: yield* holdings.takenFor(node.id),
+          pools: yield* pools.all
         })
         if (Result.isFailure(added)) return Result.fail(added.failure)
-        yield* nodes.saveSpecs(node.id, specs)
+        yield* nodes.saveSpecs(node.id, specs, relays_by_hardware)
+        if (now.allocation_refused !== null) yield* nodes.saveAllocationRefused(node.id, null)
         yield* relays.insert(node.id, added.success)
         if (added.success.length > 0) {
           yield* audit.record({
@@ -83,6 +70,10 @@ export class Allocator extends Context.Service<Allocator, {
 
       const allocateNow = Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {
         const outcome = yield* inOneTransaction(node, specs).pipe(turn.queue, asStoreFailed("allocate relays"))
+        if (Result.isFailure(outcome) && node.allocation_refused !== outcome.failure.message) {
+          // A step of its own: it is to stay, and nothing else of the failed one.
+          yield* nodes.saveAllocationRefused(node.id, outcome.failure.message)
+        }
         return yield* Effect.fromResult(outcome)
       })
 
@@ -90,7 +81,10 @@ export class Allocator extends Context.Service<Allocator, {
         const specs = specsOf(node)
         if (specs === undefined) return
         const present = (yield* relays.ofNode(node.id)).length
-        if (present < relayCount(specs, pools.memoryBound, node.relays_override)) yield* allocateNow(node, specs)
+        const relays_by_hardware = relaysByHardware(specs, memoryBound)
+        const wanted = relayCount({ ...node, relays_by_hardware }, (yield* rules.rules).relays_per_node) ?? 0
+        // Also where it is refused no more, for it wants no more.
+        if (present < wanted || node.allocation_refused !== null) yield* allocateNow(node, specs)
       })
 
       return Allocator.of({ allocate: allocateNow, catchUp })

@@ -3,56 +3,82 @@ import type { Ipv6 } from "@patela/domain/net/Ipv6"
 import { Slot, SLOTS } from "@patela/domain/relay/Slot"
 import { Result, Schema } from "effect"
 import type { NewRelay } from "../relays/Relays.ts"
-import type { Pool } from "./AddressPool.ts"
+import type { AllPools } from "./PoolRow.ts"
 import { relayNames } from "./relayNames.ts"
 
 /** The ORPort of every relay: each has addresses of its own, so all can have the port that few firewalls block. */
 export const OR_PORT = 443
 
-/** A pool has fewer free addresses than are asked for. Nothing was given. */
+/** There are fewer free addresses, or free slots on the node, than are asked for. Nothing was given. */
 export class PoolExhausted extends Schema.TaggedError<PoolExhausted>()("PoolExhausted", { message: Schema.String }) {}
 
+/** What cannot be given to the node: others have it, or it is in quarantine. */
+export interface Taken {
+  readonly names: ReadonlySet<string>
+  /** In canonical form. Also addresses that are somebody else's: gateways and name servers. */
+  readonly addresses: ReadonlySet<string>
+  /** On this node. */
+  readonly slots: ReadonlySet<number>
+}
+
 export interface AllocationInput {
-  /** How many relays the node should have. */
-  readonly wanted: number
-  /** The slots of the relays that it has already. */
-  readonly slots: ReadonlyArray<number>
-  /** What the relays of all nodes have, in canonical form. */
-  readonly taken: { readonly names: ReadonlySet<string>; readonly addresses: ReadonlySet<string> }
-  readonly pools: { readonly v4: Pool<Ipv4>; readonly v6: Pool<Ipv6> | undefined }
-  /** Addresses that are somebody else's: gateways and name servers. */
-  readonly reserved: ReadonlySet<string>
+  /** How many relays the node should be given. */
+  readonly missing: number
+  readonly taken: Taken
+  readonly pools: AllPools
+}
+
+/** Where a relay may be: its slot and its addresses. */
+export type Place = Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">
+
+/** So many places on a node. All or none. */
+export const allocatePlaces = (
+  { missing, pools, taken }: AllocationInput
+): Result.Result<ReadonlyArray<Place>, PoolExhausted> => {
+  const free = (address: string) => !taken.addresses.has(address)
+  const v4 = firstOf(missing, everyAddress<Ipv4>(pools.v4), free)
+  if (v4.length < missing) return Result.fail(exhausted("IPv4", pools.v4, missing, v4.length))
+  const v6 = pools.v6.length === 0 ? [] : firstOf(missing, everyAddress<Ipv6>(pools.v6), free)
+  if (pools.v6.length > 0 && v6.length < missing) return Result.fail(exhausted("IPv6", pools.v6, missing, v6.length))
+  const slots = firstOf(missing, slotNumbers(), (slot) => !taken.slots.has(slot))
+  if (slots.length < missing) {
+    return Result.fail(
+      new PoolExhausted({
+        message:
+          `${slots.length} of the node's ${SLOTS} slots are free and ${missing} are needed; those of relays that ` +
+          "were removed become free with time (patela pool get quarantine)"
+      })
+    )
+  }
+  return Result.succeed(
+    v4.flatMap((ip_v4, index) => {
+      const slot = slots[index]
+      return slot === undefined ? [] : [{ slot, ip_v4, ip_v6: v6[index] ?? null }]
+    })
+  )
 }
 
 /**
  * The relays that a node is to be given besides those it has. A node never loses one here, even where its hardware
  * shrank: removal is a person's decision.
  */
-export const allocate = (input: AllocationInput): Result.Result<ReadonlyArray<NewRelay>, PoolExhausted> => {
-  const missing = Math.max(0, input.wanted - input.slots.length)
-  const free = (address: string) => !input.taken.addresses.has(address) && !input.reserved.has(address)
-  const v4 = firstOf(missing, input.pools.v4.addresses(), free)
-  if (v4.length < missing) return Result.fail(exhausted(input.pools.v4, missing, v4.length))
-  const v6 = input.pools.v6 === undefined ? [] : firstOf(missing, input.pools.v6.addresses(), free)
-  if (input.pools.v6 !== undefined && v6.length < missing) {
-    return Result.fail(exhausted(input.pools.v6, missing, v6.length))
-  }
-  const names = firstOf(missing, relayNames(), (name) => !input.taken.names.has(name))
-  const held = new Set(input.slots)
-  const slots = firstOf(missing, slotNumbers(), (slot) => !held.has(slot))
-  return Result.succeed(
-    names.flatMap((name, index) => {
-      const slot = slots[index]
-      const ip_v4 = v4[index]
-      return slot === undefined || ip_v4 === undefined
-        ? []
-        : [{ name, slot, ip_v4, ip_v6: v6[index] ?? null, or_port: OR_PORT, dir_port: null }]
+export const allocate = (input: AllocationInput): Result.Result<ReadonlyArray<NewRelay>, PoolExhausted> =>
+  Result.map(allocatePlaces(input), (places) => {
+    const names = firstOf(input.missing, relayNames(), (name) => !input.taken.names.has(name))
+    return places.flatMap((place, index) => {
+      const name = names[index]
+      return name === undefined ? [] : [{ name, ...place, or_port: OR_PORT, dir_port: null }]
     })
-  )
-}
+  })
 
 function* slotNumbers(): Generator<Slot> {
   for (let slot = 0; slot < SLOTS; slot += 1) yield Slot.make(slot)
+}
+
+function* everyAddress<Address>(
+  pools: ReadonlyArray<{ readonly addresses: () => Iterable<Address> }>
+): Generator<Address> {
+  for (const pool of pools) yield* pool.addresses()
 }
 
 const firstOf = <A>(count: number, values: Iterable<A>, wanted: (value: A) => boolean): ReadonlyArray<A> => {
@@ -65,7 +91,15 @@ const firstOf = <A>(count: number, values: Iterable<A>, wanted: (value: A) => bo
   return found
 }
 
-const exhausted = (pool: { readonly title: string }, missing: number, free: number): PoolExhausted =>
+const exhausted = (
+  family: "IPv4" | "IPv6",
+  pools: ReadonlyArray<{ readonly title: string }>,
+  missing: number,
+  free: number
+): PoolExhausted =>
   new PoolExhausted({
-    message: `${pool.title} has ${free} free addresses and ${missing} are needed; give the server a larger pool`
+    message: `the ${family} pools (${
+      pools.map(({ title }) => title).join(", ") || "none"
+    }) have ${free} free addresses ` +
+      `and ${missing} are needed; add one on the server: patela pool add FIRST-LAST/PREFIX`
   })

@@ -1,16 +1,21 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { now, Whole } from "../store/Column.ts"
-import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { asStoreFailed, StoreFailed } from "../store/StoreFailed.ts"
+import { entryDigest } from "./entryDigest.ts"
 
-/** One change: who did what and when (UTC, ISO 8601), and the value before and after it as text or JSON. */
+/**
+ * One change: who did what and when (UTC, ISO 8601), and the value before and after it as text or JSON. Numbers go up by
+ * one; `digest` is over the entry and the digest before it, as `entryDigest` has it.
+ */
 export const AuditEntry = Schema.Struct({
   id: Whole,
   happened_at: Schema.String,
   who: Schema.String,
   what: Schema.String,
   value_before: Schema.NullOr(Schema.String),
-  value_after: Schema.NullOr(Schema.String)
+  value_after: Schema.NullOr(Schema.String),
+  digest: Schema.String
 })
 export type AuditEntry = typeof AuditEntry.Type
 
@@ -22,29 +27,84 @@ export interface AuditedChange {
   readonly after: string | null
 }
 
-/** The log of every change. Entries are only added; write them in the transaction of the change itself. */
+/** Which entries are asked for: of one actor, with a text in what was done (case does not matter), since a time (UTC). */
+export interface AuditFilter {
+  readonly who?: string
+  readonly what?: string
+  readonly since?: string
+}
+
+const HEADLESS =
+  "The audit log does not say where it ends: somebody emptied the table audit_head. Nothing is changed without " +
+  "an entry. See what is wrong with `patela audit verify`, and put a backup back with `patela restore FILE`"
+
+/** As both databases keep it, so that it reads as it was written: no lone surrogate, and no NUL, which PostgreSQL refuses. */
+const storable = (text: string): string => text.toWellFormed().replaceAll("\u0000", "\ufffd")
+
+const storableOrNull = (text: string | null): string | null => text === null ? null : storable(text)
+
+/** A text for LIKE in which `%` and `_` are themselves; the escape is `!`, for a backslash is PostgreSQL's own. */
+const containing = (text: string): string => `%${text.toLowerCase().replaceAll(/[!%_]/g, "!$&")}%`
+
+/** The log of every change. Entries are only added, each chained to the one before it. */
 export class Audit extends Context.Service<Audit, {
+  /**
+   * Adds an entry. It belongs in the transaction of the change, and there after everything else: the chain is one writer's
+   * from then until the commit, so whoever took it first and another row second could wait for one who does it the other
+   * way.
+   */
   readonly record: (change: AuditedChange) => Effect.Effect<void, StoreFailed>
   /** The newest entries, newest first. */
-  readonly newest: (limit: number) => Effect.Effect<ReadonlyArray<AuditEntry>, StoreFailed>
+  readonly newest: (limit: number, filter?: AuditFilter) => Effect.Effect<ReadonlyArray<AuditEntry>, StoreFailed>
 }>()("@patela/server/audit/Audit") {
   static readonly layer = Layer.effect(
     Audit,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      const record = Effect.fn("Audit.record")(function*({ who, what, before, after }: AuditedChange) {
-        const happened_at = yield* now
-        yield* sql`INSERT INTO audit ${
-          sql.insert({ happened_at, who, what, value_before: before, value_after: after })
-        }`.pipe(asStoreFailed("write the audit log"))
+      // The next number, and the digest before it. On PostgreSQL the row is this transaction's until it ends.
+      const next = SqlSchema.findOne({
+        Request: Schema.Void,
+        Result: Schema.Struct({ last_id: Whole, digest: Schema.String }),
+        execute: () => sql`UPDATE audit_head SET last_id = last_id + 1 WHERE id = 1 RETURNING last_id, digest`
       })
+      const record = Effect.fn("Audit.record")(
+        function*({ who, what, before, after }: AuditedChange) {
+          const { last_id: id, digest: previous } = yield* next()
+          const fields = {
+            id,
+            happened_at: yield* now,
+            who: storable(who),
+            what: storable(what),
+            value_before: storableOrNull(before),
+            value_after: storableOrNull(after)
+          }
+          const digest = entryDigest(previous, fields)
+          yield* sql`INSERT INTO audit ${sql.insert({ ...fields, digest })}`
+          yield* sql`UPDATE audit_head SET digest = ${digest} WHERE id = 1`
+        },
+        Effect.catchTag("NoSuchElementError", () => Effect.fail(new StoreFailed({ message: HEADLESS }))),
+        sql.withTransaction,
+        asStoreFailed("write the audit log")
+      )
       const select = SqlSchema.findAll({
-        Request: Schema.Int,
+        Request: Schema.Struct({
+          limit: Schema.Int,
+          who: Schema.UndefinedOr(Schema.String),
+          what: Schema.UndefinedOr(Schema.String),
+          since: Schema.UndefinedOr(Schema.String)
+        }),
         Result: AuditEntry,
-        execute: (limit) => sql`SELECT * FROM audit ORDER BY id DESC LIMIT ${limit}`
+        execute: ({ limit, who, what, since }) =>
+          sql`SELECT * FROM audit WHERE ${
+            sql.and([
+              ...who === undefined ? [] : [sql`who = ${who}`],
+              ...what === undefined ? [] : [sql`LOWER(what) LIKE ${containing(what)} ESCAPE '!'`],
+              ...since === undefined ? [] : [sql`happened_at >= ${since}`]
+            ])
+          } ORDER BY id DESC LIMIT ${limit}`
       })
-      const newest = Effect.fn("Audit.newest")((limit: number) =>
-        select(limit).pipe(asStoreFailed("read the audit log"))
+      const newest = Effect.fn("Audit.newest")((limit: number, { who, what, since }: AuditFilter = {}) =>
+        select({ limit, who, what, since }).pipe(asStoreFailed("read the audit log"))
       )
       return Audit.of({ record, newest })
     })

@@ -1,5 +1,5 @@
 import { BootNotAllowed, EvidenceRefused, TokenRefused } from "@patela/domain/api/Problems"
-import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
+import type { BootEvidence, BootSelection } from "@patela/domain/attestation/BootEvidence"
 import { bootEvidenceFromWire } from "@patela/tpm/evidence/bootEvidenceWire"
 import { verifyBootEvidence } from "@patela/tpm/evidence/verifyBootEvidence"
 import { attestationKeyFromHex } from "@patela/tpm/identity/AttestationKey"
@@ -9,17 +9,17 @@ import type { NodeRow } from "../nodes/NodeRow.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
 import { bootDigestOf, bootOf } from "./Boot.ts"
 import { BootPolicy } from "./BootPolicy.ts"
-import { bootPcrs } from "./bootSelection.ts"
+import { isOfSelection, pcrSelectionOf } from "./bootSelection.ts"
 import { judgeBoot, refusalOf } from "./judgeBoot.ts"
 import { ShownBoots } from "./ShownBoots.ts"
 
 /** Every fault of the evidence as one message that names the field. Pure. */
-const verified = (node: NodeRow, challenge: string, wire: BootEvidence) =>
+const verified = (node: NodeRow, challenge: string, wire: BootEvidence, selection: BootSelection) =>
   Result.gen(function*() {
     return yield* verifyBootEvidence({
       attestationKey: yield* attestationKeyFromHex(node.ak_public),
       challenge: yield* fromHex(challenge, "challenge"),
-      selection: bootPcrs,
+      selection: pcrSelectionOf(selection),
       evidence: yield* bootEvidenceFromWire(wire)
     })
   })
@@ -45,7 +45,8 @@ export class BootGate extends Context.Service<BootGate, {
       const shown = yield* ShownBoots
 
       const show = Effect.fn("BootGate.show")(function*(node: NodeRow, challenge: string, evidence: BootEvidence) {
-        const { pcrValues } = yield* Effect.fromResult(verified(node, challenge, evidence)).pipe(
+        const selection = yield* policy.selection
+        const { pcrValues } = yield* Effect.fromResult(verified(node, challenge, evidence, selection)).pipe(
           Effect.mapError(({ message }) =>
             new EvidenceRefused({ detail: `The evidence of the boot is refused: ${message}` })
           )
@@ -65,8 +66,8 @@ export class BootGate extends Context.Service<BootGate, {
       const pass = Effect.fn("BootGate.pass")(function*(node: NodeRow, challenge: string) {
         if ((yield* policy.enforcement) !== "on") return
         const boot = Option.getOrUndefined(yield* shown.ofSession(challenge))
-        if (boot === undefined) {
-          // Not a 403: a node that authenticates again is asked, and shows it.
+        if (boot === undefined || !isOfSelection(boot, yield* policy.selection)) {
+          // Not a 403: a node that authenticates again is asked, and shows it. So is one that showed other PCRs than are selected now.
           return yield* new TokenRefused({
             detail: "this session has not shown what its node booted, which this server asks for; authenticate again"
           })

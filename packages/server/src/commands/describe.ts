@@ -1,10 +1,10 @@
 import type { BootState } from "../boot/BootStanding.ts"
-import type { ConfigurationState, NodeState, NodeView } from "../nodes/NodeView.ts"
+import type { AllocationState, ConfigurationState, NodeState, NodeView } from "../nodes/NodeView.ts"
 import type { RelayState, RelayView } from "../relays/RelayView.ts"
 import { colour } from "./colour.ts"
 import { plain, table } from "./table.ts"
 
-type AnyState = NodeState | ConfigurationState | RelayState | BootState
+type AnyState = NodeState | AllocationState | ConfigurationState | RelayState | BootState
 
 const STATE_COLOURS: Readonly<Record<AnyState, "green" | "yellow" | "red" | "dim">> = {
   enabled: "green",
@@ -14,6 +14,10 @@ const STATE_COLOURS: Readonly<Record<AnyState, "green" | "yellow" | "red" | "dim
   unchecked: "dim",
   allowed: "green",
   "not allowed": "red",
+  complete: "green",
+  short: "yellow",
+  surplus: "yellow",
+  exhausted: "red",
   current: "green",
   behind: "yellow",
   "rolled back": "red",
@@ -33,6 +37,20 @@ const memoryText = (bytes: number | null): string => bytes === null ? "-" : `${(
 const known = (value: string | number | null): string => value === null ? "-" : plain(String(value))
 
 const provenText = ({ proven }: NodeView): string => proven ? "proven" : "unproven"
+
+/** How many relays a node has, and of how many where those are others. */
+const relaysText = ({ allocation: { state, wanted }, relays }: NodeView): string =>
+  state === "complete" || state === "unknown" || wanted === null
+    ? String(relays.length)
+    : `${relays.length} of ${wanted}, ${stateText(state)}`
+
+/** A line for each node that is given no more relays. */
+export const exhaustedText = (nodes: ReadonlyArray<NodeView>): ReadonlyArray<string> => {
+  const lines = nodes.flatMap(({ allocation: { refused }, id }) =>
+    refused === null ? [] : [`${colour("red", "alarm")}: node ${id} is given no more relays: ${plain(refused)}`]
+  )
+  return lines.length === 0 ? [] : [lines.join("\n")]
+}
 
 export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
   table(
@@ -57,7 +75,7 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
       known(node.hostname),
       known(node.n_cpus),
       memoryText(node.memory),
-      String(node.relays.length),
+      relaysText(node),
       provenText(node),
       node.tier,
       stateText(node.boot.state),
@@ -88,6 +106,11 @@ const configurationText = ({ state, generation, current_generation, rolled_back 
 const bootText = ({ boot: { state, digest, why } }: NodeView): string =>
   [stateText(state), ...digest === null ? [] : [`, ${digest}`], ...why === null ? [] : [`: ${plain(why)}`]].join("")
 
+const allocationText = ({ allocation: { by_hardware, refused, state, wanted } }: NodeView): string =>
+  `${known(wanted)}, ${stateText(state)}; by hardware ${known(by_hardware)}${
+    refused === null ? "" : `: ${plain(refused)}`
+  }`
+
 /** One node, a line for each thing that is known of it. */
 export const nodeText = (node: NodeView): string =>
   table(["NODE", String(node.id)], [
@@ -98,6 +121,7 @@ export const nodeText = (node: NodeView): string =>
     ["kernel", known(node.kernel)],
     ["agent, tor", `${known(node.agent_version)}, ${known(node.tor_version)}`],
     ["relays", node.relays.join(" ") || "-"],
+    ["relays wanted", allocationText(node)],
     ["setting relays", String(node.settings.relays ?? "default")],
     ["setting geoip", node.settings.geoip === null ? "default" : node.settings.geoip ? "on" : "off"],
     ["first seen", node.first_seen],

@@ -1,5 +1,6 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command } from "effect/cli"
+import { AllocationSettings } from "../allocate/AllocationSettings.ts"
 import { BootPolicy } from "../boot/BootPolicy.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration } from "../nodes/Administration.ts"
@@ -11,6 +12,7 @@ import { administrator } from "./administrator.ts"
 import { nodeText } from "./describe.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { nodeIdArgument } from "./nodeIdArgument.ts"
+import { nodeRemove } from "./nodeRemove.ts"
 import { nodeDisable, nodeEnable, nodeRevoke } from "./nodeState.ts"
 import { printJson } from "./print.ts"
 import { StoreServices } from "./StoreServices.ts"
@@ -24,7 +26,8 @@ const show = Command.make(
     const tier = yield* (yield* TrustPolicy).tier(node)
     const boot = (yield* (yield* BootPolicy).standings)(id)
     const names = relays.map((relay) => relay.name)
-    const view = nodeView(node, names, yield* (yield* Generation).current, tier, boot)
+    const { relays_per_node } = yield* (yield* AllocationSettings).rules
+    const view = nodeView(node, names, yield* (yield* Generation).current, tier, boot, relays_per_node)
     yield* json ? printJson(view) : Console.log(nodeText(view))
   })
 ).pipe(
@@ -83,5 +86,5 @@ const get = Command.make(
 
 export const node = Command.make("node").pipe(
   Command.withDescription("Look at nodes and decide about them"),
-  Command.withSubcommands([nodeEnable, nodeDisable, nodeRevoke, show, set, get])
+  Command.withSubcommands([nodeEnable, nodeDisable, nodeRevoke, show, set, get, nodeRemove])
 )

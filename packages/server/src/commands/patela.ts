@@ -4,6 +4,9 @@ import { usagePresenter } from "@patela/domain/command/usagePresenter"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { audit } from "./audit.ts"
+import { backup } from "./backup.ts"
+import { doctor } from "./doctor.ts"
+import { family } from "./family.ts"
 import { keygen } from "./keygen.ts"
 import { list } from "./list.ts"
 import { migrate } from "./migrate.ts"
@@ -11,15 +14,38 @@ import { network } from "./network.ts"
 import { node } from "./node.ts"
 import { enable } from "./nodeState.ts"
 import { policy } from "./policy.ts"
+import { pool } from "./pool.ts"
 import { relay } from "./relay.ts"
+import { restore } from "./restore.ts"
+import { rollout } from "./rollout.ts"
 import { run } from "./run.ts"
 import { torrc } from "./torrc.ts"
+import { watch } from "./watch.ts"
 
 const root = Command.make("patela").pipe(
   Command.withDescription(
     "The server of Patela: configures machines that run Tor relays. DATABASE_URL says where its data is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME"
   ),
-  Command.withSubcommands([run, list, enable, node, policy, relay, network, torrc, audit, migrate, keygen])
+  Command.withSubcommands([
+    run,
+    list,
+    watch,
+    enable,
+    node,
+    policy,
+    relay,
+    pool,
+    network,
+    family,
+    torrc,
+    rollout,
+    audit,
+    doctor,
+    backup,
+    restore,
+    migrate,
+    keygen
+  ])
 )
 
 /** The command `patela`, with the arguments of this process. */

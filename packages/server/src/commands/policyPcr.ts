@@ -2,7 +2,7 @@ import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { BootDigest, bootDigestOf } from "../boot/Boot.ts"
 import { BOOT_ENFORCEMENTS, BootPolicy } from "../boot/BootPolicy.ts"
-import { bootSelection } from "../boot/bootSelection.ts"
+import { isOfSelection, selectionText } from "../boot/bootSelection.ts"
 import { ShownBoots } from "../boot/ShownBoots.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -10,6 +10,7 @@ import { administrator } from "./administrator.ts"
 import { CommandFailed } from "./CommandFailed.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { nodeIdArgument } from "./nodeIdArgument.ts"
+import { policyPcrSelect } from "./policyPcrSelect.ts"
 import { printJson } from "./print.ts"
 import { StoreServices } from "./StoreServices.ts"
 import { table } from "./table.ts"
@@ -18,15 +19,17 @@ const digestArgument = Argument.String("digest").pipe(
   Argument.withDescription("SHA-256 over the selected PCRs, 64 hexadecimal digits, as `patela node show` has it")
 )
 
-const digestOf = (text: string) =>
-  Schema.decodeEffect(BootDigest)(text).pipe(
+const digestOf = Effect.fnUntraced(function*(text: string) {
+  const pcrs = selectionText(yield* (yield* BootPolicy).selection)
+  return yield* Schema.decodeEffect(BootDigest)(text).pipe(
     Effect.mapError(() =>
       new CommandFailed({
         message: "Name the boot by its digest, 64 hexadecimal digits, as `patela node show ID` has it, or " +
-          `\`tpm2_pcrread -o FILE sha256:${bootSelection.pcrs.join(",")}\` and \`sha256sum FILE\` on the machine`
+          `\`tpm2_pcrread -o FILE sha256:${pcrs}\` and \`sha256sum FILE\` on the machine`
       })
     )
   )
+})
 
 const tell = (json: boolean, value: unknown, text: string) => json ? printJson(value) : Console.log(text)
 
@@ -83,15 +86,18 @@ const list = Command.make(
     const policy = yield* BootPolicy
     const shown = yield* (yield* ShownBoots).list
     const enforcement = yield* policy.enforcement
+    const selection = yield* policy.selection
     const allowed = (yield* policy.allowed).map(({ digest, boot, learned_from, allowed_at }) => ({
       digest,
       allowed_at,
       learned_from,
       pcrs: boot,
-      nodes: shown.filter((one) => bootDigestOf(one.boot) === digest).map((one) => one.node_id)
+      nodes: shown.filter((one) => isOfSelection(one.boot, selection) && bootDigestOf(one.boot) === digest).map((one) =>
+        one.node_id
+      )
     }))
-    if (json) return yield* printJson({ enforcement, selection: bootSelection, allowed })
-    yield* Console.log(`Boots are enforced: ${enforcement}. PCRs: sha256:${bootSelection.pcrs.join(",")}\n`)
+    if (json) return yield* printJson({ enforcement, selection, allowed })
+    yield* Console.log(`Boots are enforced: ${enforcement}. PCRs: sha256:${selectionText(selection)}\n`)
     yield* Console.log(
       table(
         ["DIGEST", "ALLOWED (UTC)", "LEARNED FROM", "NODES"],
@@ -170,5 +176,5 @@ const log = Command.make(
 /** `patela policy pcr`. */
 export const policyPcr = Command.make("pcr").pipe(
   Command.withDescription("Decide what nodes may have booted"),
-  Command.withSubcommands([learn, allow, list, remove, enforce, log])
+  Command.withSubcommands([learn, allow, list, remove, enforce, policyPcrSelect, log])
 )

@@ -1,12 +1,15 @@
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Console, Effect, Schema } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import { settingText } from "../nodes/NodeSetting.ts"
 import { RelayAdministration } from "../relays/RelayAdministration.ts"
 import { RelayUnknown } from "../relays/RelayUnknown.ts"
 import type { Removal } from "../relays/removalOf.ts"
 import { administrator } from "./administrator.ts"
 import { CommandFailed } from "./CommandFailed.ts"
+import { relayMove } from "./relayMove.ts"
+import { relayNameArgument } from "./relayNameArgument.ts"
+import { relayRename } from "./relayRename.ts"
 import { StoreServices } from "./StoreServices.ts"
 
 const relaysText = (count: number): string => `${count} ${count === 1 ? "relay" : "relays"}`
@@ -23,7 +26,7 @@ const settingLine = ({ relay, before, after }: Removal, verb: string): string =>
 const remove = Command.make(
   "remove",
   {
-    name: Argument.String("name").pipe(Argument.withDescription("The relay, as `patela list relay` shows it")),
+    name: relayNameArgument,
     yes: Flag.Boolean("yes").pipe(
       Flag.withDescription("The relay and its identity keys may go: nothing else has the keys"),
       Flag.withDefault(false)
@@ -50,8 +53,8 @@ const remove = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Take a relay off its node for good. Its addresses are free at once; its name is not given again as long as the " +
-      "node is told that it was removed, which is of its newest 512"
+    "Take a relay off its node for good. Its name, addresses and slot are given again after the quarantine (patela pool " +
+      "get quarantine), for its node may be off and still have them"
   ),
   Command.withShortDescription("Take a relay off its node for good"),
   Command.withExamples([
@@ -63,6 +66,9 @@ const remove = Command.make(
 
 export const relay = Command.make("relay").pipe(
   Command.withDescription("Decide about single relays"),
-  Command.withExamples([{ command: "patela relay remove toma --yes", description: "Take toma off its node" }]),
-  Command.withSubcommands([remove])
+  Command.withExamples([
+    { command: "patela relay remove toma --yes", description: "Take toma off its node" },
+    { command: "patela relay rename toma gouda", description: "Give it another name" }
+  ]),
+  Command.withSubcommands([remove, relayMove, relayRename])
 )

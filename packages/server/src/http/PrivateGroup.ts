@@ -1,5 +1,6 @@
 import { Authorization, CurrentNode } from "@patela/domain/api/Authorization"
 import { EVENT_STREAM } from "@patela/domain/api/ConfigEvent"
+import type { FamilyKeysRequest } from "@patela/domain/api/FamilyKeys"
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
 import type { NodeReport } from "@patela/domain/api/PrivateApi"
 import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
@@ -11,6 +12,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
 import { BootGate } from "../boot/BootGate.ts"
+import { Family } from "../family/Family.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { Report } from "../nodes/Report.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
@@ -38,12 +40,13 @@ export const PrivateGroup = HttpApiBuilder.group(
     const events = yield* EventStreams
     const { admit, enter } = yield* Admission
     const gate = yield* BootGate
+    const family = yield* Family
     const credential = HttpApiBuilder.securityDecode(Authorization.security.bearer)
 
     const current = Effect.gen(function*() {
       const { id } = yield* CurrentNode
       const node = yield* Effect.orDie(nodes.find(id))
-      // The authorization read it a moment ago, and nodes that were enabled are never deleted.
+      // The authorization read it a moment ago; where a person removed it since, its next request is refused.
       return yield* Option.match(node, { onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
     })
 
@@ -93,6 +96,11 @@ export const PrivateGroup = HttpApiBuilder.group(
         const { node, challenge } = yield* enter(yield* credential)
         yield* gate.show(node, challenge, payload).pipe(Effect.catchTag("StoreFailed", Effect.die))
       }),
+      familyKeys: Effect.fn("private.familyKeys")(
+        function*({ payload }: { readonly payload: typeof FamilyKeysRequest.Type }) {
+          return yield* family.seal(yield* current, payload.ids).pipe(Effect.catchTag("StoreFailed", Effect.die))
+        }
+      ),
       report: Effect.fn("private.report")(function*({ payload }: { readonly payload: NodeReport }) {
         const { id } = yield* CurrentNode
         yield* Effect.orDie(report.take(id, payload))

@@ -1,18 +1,25 @@
 import { PatelaApi } from "@patela/domain/api/PatelaApi"
-import { IdentityRefused, NodeNotEnabled, ProofRefused, WaitingListFull } from "@patela/domain/api/Problems"
+import {
+  IdentityRefused,
+  NodeNotEnabled,
+  OtherEndorsementKey,
+  ProofRefused,
+  WaitingListFull
+} from "@patela/domain/api/Problems"
 import type { ProvedKeys } from "@patela/domain/api/Proof"
 import type { AuthRequest, ProofRequest } from "@patela/domain/api/PublicApi"
-import { Clock, Effect, Option } from "effect"
+import { type EndorsementKey, endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
+import { Clock, Effect, Option, Result } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { BootPolicy } from "../boot/BootPolicy.ts"
-import { bootSelection } from "../boot/bootSelection.ts"
 import { AuthLimits } from "../limits/AuthLimits.ts"
 import { retryAfter } from "../limits/retryAfter.ts"
 import { sourceOf } from "../limits/sourceOf.ts"
 import { checkIdentity } from "../nodes/checkIdentity.ts"
-import { mayProve, type NodeIdentity } from "../nodes/NodeRow.ts"
+import { mayProve, type NodeIdentity, type NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
+import { stateOf } from "../nodes/NodeView.ts"
 import { WaitingBound } from "../nodes/WaitingBound.ts"
 import { newChallenge } from "../session/challenge.ts"
 import { keysDigest } from "../session/keysDigest.ts"
@@ -29,6 +36,9 @@ interface Asked<Payload> {
 
 const identified = (payload: ProvedKeys) =>
   Effect.fromResult(checkIdentity(payload)).pipe(Effect.mapError((detail) => new IdentityRefused({ detail })))
+
+const kindOf = (node: NodeRow) =>
+  Option.map(Result.getSuccess(endorsementKeyFromHex(node.ek_public)), ({ kind }) => kind)
 
 /** When to ask again where the waiting list is full, in seconds: room comes when a person or time makes it. */
 const FULL_RETRY = 60
@@ -49,25 +59,45 @@ export const PublicGroup = HttpApiBuilder.group(
     const limits = yield* AuthLimits
     const boots = yield* BootPolicy
 
-    /** The machine that asks, stored as waiting where it was never seen. */
-    const machine = Effect.fnUntraced(function*(identity: NodeIdentity, source: string) {
-      const known = Option.getOrUndefined(yield* Effect.orDie(nodes.known(identity)))
-      if (known !== undefined) {
-        yield* limits.known(source, known.id)
-        return known
+    /** Who was enabled with another of its endorsement keys: that node and the kind of key. */
+    const enabledBefore = Effect.fnUntraced(function*(identity: NodeIdentity, { kind }: EndorsementKey) {
+      for (const node of yield* Effect.orDie(nodes.everEnabled(identity))) {
+        const before = kindOf(node)
+        if (Option.isSome(before) && before.value !== kind) return { node, kind: before.value }
       }
-      yield* limits.unknown(source)
+      return undefined
+    })
+
+    /** The machine that asks, stored as waiting where it was never seen. */
+    const machine = Effect.fnUntraced(function*(identity: NodeIdentity, key: EndorsementKey, source: string) {
+      const known = Option.getOrUndefined(yield* Effect.orDie(nodes.known(identity)))
+      const before = known === undefined || stateOf(known) === "waiting"
+        ? yield* enabledBefore(identity, key)
+        : undefined
+      const counted = known ?? before?.node
+      if (counted === undefined) yield* limits.unknown(source)
+      else yield* limits.known(source, counted.id)
+      if (before !== undefined) {
+        return yield* new OtherEndorsementKey({
+          detail:
+            `Node ${before.node.id} has this attestation key, and was enabled with its ${before.kind} endorsement ` +
+            `key, not with this one of ${key.kind}. It stays known by that: ask again with it`,
+          endorsement_key: before.kind
+        })
+      }
+      if (known !== undefined) return known
       const node = Option.getOrUndefined(yield* Effect.orDie(nodes.enlist(identity, bound)))
       if (node !== undefined) return node
       return yield* new WaitingListFull({
         detail: `${bound.machines} machines wait to be enabled already. Enable some on the server first`,
         retry_after: FULL_RETRY
       })
-    }, Effect.tapError(({ retry_after }) => retryAfter(retry_after)))
+    }, Effect.tapError((error) => "retry_after" in error ? retryAfter(error.retry_after) : Effect.void))
 
     const auth = Effect.fn("public.auth")(function*({ payload, request }: Asked<AuthRequest>) {
       const checked = yield* identified(payload)
-      const found = yield* machine(checked.identity, sourceOf(Option.getOrUndefined(request.remoteAddress)))
+      const source = sourceOf(Option.getOrUndefined(request.remoteAddress))
+      const found = yield* machine(checked.identity, checked.endorsementKey, source)
       const { akName } = checked
       const certificates = (payload.ek_certificates ?? []).map((text) => new Uint8Array(Buffer.from(text, "hex")))
       const node = yield* Effect.orDie(trust.certify(found, checked.endorsementKey, certificates))
@@ -94,7 +124,9 @@ export const PublicGroup = HttpApiBuilder.group(
       )
       const first = node.authenticated_at === null
       yield* Effect.logInfo(`node ${node.id} is given a credential: ${first ? "201, its first" : "200"}`)
-      const asked = (yield* Effect.orDie(boots.enforcement)) === "off" ? {} : { boot: bootSelection }
+      const asked = (yield* Effect.orDie(boots.enforcement)) === "off"
+        ? {}
+        : { boot: yield* Effect.orDie(boots.selection) }
       const answer = { ...sealed, token_life: TOKEN_LIFE / 1000, ...asked }
       return first ? { ...answer, first: true } as const : { ...answer, first: false } as const
     })

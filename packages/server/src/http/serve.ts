@@ -1,8 +1,10 @@
+import type { ListenAddress } from "@patela/domain/net/ListenAddress"
 import { Console, Effect, Layer, Schema } from "effect"
 import { HttpServer } from "effect/http"
 import { NetAddress } from "effect/net"
 import { Allocator } from "../allocate/Allocator.ts"
 import { BootGate } from "../boot/BootGate.ts"
+import * as MetricsServer from "../metrics/MetricsServer.ts"
 import { Report } from "../nodes/Report.ts"
 import { waitingSweep } from "../nodes/waitingSweep.ts"
 import { Proofs } from "../session/Proofs.ts"
@@ -13,6 +15,7 @@ import { Trust } from "../trust/Trust.ts"
 import { Admission } from "./Admission.ts"
 import { EventStreams } from "./EventStreams.ts"
 import * as HttpsServer from "./HttpsServer.ts"
+import { readCertificate } from "./readCertificate.ts"
 
 /** The address or the port cannot be listened on. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", { message: Schema.String }) {}
@@ -45,10 +48,17 @@ export const serve = Effect.fn("serve")(function*(input: {
   readonly port: number
   readonly certPath: string
   readonly keyPath: string
+  /** Where metrics and health are served; nowhere without. */
+  readonly metrics: ListenAddress | undefined
 }) {
   const { host, port } = input
-  const certificate = yield* HttpsServer.readCertificate(input.certPath, input.keyPath)
-  const server = Layer.mergeAll(Layer.effectDiscard(announce), Layer.effectDiscard(waitingSweep), endStreams).pipe(
+  const certificate = yield* readCertificate(input.certPath, input.keyPath)
+  const server = Layer.mergeAll(
+    Layer.effectDiscard(announce),
+    Layer.effectDiscard(waitingSweep),
+    endStreams,
+    input.metrics === undefined ? Layer.empty : MetricsServer.layer(input.metrics)
+  ).pipe(
     Layer.provideMerge(HttpsServer.layer(certificate, { host, port })),
     Layer.provide(sessionServices)
   )

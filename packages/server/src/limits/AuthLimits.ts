@@ -1,19 +1,10 @@
 import { TooManyRequests } from "@patela/domain/api/Problems"
-import { Clock, Config, Context, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
+import { numberSetting } from "./numberSetting.ts"
 import { TokenBuckets } from "./TokenBuckets.ts"
-
-/** A PATELA_ variable of the limits is no number. */
-export class LimitRefused extends Schema.TaggedError<LimitRefused>()("LimitRefused", { message: Schema.String }) {}
 
 /** Sources that are known at a time: some 10 MB. */
 const MOST_KEYS = 50_000
-
-const numberOf = Effect.fnUntraced(function*(name: string, what: string, unset: number) {
-  const setting = yield* Effect.orDie(Config.option(Config.String(name)))
-  if (Option.isNone(setting) || setting.value === "") return unset
-  if (/^[1-9]\d{0,6}$/.test(setting.value)) return Number(setting.value)
-  return yield* new LimitRefused({ message: `${name} is ${what}, from 1 to 9999999` })
-})
 
 const slowDown = (what: string, wait: number): TooManyRequests => {
   const retry_after = Math.max(1, Math.ceil(wait / 1000))
@@ -37,9 +28,17 @@ export class AuthLimits extends Context.Service<AuthLimits, {
   static readonly layer = Layer.effect(
     AuthLimits,
     Effect.gen(function*() {
-      const perSource = yield* numberOf("PATELA_NEW_PER_SOURCE", "how many new machines a source may have a minute", 60)
-      const inAll = yield* numberOf("PATELA_NEW_IN_ALL", "how many new machines may come a minute", 300)
-      const perNode = yield* numberOf("PATELA_AUTH_PER_NODE", "how often a node may ask for a challenge a minute", 60)
+      const perSource = yield* numberSetting(
+        "PATELA_NEW_PER_SOURCE",
+        "how many new machines a source may have a minute",
+        60
+      )
+      const inAll = yield* numberSetting("PATELA_NEW_IN_ALL", "how many new machines may come a minute", 300)
+      const perNode = yield* numberSetting(
+        "PATELA_AUTH_PER_NODE",
+        "how often a node may ask for a challenge a minute",
+        60
+      )
       const sources = new TokenBuckets({ perMinute: perSource }, MOST_KEYS)
       const all = new TokenBuckets({ perMinute: inAll }, 1)
       const nodes = new TokenBuckets({ perMinute: perNode }, MOST_KEYS)

@@ -9,6 +9,7 @@ const Text = Schema.NullOr(Schema.String)
  * until the node reported it. `authenticated_at` is the first time that one of its tokens was used. `generation` is
  * that of the configuration which the node says it was brought to, `rolled_back` why it took a newer one back.
  * `proven_at` is when it proved, while it waited, that it holds the keys. `ek_root` is the SHA-256 of the root certificate that vouched for its endorsement key.
+ * `relays_by_hardware` is how many relays its hardware carries, `allocation_refused` why it is given no more of them.
  */
 export const NodeRow = Schema.Struct({
   id: NodeId,
@@ -34,7 +35,9 @@ export const NodeRow = Schema.Struct({
   generation: Schema.NullOr(Whole),
   rolled_back: Text,
   proven_at: Text,
-  ek_root: Text
+  ek_root: Text,
+  relays_by_hardware: Schema.NullOr(Whole),
+  allocation_refused: Text
 })
 export type NodeRow = typeof NodeRow.Type
 

@@ -1,3 +1,4 @@
+import { relayCount } from "../allocate/relayCount.ts"
 import type { BootStanding } from "../boot/BootStanding.ts"
 import { ekHashOf } from "../trust/EkHash.ts"
 import type { TrustTier } from "../trust/TrustTier.ts"
@@ -31,13 +32,35 @@ export const configurationStateOf = (
 export const isProven = ({ proven_at, authenticated_at }: NodeRow): boolean =>
   proven_at !== null || authenticated_at !== null
 
+/**
+ * How a node's relays stand to what it should have. `unknown`: it never said what hardware it has. `surplus`: more than its
+ * hardware, or its own number, calls for; it keeps them. `exhausted`: it is given no more, and `refused` says why.
+ */
+export type AllocationState = "unknown" | "complete" | "short" | "surplus" | "exhausted"
+
+export const allocationOf = (node: NodeRow, relays: number, mostByHardware: number) => {
+  const wanted = relayCount(node, mostByHardware)
+  const refused = node.allocation_refused
+  const state: AllocationState = refused !== null
+    ? "exhausted"
+    : wanted === null
+    ? "unknown"
+    : relays < wanted
+    ? "short"
+    : relays > wanted
+    ? "surplus"
+    : "complete"
+  return { state, wanted, by_hardware: node.relays_by_hardware, refused }
+}
+
 /** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
 export const nodeView = (
   node: NodeRow,
   relays: ReadonlyArray<string>,
   current: number,
   tier: TrustTier,
-  boot: BootStanding
+  boot: BootStanding,
+  mostByHardware: number
 ) => ({
   id: node.id,
   state: stateOf(node),
@@ -55,6 +78,7 @@ export const nodeView = (
   agent_version: node.agent_version,
   tor_version: node.tor_version,
   relays,
+  allocation: allocationOf(node, relays.length, mostByHardware),
   settings: { relays: node.relays_override, geoip: node.geoip_override },
   first_seen: node.first_seen,
   last_seen: node.last_seen,

@@ -31,7 +31,9 @@ export class Nodes extends Context.Service<Nodes, {
   readonly list: Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
   /** The machine with exactly these keys. */
   readonly known: (identity: NodeIdentity) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
-  /** The same, stored as waiting where it is new; none where the waiting list is full. */
+  /** Those with this attestation key that were ever enabled, whatever their endorsement key; the enabled ones first. */
+  readonly everEnabled: (identity: NodeIdentity) => Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
+  /** The same as `known`, stored as waiting where it is new; none where the waiting list is full. */
   readonly enlist: (identity: NodeIdentity, bound: WaitingLimit) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
   /** Notes that a waiting machine proved its keys; whether it had not before. */
   readonly prove: (id: NodeId) => Effect.Effect<boolean, StoreFailed>
@@ -45,7 +47,14 @@ export class Nodes extends Context.Service<Nodes, {
   readonly startEpoch: (id: NodeId) => Effect.Effect<void, StoreFailed>
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
-  readonly saveSpecs: (id: NodeId, specs: HardwareSpecs) => Effect.Effect<void, StoreFailed>
+  /** The hardware of a node, and how many relays it carries. */
+  readonly saveSpecs: (
+    id: NodeId,
+    specs: HardwareSpecs,
+    relays_by_hardware: number
+  ) => Effect.Effect<void, StoreFailed>
+  /** Why a node is given no more relays; null where it has what it should have. */
+  readonly saveAllocationRefused: (id: NodeId, why: string | null) => Effect.Effect<void, StoreFailed>
   readonly saveReport: (id: NodeId, report: NodeReport) => Effect.Effect<void, StoreFailed>
   readonly saveOverrides: (id: NodeId, overrides: NodeOverrides) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveTorrc: (id: NodeId, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
@@ -66,6 +75,13 @@ export class Nodes extends Context.Service<Nodes, {
         execute: (keys) =>
           sql`SELECT * FROM nodes
             WHERE ek_public = ${keys.ek_public} AND ak_public = ${keys.ak_public} AND ak_name = ${keys.ak_name}`
+      })
+      const byAttestationKey = SqlSchema.findAll({
+        Request: Schema.Struct({ ak_public: Schema.String, ak_name: Schema.String }),
+        Result: NodeRow,
+        execute: ({ ak_name, ak_public }) =>
+          sql`SELECT * FROM nodes WHERE ak_name = ${ak_name} AND ak_public = ${ak_public} AND epoch > 1
+            ORDER BY enabled DESC, id`
       })
       const all = SqlSchema.findAll({
         Request: Schema.Void,
@@ -138,6 +154,10 @@ export class Nodes extends Context.Service<Nodes, {
         return node
       }, asStoreFailed("look up a machine by its keys"))
 
+      const everEnabled = Effect.fn("Nodes.everEnabled")((identity: NodeIdentity) =>
+        byAttestationKey(identity).pipe(asStoreFailed("look up a machine by its attestation key"))
+      )
+
       const enlist = Effect.fn("Nodes.enlist")(function*(identity: NodeIdentity, bound: WaitingLimit) {
         const node = yield* known(identity)
         return Option.isSome(node) ? node : yield* insert(identity, bound)
@@ -168,12 +188,20 @@ export class Nodes extends Context.Service<Nodes, {
           WHERE id = ${node.id}`
       }, asStoreFailed("note that a node authenticated"))
 
-      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(id: NodeId, specs: HardwareSpecs) {
+      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(
+        id: NodeId,
+        specs: HardwareSpecs,
+        relays_by_hardware: number
+      ) {
         const { n_cpus, memory, cpu_name, hostname = null, kernel = null, agent_version = null } = specs
         yield* sql`UPDATE nodes SET ${
-          sql.update({ n_cpus, memory, cpu_name, hostname, kernel, agent_version })
+          sql.update({ n_cpus, memory, cpu_name, hostname, kernel, agent_version, relays_by_hardware })
         } WHERE id = ${id}`
       }, asStoreFailed("store a node's hardware"))
+
+      const saveAllocationRefused = Effect.fn("Nodes.saveAllocationRefused")(function*(id: NodeId, why: string | null) {
+        yield* sql`UPDATE nodes SET allocation_refused = ${why} WHERE id = ${id}`
+      }, asStoreFailed("note why a node is given no relays"))
 
       const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, report: NodeReport) {
         const { tor_version, generation, rolled_back } = report
@@ -199,6 +227,7 @@ export class Nodes extends Context.Service<Nodes, {
         find,
         list: all().pipe(asStoreFailed("list the nodes")),
         known,
+        everEnabled,
         enlist,
         dropExpired,
         prove,
@@ -207,6 +236,7 @@ export class Nodes extends Context.Service<Nodes, {
         startEpoch,
         authenticated,
         saveSpecs,
+        saveAllocationRefused,
         saveReport,
         saveOverrides,
         saveTorrc

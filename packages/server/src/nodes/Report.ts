@@ -2,7 +2,7 @@ import type { NodeReport } from "@patela/domain/api/PrivateApi"
 import type { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Audit } from "../audit/Audit.ts"
+import { Audit, type AuditedChange } from "../audit/Audit.ts"
 import { judgeFingerprint } from "../relays/judgeFingerprint.ts"
 import { fingerprintsOf } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
@@ -25,6 +25,7 @@ export class Report extends Context.Service<Report, {
       const take = Effect.fn("Report.take")(
         function*(node: NodeId, report: NodeReport) {
           yield* nodes.saveReport(node, report)
+          const entries: Array<AuditedChange> = []
           const own = new Map((yield* relays.ofNode(node)).map((relay) => [relay.name, relay]))
           for (const { name, fingerprint, blocked } of report.relays) {
             const relay = own.get(name)
@@ -43,13 +44,14 @@ export class Report extends Context.Service<Report, {
               yield* relays.raiseAlarm(name, fingerprint)
               yield* Effect.logWarning(`node ${node} reports other identity keys for ${name} than those on record`)
             }
-            yield* audit.record({
+            entries.push({
               who: `node ${node}`,
               what: verdict === "record" ? `relay ${name}: fingerprints recorded` : `relay ${name}: fingerprint alarm`,
               before: recorded === null ? null : JSON.stringify(recorded),
               after: JSON.stringify(fingerprint)
             })
           }
+          yield* Effect.forEach(entries, audit.record, { discard: true })
         },
         sql.withTransaction,
         asStoreFailed("store a report")

@@ -5,13 +5,13 @@ import { Generation } from "../generation/Generation.ts"
 import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { overridesOf, settingText } from "../nodes/NodeSetting.ts"
-import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { sqlAsStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { makeTurn } from "../store/Turn.ts"
+import { Departure } from "./Departure.ts"
 import { Relays } from "./Relays.ts"
 import { RelayUnknown } from "./RelayUnknown.ts"
 import { relayView } from "./RelayView.ts"
 import { type Removal, removalOf } from "./removalOf.ts"
-import { RemovedRelays } from "./RemovedRelays.ts"
 
 type RemovalFailed = RelayUnknown | NodeUnknown | StoreFailed
 
@@ -20,8 +20,8 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
   /** What removing the relay would come to. */
   readonly removal: (name: RelayName) => Effect.Effect<Removal, RemovalFailed>
   /**
-   * Takes the relay off its node for good: the node is told that it and its keys may go. The node's number of relays goes
-   * down with it, so that it is not given another in its place.
+   * Takes the relay off its node for good: the node is told that it and its keys may go, and what it had is in quarantine.
+   * The node's number of relays goes down with it, so that it is not given another in its place.
    */
   readonly remove: (who: string, name: RelayName) => Effect.Effect<Removal, RemovalFailed>
 }>()("@patela/server/relays/RelayAdministration") {
@@ -31,7 +31,7 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       const generation = yield* Generation
       const nodes = yield* Nodes
       const relays = yield* Relays
-      const removed = yield* RemovedRelays
+      const departure = yield* Departure
       const administration = yield* Administration
       const audit = yield* Audit
       // An allocation that began before must not give the node another relay in the place of this one.
@@ -49,15 +49,16 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
         const found = yield* removal(name)
         const { relay, before, after } = found
         yield* relays.delete(name)
-        yield* removed.add(relay.node_id, name)
+        yield* departure.leave(relay, { name: false, addresses: false })
+        const fewer = after.relays_override !== before.relays_override
+        if (fewer) yield* nodes.saveOverrides(relay.node_id, after)
         yield* audit.record({
           who,
           what: `relay ${name}: removed from node ${relay.node_id}`,
           before: JSON.stringify(relayView(relay)),
           after: null
         })
-        if (after.relays_override !== before.relays_override) {
-          yield* nodes.saveOverrides(relay.node_id, after)
+        if (fewer) {
           yield* audit.record({
             who,
             what: `node ${relay.node_id}: relays set`,
@@ -71,9 +72,7 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
       return RelayAdministration.of({
         removal,
         remove: Effect.fn("RelayAdministration.remove")((who: string, name: RelayName) =>
-          inOneTransaction(who, name).pipe(
-            Effect.catchTag("SqlError", (error) => Effect.fail(error).pipe(asStoreFailed("remove a relay")))
-          )
+          inOneTransaction(who, name).pipe(sqlAsStoreFailed("remove a relay"))
         )
       })
     })

@@ -9,7 +9,8 @@ import { Whole } from "../store/Column.ts"
 
 /**
  * A relay as the server keeps it. The alarm columns hold the last fingerprints that a node reported and that differ
- * from those on record; `blocked` is what the node said keeps it from running.
+ * from those on record; `blocked` is what the node said keeps it from running. `formerly` are its names of before, the
+ * newest first, with spaces between.
  */
 export const RelayRow = Schema.Struct({
   id: Whole,
@@ -26,7 +27,8 @@ export const RelayRow = Schema.Struct({
   alarm_rsa: Schema.NullOr(RsaFingerprint),
   alarm_ed25519: Schema.NullOr(Ed25519Fingerprint),
   alarm_at: Schema.NullOr(Schema.String),
-  blocked: Schema.NullOr(Schema.String)
+  blocked: Schema.NullOr(Schema.String),
+  formerly: Schema.String
 })
 export type RelayRow = typeof RelayRow.Type
 
@@ -37,3 +39,7 @@ export const fingerprintsOf = (
   relay.fingerprint_rsa === null || relay.fingerprint_ed25519 === null
     ? null
     : { rsa: relay.fingerprint_rsa, ed25519: relay.fingerprint_ed25519 }
+
+/** The names that the relay had before, the newest first: its keys may be kept under one of them. */
+export const formerNames = ({ formerly }: Pick<RelayRow, "formerly">): ReadonlyArray<RelayName> =>
+  formerly.split(" ").filter(Schema.is(RelayName))

@@ -1,4 +1,4 @@
-import { fingerprintsOf, type RelayRow } from "./RelayRow.ts"
+import { fingerprintsOf, formerNames, type RelayRow } from "./RelayRow.ts"
 
 /**
  * `alarm`: its node reported other identity keys than those on record. `blocked`: its node said why it does not run.
@@ -18,6 +18,7 @@ export const stateOf = (relay: RelayRow): RelayState =>
 /** A relay as commands show it. */
 export const relayView = (relay: RelayRow) => ({
   name: relay.name,
+  formerly: formerNames(relay),
   node: relay.node_id,
   slot: relay.slot,
   state: stateOf(relay),

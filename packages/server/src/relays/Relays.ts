@@ -21,15 +21,32 @@ export interface NewRelay {
   readonly dir_port: number | null
 }
 
+/** What nobody else may be given. */
+export const Held = Schema.Struct({ name: Schema.String, ip_v4: Schema.String, ip_v6: Schema.NullOr(Schema.String) })
+export type Held = typeof Held.Type
+
 /** The relays of all nodes. The database refuses a name, an address or a node's slot a second time. */
 export class Relays extends Context.Service<Relays, {
   readonly list: Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
+  /** The names and addresses of all, for an allocation among thousands. */
+  readonly held: Effect.Effect<ReadonlyArray<Held>, StoreFailed>
   /** Those of one node, by slot. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
   readonly find: (name: RelayName) => Effect.Effect<Option.Option<RelayRow>, StoreFailed>
   readonly insert: (
     node: NodeId,
     relays: ReadonlyArray<NewRelay>
+  ) => Effect.Effect<void, StoreFailed, ConfigChange>
+  /** Puts a relay onto a node where nobody knows it: with no fingerprints, and no names of before. */
+  readonly move: (
+    name: RelayName,
+    node: NodeId,
+    place: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">
+  ) => Effect.Effect<void, StoreFailed, ConfigChange>
+  readonly rename: (
+    before: RelayName,
+    after: RelayName,
+    formerly: ReadonlyArray<RelayName>
   ) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly delete: (name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveTorrc: (name: RelayName, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
@@ -45,6 +62,11 @@ export class Relays extends Context.Service<Relays, {
         Request: Schema.Void,
         Result: RelayRow,
         execute: () => sql`SELECT * FROM relays ORDER BY node_id, slot`
+      })
+      const names = SqlSchema.findAll({
+        Request: Schema.Void,
+        Result: Held,
+        execute: () => sql`SELECT name, ip_v4, ip_v6 FROM relays`
       })
       const byNode = SqlSchema.findAll({
         Request: NodeId,
@@ -63,6 +85,33 @@ export class Relays extends Context.Service<Relays, {
         yield* ConfigChange.counted
         yield* sql`INSERT INTO relays ${sql.insert(rows)}`
       }, asStoreFailed("store new relays"))
+
+      const move = Effect.fn("Relays.move")(
+        function*(name: RelayName, node: NodeId, { slot, ip_v4, ip_v6 }: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">) {
+          yield* ConfigChange.counted
+          const unknown = {
+            fingerprint_rsa: null,
+            fingerprint_ed25519: null,
+            alarm_rsa: null,
+            alarm_ed25519: null,
+            alarm_at: null,
+            blocked: null,
+            formerly: ""
+          }
+          yield* sql`UPDATE relays SET ${sql.update({ node_id: node, slot, ip_v4, ip_v6, ...unknown })}
+            WHERE name = ${name}`
+        },
+        asStoreFailed("move a relay")
+      )
+
+      const rename = Effect.fn("Relays.rename")(
+        function*(before: RelayName, after: RelayName, formerly: ReadonlyArray<RelayName>) {
+          yield* ConfigChange.counted
+          yield* sql`UPDATE relays SET ${sql.update({ name: after, formerly: formerly.join(" ") })}
+            WHERE name = ${before}`
+        },
+        asStoreFailed("rename a relay")
+      )
 
       const remove = Effect.fn("Relays.delete")(function*(name: RelayName) {
         yield* ConfigChange.counted
@@ -92,9 +141,12 @@ export class Relays extends Context.Service<Relays, {
 
       return Relays.of({
         list: all().pipe(asStoreFailed("list the relays")),
+        held: names().pipe(asStoreFailed("list what relays have")),
         ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
         find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
         insert,
+        move,
+        rename,
         delete: remove,
         saveTorrc,
         saveBlocked,

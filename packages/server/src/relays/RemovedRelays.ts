@@ -11,15 +11,15 @@ export const REMEMBERED = 512
 
 /**
  * Relays that people took off their nodes. A node is told which were its own, as the word that they and their keys may
- * go. Their names are given to nobody while they are here: the old node may still run them.
+ * go, and is given no relay of such a name.
  */
 export class RemovedRelays extends Context.Service<RemovedRelays, {
-  /** Remembers a relay, and of those of its node only the newest. */
+  /** Remembers a relay as the newest of its node, and of those only so many. */
   readonly add: (node: NodeId, name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
   /** Those of one node, the newest first. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayName>, StoreFailed>
-  /** The names of all nodes' removed relays. */
-  readonly names: Effect.Effect<ReadonlyArray<RelayName>, StoreFailed>
+  /** Forgets one that comes back to its node. */
+  readonly forget: (node: NodeId, name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
 }>()("@patela/server/relays/RemovedRelays") {
   static readonly layer = Layer.effect(
     RemovedRelays,
@@ -31,27 +31,28 @@ export class RemovedRelays extends Context.Service<RemovedRelays, {
         Result: Named,
         execute: (node) => sql`SELECT name FROM removed_relays WHERE node_id = ${node} ORDER BY id DESC`
       })
-      const all = SqlSchema.findAll({
-        Request: Schema.Void,
-        Result: Named,
-        execute: () => sql`SELECT name FROM removed_relays`
-      })
       const namesOf = (rows: ReadonlyArray<typeof Named.Type>) => rows.map(({ name }) => name)
 
       const add = Effect.fn("RemovedRelays.add")(function*(node: NodeId, name: RelayName) {
         yield* ConfigChange.counted
+        yield* sql`DELETE FROM removed_relays WHERE node_id = ${node} AND name = ${name}`
         yield* sql`INSERT INTO removed_relays ${sql.insert({ node_id: node, name, removed_at: yield* now })}`
         yield* sql`DELETE FROM removed_relays WHERE node_id = ${node} AND id NOT IN (
           SELECT id FROM removed_relays WHERE node_id = ${node} ORDER BY id DESC LIMIT ${REMEMBERED}
         )`
       }, asStoreFailed("remember a removed relay"))
 
+      const forget = Effect.fn("RemovedRelays.forget")(function*(node: NodeId, name: RelayName) {
+        yield* ConfigChange.counted
+        yield* sql`DELETE FROM removed_relays WHERE node_id = ${node} AND name = ${name}`
+      }, asStoreFailed("forget a removed relay"))
+
       return RemovedRelays.of({
         add,
+        forget,
         ofNode: Effect.fn("RemovedRelays.ofNode")((node: NodeId) =>
           byNode(node).pipe(Effect.map(namesOf), asStoreFailed("list a node's removed relays"))
-        ),
-        names: all().pipe(Effect.map(namesOf), asStoreFailed("list the removed relays"))
+        )
       })
     })
   )

@@ -1,15 +1,11 @@
 import { type AuthRequest, sealedWith } from "@patela/domain/api/PublicApi"
 import { makeCredential } from "@patela/tpm/credential/makeCredential"
+import { sealUnder } from "@patela/tpm/credential/sealedUnder"
 import { toHex } from "@patela/tpm/structures/Hex"
 import type { TpmtPublic } from "@patela/tpm/structures/TpmtPublic"
 import { Effect, Redacted } from "effect"
-import { createCipheriv, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { CHALLENGE_LIFE } from "./lifetimes.ts"
-
-/** AES-256-GCM as NIST SP 800-38D recommends it: a nonce of 96 bits, used once, for the key is new each time. */
-const NONCE_BYTES = 12
-
-const bytesOf = (text: string) => Buffer.from(text, "utf8")
 
 /** What `PublicApi` answers, without the word whether it is the first. */
 export interface SealedToken {
@@ -41,15 +37,8 @@ export const sealToken = Effect.fn("sealToken")(function*(input: {
   })
   const { challenge } = input
   const expires_at = Math.floor((input.made + CHALLENGE_LIFE) / 1000)
-  const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv("aes-256-gcm", key, nonce)
-  cipher.setAAD(bytesOf(sealedWith({ challenge, expires_at }, input.request)))
-  const sealed = Buffer.concat([
-    nonce,
-    cipher.update(bytesOf(Redacted.value(input.token))),
-    cipher.final(),
-    cipher.getAuthTag()
-  ])
+  const token = Redacted.make<Uint8Array>(Buffer.from(Redacted.value(input.token), "utf8"))
+  const sealed = sealUnder(key, token, sealedWith({ challenge, expires_at }, input.request))
   key.fill(0)
   return { challenge, blob: toHex(blob), secret: toHex(secret), token: toHex(sealed), expires_at }
 })

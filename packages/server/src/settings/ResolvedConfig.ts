@@ -1,25 +1,13 @@
 import type { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import type { NodeId } from "@patela/domain/node/NodeId"
-import { Context, Effect, Layer, Option, Schema } from "effect"
-import { Pools } from "../allocate/Pools.ts"
-import { Generation } from "../generation/Generation.ts"
+import { Context, Effect, Layer, Option } from "effect"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
-import { fingerprintsOf } from "../relays/RelayRow.ts"
-import { Relays } from "../relays/Relays.ts"
-import { RemovedRelays } from "../relays/RemovedRelays.ts"
+import { Held } from "../rollout/Held.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
-import { resolveTorrc } from "../torrc/resolveTorrc.ts"
-import { Settings } from "./Settings.ts"
+import { type NetworkMissing, Telling } from "./Telling.ts"
 
-/** Nobody said yet what network relays are in. */
-export class NetworkMissing extends Schema.TaggedError<NetworkMissing>()("NetworkMissing", { message: Schema.String }) {
-  static readonly made = new NetworkMissing({
-    message: "The relay network is not set. On the server: patela network set --gateway-v4 ADDRESS --dns ADDRESS,..."
-  })
-}
-
-/** What a node is told to run: the layers and settings of the server, resolved. */
+/** What a node is told to run: the layers and settings of the server, resolved, or those of before that a rollout holds it at. */
 export class ResolvedConfig extends Context.Service<ResolvedConfig, {
   readonly relaysOf: (node: NodeRow) => Effect.Effect<ReadonlyArray<ResolvedRelay>, StoreFailed>
   readonly of: (node: NodeId) => Effect.Effect<ResolvedNode, NetworkMissing | StoreFailed>
@@ -27,57 +15,34 @@ export class ResolvedConfig extends Context.Service<ResolvedConfig, {
   static readonly layer = Layer.effect(
     ResolvedConfig,
     Effect.gen(function*() {
-      const generation = yield* Generation
       const nodes = yield* Nodes
-      const relays = yield* Relays
-      const removed = yield* RemovedRelays
-      const settings = yield* Settings
-      const { v4, v6 } = yield* Pools
+      const telling = yield* Telling
+      const held = yield* Held
 
       const relaysOf = Effect.fn("ResolvedConfig.relaysOf")(function*(node: NodeRow) {
-        const global = Option.getOrElse(yield* settings.torrc, () => "")
-        const testNetwork = Option.exists(yield* settings.network, (network) => network.test_network)
-        return (yield* relays.ofNode(node.id)).map((relay): ResolvedRelay => ({
-          name: relay.name,
-          slot: relay.slot,
-          ip_v4: relay.ip_v4,
-          ip_v6: relay.ip_v6,
-          or_port: relay.or_port,
-          dir_port: relay.dir_port,
-          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, testNetwork),
-          fingerprint: fingerprintsOf(relay)
-        }))
+        const before = Option.getOrUndefined(yield* held.find(node.id))
+        const now = yield* telling.relaysOf(node)
+        if (before === undefined) return now
+        // On record now: for a relay with none a node may make new keys. What is not its own any more may run elsewhere.
+        const records = new Map(
+          now.flatMap(({ fingerprint, formerly = [], name }) =>
+            [name, ...formerly].map((one) => [one, fingerprint] as const)
+          )
+        )
+        return before.relays.flatMap((relay) => {
+          const fingerprint = records.get(relay.name)
+          return fingerprint === undefined ? [] : [{ ...relay, fingerprint }]
+        })
       })
 
       const of = Effect.fn("ResolvedConfig.of")(function*(id: NodeId) {
-        // First: should a change come between, the answer is newer than it says, and asked for again; never older.
-        const current = yield* generation.current
+        const before = Option.getOrUndefined(yield* held.find(id))
         const node = yield* Effect.flatMap(
           nodes.find(id),
-          // Who asks for it has been authorized as this node, and nodes that were enabled are never deleted.
+          // Who asks for it has been authorized as this node a moment ago; it was removed since.
           Option.match({ onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
         )
-        const network = Option.getOrUndefined(yield* settings.network)
-        if (network === undefined) return yield* NetworkMissing.made
-        const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
-        return {
-          generation: current,
-          removed: yield* removed.ofNode(id),
-          network: {
-            gateway_v4,
-            gateway_v6,
-            prefix_v4: v4.prefix,
-            prefix_v6: v6 === undefined ? null : v6.prefix,
-            dns,
-            pools: v6 === undefined ? [v4.range] : [v4.range, v6.range]
-          },
-          geoip: node.geoip_override ?? geoip,
-          test_network,
-          ...Option.match(yield* settings.imagePolicy, {
-            onNone: () => ({}),
-            onSome: (image_policy) => ({ image_policy })
-          })
-        }
+        return before === undefined ? yield* telling.of(node) : before.node
       })
 
       return ResolvedConfig.of({ relaysOf, of })

@@ -1,8 +1,9 @@
 import { Effect, Layer, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync, statSync } from "node:fs"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import { pathToFileURL } from "node:url"
 
 /** How long a statement waits for another process, such as `patela enable` beside the server, in milliseconds. */
 const BUSY_TIMEOUT = 5000
@@ -34,16 +35,36 @@ const inputsOf = (params: ReadonlyArray<unknown>): Array<SQLInputValue> =>
     throw new TypeError(`SQLite takes no value of type ${typeof param}`)
   })
 
-const open = (path: string): DatabaseSync => {
-  // The log and index beside the file take its mode, so creating it 0600 closes all three.
-  if (path !== ":memory:") closeSync(openSync(path, "a", 0o600))
+const openOnce = (path: string): DatabaseSync => {
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT })
   database.exec(PRAGMAS)
   return database
 }
 
-/** As it is, and not made where there is none. */
-const openReading = (path: string): DatabaseSync => new DatabaseSync(path, { timeout: BUSY_TIMEOUT, readOnly: true })
+const open = (path: string): DatabaseSync => {
+  if (path === ":memory:") return openOnce(path)
+  for (;;) {
+    // The log and index beside the file take its mode, so creating it 0600 closes all three.
+    closeSync(openSync(path, "a", 0o600))
+    const { ino } = statSync(path)
+    const database = openOnce(path)
+    // `patela restore` may have put another file there while this waited for its lock. From here on it is refused.
+    if (statSync(path, { throwIfNoEntry: false })?.ino === ino) return database
+    database.close()
+  }
+}
+
+/** `shared` may be written by others meanwhile; of what this process locked itself, SQLite is told that nobody does. */
+export type ReadAs = "shared" | "locked by us"
+
+/** Reads a file that is there, and neither makes nor changes it. */
+const openToRead = (path: string, as: ReadAs): DatabaseSync => {
+  if (as === "shared") return new DatabaseSync(path, { timeout: BUSY_TIMEOUT, readOnly: true })
+  const url = pathToFileURL(path)
+  // It asks for no lock then (sqlite.org/uri, "immutable").
+  url.searchParams.set("immutable", "1")
+  return new DatabaseSync(url, { readOnly: true })
+}
 
 const connectionTo = (database: DatabaseSync): SqlConnection.Connection => {
   const cache = new Map<string, StatementSync>()
@@ -103,10 +124,11 @@ const make = Effect.fnUntraced(function*(opening: () => DatabaseSync) {
   })
 })
 
-/** The file at `path`, created with mode 0600 where there is none. */
-export const layer = (path: string): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
-  Layer.effect(SqlClient.SqlClient, make(() => open(path))).pipe(Layer.provide(Reactivity.layer))
+const layerOf = (opening: () => DatabaseSync): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
+  Layer.effect(SqlClient.SqlClient, make(opening)).pipe(Layer.provide(Reactivity.layer))
 
-/** The file at `path` for reading alone. It has to be there. */
-export const readingLayer = (path: string): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
-  Layer.effect(SqlClient.SqlClient, make(() => openReading(path))).pipe(Layer.provide(Reactivity.layer))
+/** The file at `path`, created with mode 0600 where there is none. */
+export const layer = (path: string) => layerOf(() => open(path))
+
+/** The file at `path`, which has to be there, to read it. */
+export const layerToRead = (path: string, as: ReadAs = "shared") => layerOf(() => openToRead(path, as))

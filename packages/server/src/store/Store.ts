@@ -13,7 +13,12 @@ import { createSessions } from "./migrations/0007Sessions.ts"
 import { addProof } from "./migrations/0008Proof.ts"
 import { createTrust } from "./migrations/0009Trust.ts"
 import { createBoots } from "./migrations/0010Boots.ts"
+import { createPools } from "./migrations/0011Pools.ts"
+import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
+import { chainAudit } from "./migrations/0013AuditChain.ts"
+import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
 import { Notices } from "./Notices.ts"
+import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import { sqlMessage } from "./sqlMessage.ts"
 
@@ -31,11 +36,15 @@ export const MIGRATIONS = {
   "0007_sessions": createSessions,
   "0008_proof": addProof,
   "0009_trust": createTrust,
-  "0010_boots": createBoots
+  "0010_boots": createBoots,
+  "0011_pools": createPools,
+  "0012_families_and_rollouts": createFamiliesAndRollouts,
+  "0013_audit_chain": chainAudit,
+  "0014_keys_and_selections": addKeysAndSelections
 }
 
-/** Where the database says which of them it has. */
-export const MIGRATIONS_TABLE = "patela_migrations"
+/** The newest of them. */
+export const NEWEST_SCHEMA = Math.max(...Object.keys(MIGRATIONS).map((name) => Number.parseInt(name, 10)))
 
 const whyNot = (error: Migrator.MigrationError | SqlError.SqlError): string =>
   error._tag === "SqlError"
@@ -53,16 +62,19 @@ export const migrate = Migrator.make({})({ loader: Migrator.fromRecord(MIGRATION
 
 /**
  * The same where it is not. To see that it is takes no lock: a backup (pg_dump reads every table in one transaction) would
- * else keep every command waiting to its end.
+ * else keep every command waiting to its end. A newer Patela may have changed what this one would read, or write, wrongly.
  */
 const migrateWhereOld = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  const newest = Math.max(...Object.keys(MIGRATIONS).map((name) => Number.parseInt(name, 10)))
-  const applied = yield* sql`SELECT 1 FROM ${sql(MIGRATIONS_TABLE)} WHERE migration_id >= ${newest}`.pipe(
-    // There is no such table yet.
-    Effect.orElseSucceed(() => [])
-  )
-  if (applied.length === 0) yield* migrate
+  // There is no such table yet.
+  const version = yield* Effect.orElseSucceed(schemaVersion, () => 0)
+  if (version > NEWEST_SCHEMA) {
+    return yield* new StoreUnusable({
+      message:
+        `The database is of a newer Patela: its schema is ${version}, and this one knows up to ${NEWEST_SCHEMA}. ` +
+        "Use that version, or put back a backup of before the upgrade with `patela restore FILE --replace`"
+    })
+  }
+  if (version < NEWEST_SCHEMA) yield* migrate
 })
 
 const sqlite = (path: string) =>

@@ -45,3 +45,8 @@ export const asStoreFailed = (step: string) =>
         ...isOvertaken(error) ? { overtaken: true } : {}
       })
   )
+
+/** The same for a step that also fails for reasons of its own, which stay as they are. */
+export const sqlAsStoreFailed =
+  (step: string) => <A, E, R>(self: Effect.Effect<A, E | SqlError.SqlError, R>): Effect.Effect<A, E | StoreFailed, R> =>
+    Effect.catchIf(self, SqlError.isSqlError, (error) => Effect.fail(error).pipe(asStoreFailed(step)))

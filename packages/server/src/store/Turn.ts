@@ -2,7 +2,7 @@ import { Effect, Semaphore } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 
 /** What one transaction does at a time, of all servers at a database: the number of its lock there. */
-const LOCKS = { allocation: 1, "waiting list": 2 } as const
+const LOCKS = { allocation: 1, "waiting list": 2, torrc: 3 } as const
 
 /** The first number of each of Patela's locks (PostgreSQL manual, 9.27.10): other programs may have their own. */
 const SPACE = 8020

@@ -1,6 +1,7 @@
 import { Array, Effect, Option, Schema } from "effect"
 import { type SqlClient, SqlSchema } from "effect/sql"
-import { MIGRATIONS, MIGRATIONS_TABLE } from "../store/Store.ts"
+import { MIGRATIONS_TABLE } from "../store/schemaVersion.ts"
+import { MIGRATIONS } from "../store/Store.ts"
 import { TransferFailed } from "./TransferFailed.ts"
 
 /** A table of the file. `lastNumber` is the highest number that AUTOINCREMENT ever gave in it, also to rows that are gone. */

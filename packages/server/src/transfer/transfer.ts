@@ -96,7 +96,7 @@ export const transfer = Effect.fn("transfer")(
     readonly rehearse: boolean
   }) {
     const { path, to, who, rehearse } = input
-    const source = yield* clientOf(SqliteClient.readingLayer(path)).pipe(
+    const source = yield* clientOf(SqliteClient.layerToRead(path)).pipe(
       Effect.mapError(asTransferFailed(`The file ${path} cannot be opened`))
     )
     const target = yield* clientOf(unmigrated({ engine: "postgres", url: to }))

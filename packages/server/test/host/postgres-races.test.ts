@@ -4,7 +4,7 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Deferred, Effect, Fiber, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { Allocator } from "../../src/allocate/Allocator.ts"
-import { Pools } from "../../src/allocate/Pools.ts"
+import { PoolSettings } from "../../src/allocate/PoolSettings.ts"
 import { Audit } from "../../src/audit/Audit.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { Nodes } from "../../src/nodes/Nodes.ts"
@@ -28,7 +28,7 @@ postgresForFile()
 const serversAt = Effect.fnUntraced(function*(count: number) {
   const { database } = yield* testDatabase(yield* temporaryDirectory)
   const server = Layer.mergeAll(Allocator.layer, Report.layer, Sessions.layer).pipe(
-    Layer.provideMerge(Layer.provide(Pools.layer, environment(poolVariables))),
+    Layer.provideMerge(Layer.provide(PoolSettings.layer, environment(poolVariables))),
     Layer.provideMerge(StoreServicesNoDatabase),
     Layer.provideMerge(layerOf(database))
   )
@@ -73,8 +73,8 @@ describe("servers at one PostgreSQL at the same time", () => {
       assert.deepStrictEqual(new Set(counts), new Set([3]))
       const relays = yield* Context.get(servers[0], Relays).list
       assert.strictEqual(relays.length, 75)
-      for (const  of of["name", "ip_v4"] as const) {
-        assert.strictEqual(new Set(relays.map((relay) => relay[of])).size, 75)
+      for (const field of ["name", "ip_v4"] as const) {
+        assert.strictEqual(new Set(relays.map((relay) => relay[field])).size, 75)
       }
     }))
 

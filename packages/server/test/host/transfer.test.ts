@@ -5,7 +5,7 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { readFileSync, writeFileSync } from "node:fs"
 import { Allocator } from "../../src/allocate/Allocator.ts"
-import { Pools } from "../../src/allocate/Pools.ts"
+import { PoolSettings } from "../../src/allocate/PoolSettings.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { Administration } from "../../src/nodes/Administration.ts"
 import { Nodes } from "../../src/nodes/Nodes.ts"
@@ -27,7 +27,7 @@ const cluster = postgresForFile()
 const TIMEOUT = 60_000
 
 const services = Layer.mergeAll(Allocator.layer, Sessions.layer).pipe(
-  Layer.provide(Layer.provide(Pools.layer, environment(poolVariables))),
+  Layer.provide(Layer.provide(PoolSettings.layer, environment(poolVariables))),
   Layer.provideMerge(StoreServicesNoDatabase)
 )
 

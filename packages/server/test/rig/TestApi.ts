@@ -2,7 +2,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ConfigProvider, Context, Deferred, Effect, Layer, Option, Schema, type Scope } from "effect"
 import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
-import { Pools } from "../../src/allocate/Pools.ts"
+import { PoolSettings } from "../../src/allocate/PoolSettings.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { routes } from "../../src/http/HttpsServer.ts"
 import { sessionServices } from "../../src/http/serve.ts"
@@ -48,6 +48,10 @@ const TABLES = [
   "allowed_boots",
   "relays",
   "removed_relays",
+  "pools",
+  "quarantine",
+  "family_keys",
+  "held_configs",
   "settings",
   "generation",
   "audit"
@@ -135,8 +139,8 @@ export const environment = (variables: Readonly<Record<string, string>>) =>
 
 export const poolVariables = { PATELA_FIRST_V4: "192.0.2.10", PATELA_PREFIX_V4: "24" }
 
-/** Everything that the routes need, with the repositories left visible to the test. */
-export const testApi = (variables: Readonly<Record<string, string>> = poolVariables) => {
+/** Everything that the routes need. */
+export const apiServices = (variables: Readonly<Record<string, string>> = poolVariables) => {
   const store = Layer.unwrap(
     Effect.map(Effect.flatMap(temporaryDirectory, testDatabase), ({ database }) => layerOf(database))
   )
@@ -144,14 +148,18 @@ export const testApi = (variables: Readonly<Record<string, string>> = poolVariab
     TokenKey,
     Effect.map(newTokenKey, (made) => TokenKey.of({ private: made, old: [] }))
   )
-  const settings = Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, Pools.layer, WaitingBound.layer).pipe(
-    Layer.provide(environment(variables))
-  )
-  return Layer.effect(TestApi, make).pipe(
-    Layer.provideMerge(sessionServices),
+  const settings = Layer.mergeAll(AuthLimits.layer, EndorsementRoots.layer, PoolSettings.layer, WaitingBound.layer)
+    .pipe(
+      Layer.provide(environment(variables))
+    )
+  return sessionServices.pipe(
     Layer.provideMerge(Layer.mergeAll(settings, key)),
     Layer.provideMerge(StoreServicesNoDatabase),
     Layer.provideMerge(store),
     Layer.provideMerge(NodeHttpServer.layerHttpServices)
   )
 }
+
+/** The API itself, with the repositories left visible to the test. */
+export const testApi = (variables: Readonly<Record<string, string>> = poolVariables) =>
+  Layer.provideMerge(Layer.effect(TestApi, make), apiServices(variables))

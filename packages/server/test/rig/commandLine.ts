@@ -34,6 +34,8 @@ export const patela = (variables: Variables, args: ReadonlyArray<string>, stdin 
 export interface RunningServer {
   readonly port: number
   readonly pid: number | undefined
+  /** What it printed so far. */
+  readonly said: () => string
   /** Sends SIGTERM and answers with the exit code. */
   readonly stop: Effect.Effect<number | null>
   /** Sends SIGKILL, as a crash would end it, and waits for its end. */
@@ -43,27 +45,30 @@ export interface RunningServer {
 /** Starts `patela run` on a port, any free one unless told, and waits for its line; killed with the scope. */
 export const runServer = (variables: Variables, args: ReadonlyArray<string>, port = 0) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly child: ChildProcess; readonly port: number }, Error>((resume) => {
-      const child = spawn(process.execPath, [MAIN, "run", "--host", "127.0.0.1", "--port", String(port), ...args], {
-        env: environmentOf(variables)
-      })
-      let said = ""
-      child.stdout.on("data", (chunk) => {
-        said += String(chunk)
-        const listens = /listens on https:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1]
-        if (listens !== undefined) resume(Effect.succeed({ child, port: Number(listens) }))
-      })
-      child.stderr.on("data", (chunk) => {
-        said += String(chunk)
-      })
-      child.on("exit", (code) =>
-        resume(Effect.fail(new ServerEnded({ message: `patela run ended with ${code}: ${said}` }))))
-    }),
+    Effect.callback<{ readonly child: ChildProcess; readonly port: number; readonly said: () => string }, Error>(
+      (resume) => {
+        const child = spawn(process.execPath, [MAIN, "run", "--host", "127.0.0.1", "--port", String(port), ...args], {
+          env: environmentOf(variables)
+        })
+        let said = ""
+        child.stdout.on("data", (chunk) => {
+          said += String(chunk)
+          const listens = /listens on https:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1]
+          if (listens !== undefined) resume(Effect.succeed({ child, port: Number(listens), said: () => said }))
+        })
+        child.stderr.on("data", (chunk) => {
+          said += String(chunk)
+        })
+        child.on("exit", (code) =>
+          resume(Effect.fail(new ServerEnded({ message: `patela run ended with ${code}: ${said}` }))))
+      }
+    ),
     ({ child }) =>
       Effect.sync(() => child.kill("SIGKILL"))
-  ).pipe(Effect.map(({ child, port }): RunningServer => ({
+  ).pipe(Effect.map(({ child, port, said }): RunningServer => ({
     port,
     pid: child.pid,
+    said,
     stop: Effect.callback((resume) => {
       child.on("exit", (code) => resume(Effect.succeed(code)))
       child.kill("SIGTERM")

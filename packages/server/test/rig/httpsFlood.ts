@@ -9,6 +9,10 @@ export interface FloodRequest {
   /** Without one it is a GET. */
   readonly body?: string
   readonly token?: string
+  /** Otherwise GET, or POST where it has a body. */
+  readonly method?: string
+  /** In the place of those that it would have by itself. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Sends each request over so many kept connections, as fast as the server answers. */
@@ -31,13 +35,20 @@ export const httpsFlood = (input: {
             ...body === undefined
               ? {}
               : { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
-            ...token === undefined ? {} : { authorization: `Bearer ${token}` }
+            ...token === undefined ? {} : { authorization: `Bearer ${token}` },
+            ...one.headers
           }
-          const method = body === undefined ? "GET" : "POST"
+          const method = one.method ?? (body === undefined ? "GET" : "POST")
           const asking = request({ host: "127.0.0.1", port: input.port, path, agent, method, headers }, (response) => {
             const status = response.statusCode ?? 0
             statuses.set(status, (statuses.get(status) ?? 0) + 1)
             input.saw?.(status, one)
+            // A stream of events has no end of its own.
+            if (response.headers["content-type"] === "text/event-stream") {
+              asking.destroy()
+              resolve()
+              return
+            }
             response.resume()
             response.on("end", resolve)
           })

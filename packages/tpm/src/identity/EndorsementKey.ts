@@ -1,3 +1,4 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Result, Schema } from "effect"
 import { Algorithm, EccCurve } from "../structures/Algorithm.ts"
 import { decodePublicHex, type TpmtPublic } from "../structures/TpmtPublic.ts"
@@ -8,9 +9,6 @@ export class NotAnEndorsementKey extends Schema.TaggedError<NotAnEndorsementKey>
   field: Schema.String,
   message: Schema.String
 }) {}
-
-/** The templates that are accepted, by what they are called here. */
-export type EndorsementKeyKind = "ecc-p256" | "rsa-2048" | "ecc-p384"
 
 /** A public key that is exactly an endorsement key; only `checkEndorsementKey` makes one. */
 export interface EndorsementKey {

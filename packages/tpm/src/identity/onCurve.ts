@@ -1,4 +1,5 @@
 import { EccCurve } from "../structures/Algorithm.ts"
+import { toHex } from "../structures/Hex.ts"
 import { coordinateSize, type EccPublic } from "../structures/TpmtPublic.ts"
 
 /** The field prime and b of y^2 = x^3 - 3x + b (NIST SP 800-186, 3.2.1.3 and 3.2.1.4). */
@@ -13,7 +14,7 @@ const parameters = new Map<number, { readonly p: bigint; readonly b: bigint }>([
   }]
 ])
 
-const toBigInt = (bytes: Uint8Array): bigint => bytes.reduce((value, byte) => value * 256n + BigInt(byte), 0n)
+const toBigInt = (bytes: Uint8Array): bigint => BigInt(`0x0${toHex(bytes)}`)
 
 /**
  * Whether the point lies on its curve, P-256 or P-384. A point beside the curve would let whoever chose it learn about

@@ -1,9 +1,10 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Result } from "effect"
 import { Algorithm } from "../structures/Algorithm.ts"
 import { fromHex } from "../structures/Hex.ts"
 import { coordinateSize, type TpmtPublic } from "../structures/TpmtPublic.ts"
 import { attestationKeyTemplate } from "./AttestationKey.ts"
-import { type EndorsementKeyKind, endorsementKeyTemplates } from "./EndorsementKey.ts"
+import { endorsementKeyTemplates } from "./EndorsementKey.ts"
 import type { Template } from "./template.ts"
 
 /** The public area that a key of a template is made from. `unique` is so many zero bytes, or none. */

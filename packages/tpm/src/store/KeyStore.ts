@@ -23,7 +23,9 @@ export type KeyStoreError = TpmError | KeyStoreDamaged
 /** What was read. */
 export interface StoredKeys {
   readonly sequence: number
+  /** Of relays. */
   readonly count: number
+  readonly families: number
   readonly digest: string
   readonly secrets: RelaySecrets
 }
@@ -33,7 +35,7 @@ export const digestOf = (entries: RelaySecrets): Result.Result<string, Unstorabl
   Result.map(payloadOf(entries), ({ digest }) => digest)
 
 /**
- * The identity keys of the relays in the TPM's NV memory: two slots of one NV index or more, and a write goes to the
+ * The identity keys of the relays, and those of their families, in the TPM's NV memory: two slots of one NV index or more, and a write goes to the
  * slot that is not current, payload first and header last, so that a power cut leaves the older or the newer keys.
  * Nothing saved is Option.none.
  */
@@ -117,8 +119,8 @@ const make = Effect.gen(function*() {
     const { current } = yield* slots.look
     if (current.state === "damaged") return yield* damaged(current.reason)
     if (current.state === "none") return Option.none()
-    const { sequence, count, digest } = current.header
-    return Option.some({ sequence, count, digest, secrets: secretsIn(current.payload) })
+    const { sequence, count, families, digest } = current.header
+    return Option.some({ sequence, count, families, digest, secrets: secretsIn(current.payload, count) })
   }).pipe(Effect.withSpan("KeyStore.read"))
 
   let known: TpmLimits | undefined
@@ -198,7 +200,12 @@ const make = Effect.gen(function*() {
     const bytes = HEADER_BYTES + payload.bytes.length
     const most = slotBytesMax(nvIndexMax)
     if (bytes > most) {
-      return yield* full(payload.count, relaysThatFit(most), kept, `a slot takes at most ${most} bytes of it.`)
+      return yield* full(
+        payload.count,
+        relaysThatFit(most, payload.families),
+        kept,
+        `a slot takes at most ${most} bytes of it.`
+      )
     }
     const sizes = linkSizes(bytes, nvIndexMax)
     const links = linksIn(slot, publics)
@@ -215,7 +222,7 @@ const make = Effect.gen(function*() {
       const rooms = [sizes.slice(0, link), ours.map(([, { size }]) => size)].map((some) =>
         some.reduce((sum, it) => sum + it, 0)
       )
-      return full(payload.count, relaysThatFit(Math.max(...rooms)), kept, why)
+      return full(payload.count, relaysThatFit(Math.max(...rooms), payload.families), kept, why)
     })
     yield* Effect.forEach(plan.payload.steps, apply)
     yield* compare(slot, plan.payload.written, "payload")

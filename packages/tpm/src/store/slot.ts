@@ -4,12 +4,16 @@ import { readWhole } from "../structures/ByteReader.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { toHex } from "../structures/Hex.ts"
 import { LINKS_MAX, type SlotName } from "./chain.ts"
-import { digestOfPayload, RELAY_BYTES } from "./payload.ts"
+import { digestOfPayload, FAMILIES_MAX, FAMILY_BYTES, RELAY_BYTES } from "./payload.ts"
 
 /** "PATK" */
 const MAGIC = 0x5041_544b
-/** Version 1 is a slot of one index, with zero where version 2 has the number of its indexes. */
-const VERSION = 2
+/**
+ * Version 1 is a slot of one index, with zero where version 2 has the number of its indexes. Version 3 has families after
+ * the relays, as many as the length says; without any a store stays version 2, which an older Patela reads.
+ */
+const VERSION = 3
+const WITHOUT_FAMILIES = 2
 /** magic 4, version 1, links 1, count 2, sequence 4, length 4, digest 32, check 4. */
 export const HEADER_BYTES = 52
 const CHECKED_BYTES = HEADER_BYTES - 4
@@ -19,6 +23,8 @@ export interface Header {
   /** Grows by one with every write; the larger one is current. */
   readonly sequence: number
   readonly count: number
+  /** How many families' keys stand after those of the relays. */
+  readonly families: number
   /** NV indexes that the slot stands in: the header and the payload, one after the other. */
   readonly links: number
   /** Bytes of the payload. */
@@ -37,7 +43,8 @@ export type Slot<Content> =
 const checkOf = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest().subarray(0, 4)
 
 export const encodeHeader = (header: Omit<Header, "digest"> & { readonly digest: Uint8Array }): Uint8Array => {
-  const checked = new ByteWriter().u32(MAGIC).u8(VERSION).u8(header.links).u16(header.count).u32(header.sequence)
+  const version = header.families === 0 ? WITHOUT_FAMILIES : VERSION
+  const checked = new ByteWriter().u32(MAGIC).u8(version).u8(header.links).u16(header.count).u32(header.sequence)
     .u32(header.length).bytes(header.digest).done()
   return new ByteWriter().bytes(checked).bytes(checkOf(checked)).done()
 }
@@ -65,8 +72,12 @@ export const readHeader = (bytes: Uint8Array | undefined): Slot<unknown> => {
     const digest = toHex(reader.bytes("digest", 32))
     const check = toHex(reader.bytes("check", 4))
     if (check !== toHex(checkOf(start.subarray(0, CHECKED_BYTES)))) return reader.fail("check", "does not match")
-    if (length !== count * RELAY_BYTES) return reader.fail("length", `${length} is not that of ${count} relays`)
-    return { sequence, count, links: Math.max(1, links), length, digest }
+    const families = version <= WITHOUT_FAMILIES ? 0 : (length - count * RELAY_BYTES) / FAMILY_BYTES
+    const few = version <= WITHOUT_FAMILIES || (families >= 1 && families <= FAMILIES_MAX && Number.isInteger(families))
+    if (!few || length !== count * RELAY_BYTES + families * FAMILY_BYTES) {
+      return reader.fail("length", `${length} is not that of ${count} relays`)
+    }
+    return { sequence, count, families, links: Math.max(1, links), length, digest }
   })
   return Result.match(decoded, {
     onFailure: ({ message }) => ({ state: "damaged", reason: message, sequence: 0 }),

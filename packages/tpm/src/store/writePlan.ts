@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { LINKS_MAX, linkSizes } from "./chain.ts"
 import type { Payload } from "./payload.ts"
-import { RELAY_BYTES } from "./payload.ts"
+import { FAMILY_BYTES, RELAY_BYTES } from "./payload.ts"
 import { encodeHeader, HEADER_BYTES } from "./slot.ts"
 
 /** One command to the TPM on a link of the slot that is not current. The TPM does each wholly or not at all. */
@@ -23,8 +23,9 @@ export interface WritePlan {
   readonly header: { readonly steps: ReadonlyArray<WriteStep>; readonly written: ReadonlyArray<Stretch> }
 }
 
-/** How many relays fit into a slot of so many bytes. */
-export const relaysThatFit = (bytes: number): number => Math.max(0, Math.floor((bytes - HEADER_BYTES) / RELAY_BYTES))
+/** How many relays fit into a slot of so many bytes, beside the keys of so many families. */
+export const relaysThatFit = (bytes: number, families: number): number =>
+  Math.max(0, Math.floor((bytes - HEADER_BYTES - families * FAMILY_BYTES) / RELAY_BYTES))
 
 /** The most bytes that a slot may have in a TPM with indexes of this size. The header must stand in the first one. */
 export const slotBytesMax = (nvIndexMax: number): number => nvIndexMax < HEADER_BYTES ? 0 : LINKS_MAX * nvIndexMax
@@ -76,6 +77,7 @@ export const writePlan = (input: {
     data: encodeHeader({
       sequence,
       count: payload.count,
+      families: payload.families,
       links: sizes.length,
       length: payload.bytes.length,
       digest: createHash("sha256").update(payload.bytes).digest()

@@ -1,35 +1,35 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Effect, Layer, Option, type Redacted, Semaphore } from "effect"
 import { emptyPassword } from "../command/Command.ts"
 import { entityOf, HandleRange, owner } from "../command/Entity.ts"
 import { getProperty, IN_LOCKOUT, Property } from "../command/getCapability.ts"
-import { nvDefineSpace, nvReadPublic, nvUndefineSpace } from "../command/nv.ts"
+import { nvDefineSpace, nvUndefineSpace } from "../command/nv.ts"
 import { pcrRead, type PcrSelection } from "../command/pcr.ts"
 import { evictControl } from "../command/primaryKey.ts"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
-import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
 import { authorisedPolicy, POLICY_REFERENCE } from "../policy/policyDigest.ts"
 import { nameOf } from "../structures/Name.ts"
 import type { Connect } from "./Connection.ts"
 import { type Line, makeExchange } from "./Exchange.ts"
+import { kindInUse } from "./kindInUse.ts"
 import { loadedKeys } from "./loadedKeys.ts"
-import { BOUND_NV_BITS, isWritten, NV_BITS } from "./nvAttributes.ts"
+import { BOUND_NV_BITS, NV_BITS } from "./nvAttributes.ts"
 import { whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
 import { nvMemory } from "./nvMemory.ts"
+import { nvPublicOn } from "./nvPublicOn.ts"
 import { asText } from "./readAnswer.ts"
-import { codeIs } from "./refusalOf.ts"
-import { ResponseCode } from "./ResponseCode.ts"
 import { allHandles } from "./roomInTpm.ts"
 import { hasResourceManager, type Tcti } from "./Tcti.ts"
-import { type NvPublic, Tpm } from "./Tpm.ts"
-import type { TpmError } from "./TpmError.ts"
+import { Tpm } from "./Tpm.ts"
+import { writtenCertificates } from "./writtenCertificates.ts"
 
 /** The TPM by its own commands, without a process: to a device, or to a swtpm's socket. */
 export class DirectTpm {
   /**
-   * `connect` comes from `directConnect`. `endorsementKey` is the template, ECC P-256 unless another is named. Nothing is
-   * opened until a method is used, so the layer itself also builds where there is no TPM.
+   * `connect` comes from `directConnect`. `endorsementKey` is the kind to begin with, else the certificates in NV memory decide.
+   * Nothing is opened until a method is used, so the layer itself also builds where there is no TPM.
    */
   static readonly layer = (options: {
     readonly tcti: Tcti
@@ -42,7 +42,7 @@ export class DirectTpm {
       make(
         options.tcti,
         options.connect,
-        options.endorsementKey ?? "ecc-p256",
+        options.endorsementKey,
         options.imagePolicy ?? Effect.succeed(Option.none())
       )
     )
@@ -51,25 +51,16 @@ export class DirectTpm {
 const make = Effect.fnUntraced(function*(
   tcti: Tcti,
   connect: Connect,
-  kind: EndorsementKeyKind,
+  endorsementKey: EndorsementKeyKind | undefined,
   imagePolicy: ImagePolicySource
 ) {
   const exchange = yield* makeExchange(tcti, connect)
-  const keys = loadedKeys(kind, hasResourceManager(tcti))
+  const kind = kindInUse(endorsementKey)
+  const keys = loadedKeys((line) => kind.of(writtenCertificates(line)), hasResourceManager(tcti))
   const nv = nvMemory(keys.inSession, imagePolicy)
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
   const onLine = <A, E>(use: (line: Line) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     oneAtATime(Effect.scoped(Effect.flatMap(exchange.line, use)))
-
-  /** An index that went meanwhile is none. */
-  const nvPublicOn = (line: Line, index: number) =>
-    line.send(nvReadPublic(index)).pipe(
-      Effect.map(({ attributes, size }): ReadonlyArray<NvPublic> => [
-        { index, size, attributes, written: isWritten(attributes) }
-      ]),
-      Effect.catchTag("TpmRefused", (error: TpmError) =>
-        codeIs(error, ResponseCode.handle) ? Effect.succeed([]) : Effect.fail(error))
-    )
 
   const limits = Effect.fnUntraced(function*(line: Line) {
     return {
@@ -97,6 +88,7 @@ const make = Effect.fnUntraced(function*(
       Effect.map((key) => key.public),
       Effect.withSpan("Tpm.endorsementKey")
     ),
+    useEndorsementKey: kind.use,
     attestationKey: onLine(keys.attestationKey).pipe(
       Effect.map(({ name, public: area }) => ({ public: area, name })),
       Effect.withSpan("Tpm.attestationKey")

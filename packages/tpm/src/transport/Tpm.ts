@@ -1,3 +1,4 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Context, type Effect, type Redacted } from "effect"
 import type { PcrSelection, Quoted } from "../command/pcr.ts"
 import type { Credential } from "../credential/makeCredential.ts"
@@ -37,8 +38,13 @@ export interface TpmLimits {
  * primary keys of the endorsement hierarchy: the same after every boot, and nothing is left in the TPM.
  */
 export class Tpm extends Context.Service<Tpm, {
-  /** The endorsement key's TPM2B_PUBLIC. */
+  /**
+   * The endorsement key's TPM2B_PUBLIC: of the kind that the vendor certified, P-256 where none (chooseEndorsementKey), unless
+   * `useEndorsementKey` named another.
+   */
   readonly endorsementKey: Effect.Effect<Uint8Array, TpmError>
+  /** Has all that follows be done with the endorsement key of this kind, whatever certificates there are. */
+  readonly useEndorsementKey: (kind: EndorsementKeyKind) => Effect.Effect<void>
   readonly attestationKey: Effect.Effect<AttestationKeyBytes, TpmError>
   /** Opens a credential (TPM 2.0 part 3, 12.5). One made for another TPM or key, or changed on its way, is TpmRefused. */
   readonly activateCredential: (

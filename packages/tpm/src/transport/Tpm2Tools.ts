@@ -1,11 +1,12 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Effect, FileSystem, Layer, Option, type Redacted, Semaphore } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { type PcrSelection, pcrText } from "../command/pcr.ts"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
-import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
 import { keyStation } from "./keyStation.ts"
+import { kindInUse } from "./kindInUse.ts"
 import { makingRoom } from "./makingRoom.ts"
 import { NV_ATTRIBUTES, NV_BITS } from "./nvAttributes.ts"
 import { handleText, whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
@@ -19,8 +20,8 @@ import { workDirectory } from "./workDirectory.ts"
 /** The TPM by the commands of tpm2-tools 5.4 and later, for whatever address they know. */
 export class Tpm2Tools {
   /**
-   * `tcti` comes from `tctiOf`. `endorsementKey` is the template, ECC P-256 unless another is named. Nothing is run
-   * until a method is used, so the layer itself also builds where there is no TPM.
+   * `tcti` comes from `tctiOf`. `endorsementKey` is the kind to begin with, else the certificates in NV memory decide. Nothing
+   * is run until a method is used, so the layer itself also builds where there is no TPM.
    */
   static readonly layer = (options: {
     readonly tcti: Tcti
@@ -29,7 +30,7 @@ export class Tpm2Tools {
   }): Layer.Layer<Tpm, TpmToolsUnusable, ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem> =>
     Layer.effect(
       Tpm,
-      make(options.tcti, options.endorsementKey ?? "ecc-p256", options.imagePolicy ?? Effect.succeed(Option.none()))
+      make(options.tcti, options.endorsementKey, options.imagePolicy ?? Effect.succeed(Option.none()))
     )
 }
 
@@ -41,7 +42,11 @@ const boundByTools = () =>
       "leave PATELA_TPM_TRANSPORT out."
   })
 
-const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind, imagePolicy: ImagePolicySource) {
+const make = Effect.fnUntraced(function*(
+  tcti: Tcti,
+  endorsementKey: EndorsementKeyKind | undefined,
+  imagePolicy: ImagePolicySource
+) {
   const files = yield* FileSystem.FileSystem
   const tool = runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
   const run = hasResourceManager(tcti) ? tool : makingRoom(tool)
@@ -51,10 +56,21 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind, i
       message: "No temporary directory could be made: /run, /dev/shm and TMPDIR are full or not writable."
     }))
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
-  const keys = keyStation({ run, files, directory, kind, resourceManager: hasResourceManager(tcti) })
 
   const text = (command: string, args: ReadonlyArray<string>) =>
     Effect.map(run(command, args), (bytes) => new TextDecoder().decode(bytes))
+
+  // Asked for one index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault: it is asked for all.
+  const allNvPublics = Effect.flatMap(
+    text("tpm2_nvreadpublic", []),
+    (answer) => Effect.fromResult(readNvPublics("tpm2_nvreadpublic", answer))
+  )
+  const inUse = kindInUse(endorsementKey)
+  const kind = inUse.of(
+    Effect.map(allNvPublics, (found) => found.filter(({ written }) => written).map(({ index }) => index))
+  )
+  const keys = keyStation({ run, files, directory, kind, resourceManager: hasResourceManager(tcti) })
+
   const persistentHandles = oneAtATime(text("tpm2_getcap", ["handles-persistent"])).pipe(
     Effect.flatMap((answer) => Effect.fromResult(readHandles("tpm2_getcap", answer)))
   )
@@ -99,12 +115,6 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind, i
     )
   })
 
-  // Asked for one index that is not there, tpm2_nvreadpublic 5.4 ends with a segmentation fault: it is asked for all.
-  const nvPublics = oneAtATime(text("tpm2_nvreadpublic", [])).pipe(
-    Effect.flatMap((answer) => Effect.fromResult(readNvPublics("tpm2_nvreadpublic", answer))),
-    Effect.withSpan("Tpm.nvPublics")
-  )
-
   const limits = Effect.gen(function*() {
     const fixed = yield* text("tpm2_getcap", ["properties-fixed"])
     const variable = yield* text("tpm2_getcap", ["properties-variable"])
@@ -122,6 +132,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind, i
 
   return Tpm.of({
     endorsementKey: oneAtATime(keys.endorsementKey).pipe(Effect.withSpan("Tpm.endorsementKey")),
+    useEndorsementKey: inUse.use,
     attestationKey: oneAtATime(keys.attestationKey).pipe(Effect.withSpan("Tpm.attestationKey")),
     activateCredential,
     quote: Effect.fn("Tpm.quote")((nonce: Uint8Array, selection: PcrSelection) =>
@@ -133,7 +144,7 @@ const make = Effect.fnUntraced(function*(tcti: Tcti, kind: EndorsementKeyKind, i
     nvAttributes,
     nvDefine,
     nvUndefine,
-    nvPublics,
+    nvPublics: oneAtATime(allNvPublics).pipe(Effect.withSpan("Tpm.nvPublics")),
     limits,
     persistentHandles,
     evictPersistent

@@ -1,6 +1,6 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { type FileSystem, Layer, Option, Result, Schema } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
 import { directConnect } from "./directConnect.ts"
 import { DirectTpm } from "./DirectTpm.ts"
@@ -36,7 +36,7 @@ export class NoDirectTransport extends Schema.TaggedError<NoDirectTransport>()("
 export class TpmTransport {
   /**
    * Direct for devices and for a swtpm's unix socket (swtpm:path=SOCKET), tpm2-tools for all other addresses, unless
-   * `transport` says which.
+   * `transport` says which. `endorsementKey` is the kind to begin with, else the certificates in NV memory decide.
    */
   static readonly layer = (options: {
     readonly tcti: Tcti

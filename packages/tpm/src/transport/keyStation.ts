@@ -1,8 +1,8 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Effect, type FileSystem, Redacted } from "effect"
 import { type PcrSelection, pcrText } from "../command/pcr.ts"
 import { encodeCredentialFile } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
-import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { policyBranchesSha384 } from "../identity/endorsementPolicy.ts"
 import { fromHex, toHex } from "../structures/Hex.ts"
 import { codeIs } from "./refusalOf.ts"
@@ -28,12 +28,13 @@ export const keyStation = (options: {
   readonly run: RunTool
   readonly files: FileSystem.FileSystem
   readonly directory: string
-  readonly kind: EndorsementKeyKind
+  /** Which endorsement key is in use. */
+  readonly kind: Effect.Effect<EndorsementKeyKind, TpmError>
   readonly resourceManager: boolean
 }) => {
   const { run, files, directory, kind, resourceManager } = options
   const at = (name: string): string => `${directory}/${name}`
-  let endorsement: Uint8Array | undefined
+  const endorsement = new Map<EndorsementKeyKind, Uint8Array>()
   let attestation: AttestationKeyBytes | undefined
 
   const onDisk = <A, R>(effect: Effect.Effect<A, { readonly _tag: "PlatformError" }, R>) =>
@@ -53,16 +54,19 @@ export const keyStation = (options: {
       )
     )
 
-  const endorsementKey: Effect.Effect<Uint8Array, TpmError> = Effect.suspend(() =>
-    endorsement === undefined ? makeEndorsementKey : Effect.succeed(endorsement)
-  )
+  const contextOf = (of: EndorsementKeyKind): string => at(`ek-${of}.ctx`)
 
-  const makeEndorsementKey = Effect.gen(function*() {
-    const args = ["-Q", "-G", ekAlgorithm[kind], "-c", at("ek.ctx"), "-u", at("ek.pub"), "-f", "tss"]
+  const endorsementKeyOf = Effect.fnUntraced(function*(of: EndorsementKeyKind) {
+    const before = endorsement.get(of)
+    if (before !== undefined) return before
+    const args = ["-Q", "-G", ekAlgorithm[of], "-c", contextOf(of), "-u", at("ek.pub"), "-f", "tss"]
     yield* withRoom(run("tpm2_createek", args)).pipe(Effect.ensuring(Effect.ignore(flush)))
-    endorsement = yield* onDisk(files.readFile(at("ek.pub")))
-    return endorsement
+    const made = yield* onDisk(files.readFile(at("ek.pub")))
+    endorsement.set(of, made)
+    return made
   })
+
+  const endorsementKey: Effect.Effect<Uint8Array, TpmError> = Effect.flatMap(kind, endorsementKeyOf)
 
   const attestationKey: Effect.Effect<AttestationKeyBytes, TpmError> = Effect.suspend(() =>
     attestation === undefined ? makeAttestationKey : Effect.succeed(attestation)
@@ -83,9 +87,9 @@ export const keyStation = (options: {
   })
 
   /** Fulfils the policy of the endorsement key in a session: PolicySecret, and for the high range PolicyOR after it. */
-  const fulfilPolicy = Effect.gen(function*() {
+  const fulfilPolicy = Effect.fnUntraced(function*(of: EndorsementKeyKind) {
     yield* run("tpm2_policysecret", ["-Q", "-S", at("session.ctx"), "-c", "e"])
-    if (kind !== "ecc-p384") return
+    if (of !== "ecc-p384") return
     const [secret, authorised] = policyBranchesSha384
     yield* onDisk(files.writeFile(at("policy.a"), yield* policyBytes(secret)))
     yield* onDisk(files.writeFile(at("policy.c"), yield* policyBytes(authorised)))
@@ -94,15 +98,15 @@ export const keyStation = (options: {
 
   const policyBytes = (digest: string) => Effect.orDie(Effect.fromResult(fromHex(digest, "policy")))
 
-  const activateOnce = (credential: Credential) =>
+  const activateOnce = (credential: Credential, of: EndorsementKeyKind) =>
     Effect.gen(function*() {
       yield* onDisk(files.writeFile(at("credential"), encodeCredentialFile(credential), { mode: 0o600 }))
-      const hash = kind === "ecc-p384" ? "sha384" : "sha256"
+      const hash = of === "ecc-p384" ? "sha384" : "sha256"
       yield* run("tpm2_startauthsession", ["--policy-session", "-g", hash, "-S", at("session.ctx")])
-      const keys = ["-Q", "-c", at("ak.ctx"), "-C", at("ek.ctx")]
+      const keys = ["-Q", "-c", at("ak.ctx"), "-C", contextOf(of)]
       const data = ["-i", at("credential"), "-o", at("opened")]
       const activation = Effect.andThen(
-        fulfilPolicy,
+        fulfilPolicy(of),
         withRoom(run("tpm2_activatecredential", [...keys, ...data, "-P", `session:${at("session.ctx")}`]))
       )
       // A session that did its work is gone; one that did not would stay in the TPM for ever.
@@ -118,12 +122,13 @@ export const keyStation = (options: {
     )
 
   const activate = Effect.fnUntraced(function*(credential: Credential) {
-    yield* endorsementKey
+    const of = yield* kind
+    yield* endorsementKeyOf(of)
     yield* attestationKey
-    return yield* Effect.tapError(activateOnce(credential), () =>
+    return yield* Effect.tapError(activateOnce(credential, of), () =>
       // A reset of the TPM makes saved contexts useless: make the keys anew the next time.
       Effect.sync(() => {
-        endorsement = undefined
+        endorsement.clear()
         attestation = undefined
       }))
   })

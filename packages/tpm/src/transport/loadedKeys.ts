@@ -1,3 +1,4 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { Effect, Result, type Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import { activateCredential } from "../command/activateCredential.ts"
@@ -8,7 +9,6 @@ import { type PcrSelection, quote } from "../command/pcr.ts"
 import { policyOr, policySecret, SessionKind, startAuthSession } from "../command/policySession.ts"
 import { createPrimary, type LoadedKey } from "../command/primaryKey.ts"
 import type { Credential } from "../credential/makeCredential.ts"
-import type { EndorsementKeyKind } from "../identity/EndorsementKey.ts"
 import { policyBranchesSha384 } from "../identity/endorsementPolicy.ts"
 import { attestationKeyPublic, endorsementKeyPublic } from "../identity/publicTemplate.ts"
 import type { ProtectedSession } from "../session/ProtectedSession.ts"
@@ -27,14 +27,29 @@ interface SavedKey extends Omit<LoadedKey, "handle"> {
   readonly context: Uint8Array
 }
 
+/** What makes an endorsement key of each kind. One object each, for a saved key is known by it. */
+const endorsementTemplates: Readonly<Record<EndorsementKeyKind, TpmtPublic>> = {
+  "ecc-p256": endorsementKeyPublic("ecc-p256"),
+  "rsa-2048": endorsementKeyPublic("rsa-2048"),
+  "ecc-p384": endorsementKeyPublic("ecc-p384")
+}
+
+/** The endorsement key that is in use, and which it is. */
+interface LoadedEndorsementKey extends LoadedKey {
+  readonly kind: EndorsementKeyKind
+}
+
 /**
  * The two keys and what they are used for, on a line. Both are primary keys. Making one takes a TPM long, so it is kept
  * as a saved context, in memory, which only this TPM loads and only until its next reset: when it does not, the key is
- * made anew, so nothing kept can be stale. Whatever is loaded is flushed with its scope.
+ * made anew, so nothing kept can be stale. Whatever is loaded is flushed with its scope. `kindOn` says which endorsement
+ * key is in use.
  */
-export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean) => {
+export const loadedKeys = (
+  kindOn: (line: Line) => Effect.Effect<EndorsementKeyKind, TpmError>,
+  hasResourceManager: boolean
+) => {
   const saved = new Map<TpmtPublic, SavedKey>()
-  const endorsementTemplate = endorsementKeyPublic(kind)
 
   const roomFor = (line: Line, ours: ReadonlySet<number>): MakingRoom => (make) => {
     const { session } = line.resident()
@@ -80,11 +95,15 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
       )
     })
 
-  const endorsementKey = (line: Line, ours: Set<number>) => held(line, loaded(line, endorsementTemplate), ours)
+  const endorsementKey = (line: Line, ours: Set<number>): Effect.Effect<LoadedEndorsementKey, TpmError, Scope.Scope> =>
+    Effect.flatMap(
+      kindOn(line),
+      (kind) => Effect.map(held(line, loaded(line, endorsementTemplates[kind]), ours), (key) => ({ ...key, kind }))
+    )
   const attestationKey = (line: Line, ours: Set<number>) => held(line, loaded(line, attestationKeyPublic), ours)
 
   /** A session in which the policy of the endorsement key is fulfilled: PolicySecret, and for the high range PolicyOR. */
-  const fulfilled = Effect.fnUntraced(function*(line: Line, ours: Set<number>) {
+  const fulfilled = Effect.fnUntraced(function*(line: Line, kind: EndorsementKeyKind, ours: Set<number>) {
     const hash = kind === "ecc-p384" ? Algorithm.sha384 : Algorithm.sha256
     const start = Effect.suspend(() =>
       line.send(startAuthSession({ kind: SessionKind.policy, nonceCaller: randomBytes(32), hash }))
@@ -143,7 +162,7 @@ export const loadedKeys = (kind: EndorsementKeyKind, hasResourceManager: boolean
       return yield* inSession(line, (protectedBy) =>
         Effect.gen(function*() {
           ours.add(protectedBy.handle)
-          const session = yield* fulfilled(line, ours)
+          const session = yield* fulfilled(line, key.kind, ours)
           const opened = yield* line.send(
             activateCredential(attestation, key, credential),
             [{ protectedBy, decrypt: false, encrypt: true }, fulfilledPolicy(session)]

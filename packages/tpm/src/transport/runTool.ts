@@ -5,8 +5,12 @@ import type { Tcti } from "./Tcti.ts"
 import { type TpmError, TpmToolsUnusable } from "./TpmError.ts"
 import { silentFor } from "./unreachable.ts"
 
-/** How long one command may take. A slow TPM makes an RSA key in several seconds; everything else takes milliseconds. */
+/** How long one command may take. */
 const LIMIT = Duration.seconds(10)
+
+/** How long one that makes a key may take: a slow TPM looks for the primes of an RSA key for many seconds. */
+const KEY_LIMIT = Duration.seconds(60)
+const MAKES_A_KEY: ReadonlySet<string> = new Set(["tpm2_createek", "tpm2_createprimary"])
 
 /**
  * Runs one command of tpm2-tools and gives what it wrote to its standard output. The address of the TPM goes in the
@@ -55,9 +59,10 @@ export const runTool = (spawner: ChildProcessSpawner.ChildProcessSpawner["Servic
           })
         ))
     )
+    const duration = MAKES_A_KEY.has(command) ? KEY_LIMIT : LIMIT
     return yield* Effect.timeoutOrElse(ended, {
-      duration: LIMIT,
-      orElse: () => Effect.fail(silentFor(LIMIT, command, "killed"))
+      duration,
+      orElse: () => Effect.fail(silentFor(duration, command, "killed"))
     })
   })
 

@@ -1,5 +1,6 @@
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { createECDH, generateKeyPairSync, randomBytes } from "node:crypto"
-import { type EndorsementKeyKind, endorsementKeyTemplates } from "../../src/identity/EndorsementKey.ts"
+import { endorsementKeyTemplates } from "../../src/identity/EndorsementKey.ts"
 import { Algorithm, EccCurve } from "../../src/structures/Algorithm.ts"
 import { ByteWriter } from "../../src/structures/ByteWriter.ts"
 import type { TpmtPublic } from "../../src/structures/TpmtPublic.ts"

@@ -15,6 +15,13 @@ export const relays = (count: number): RelaySecrets =>
     Redacted.make<Uint8Array>(randomBytes(192))
   ]))
 
+/** The same, and secrets of two families. */
+export const withFamilies = (entries: RelaySecrets): RelaySecrets =>
+  new Map([
+    ...entries,
+    ...["aaaaaaaa", "00000fff"].map((tag) => [tag, Redacted.make<Uint8Array>(randomBytes(64))] as const)
+  ])
+
 /** The key store on a real TPM, and the TPM beside it. */
 export const storeOn = (transport: Transport, tcti: Tcti) =>
   KeyStore.layer.pipe(Layer.provideMerge(tpmBy(transport, tcti)))
@@ -25,7 +32,7 @@ export const holds = (entries: RelaySecrets) =>
     const store = yield* KeyStore
     const header = Option.getOrThrow(yield* store.header)
     const found = Option.getOrThrow(yield* store.read)
-    assert.strictEqual(found.count, entries.size)
+    assert.strictEqual(found.count + found.families, entries.size)
     assert.strictEqual(header.digest, found.digest)
     assert.strictEqual(header.digest, Result.getOrThrow(digestOf(entries)))
     for (const [tag, secret] of entries) {

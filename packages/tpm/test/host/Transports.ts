@@ -1,4 +1,4 @@
-import type { EndorsementKeyKind } from "../../src/identity/EndorsementKey.ts"
+import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import type { Tcti } from "../../src/transport/Tcti.ts"
 import { TpmTransport, type Transport } from "../../src/transport/TpmTransport.ts"
 

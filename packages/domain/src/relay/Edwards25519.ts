@@ -1,3 +1,6 @@
+import { Result } from "effect"
+import * as Hex from "effect/encoding/Hex"
+
 /**
  * The public point of an ed25519 scalar, by the formulas of RFC 8032, section 5.1.4 (extended coordinates).
  *
@@ -87,7 +90,7 @@ const makeMultiples = (): ReadonlyArray<ReadonlyArray<Point>> => {
 
 /** The public key, 32 bytes as RFC 8032, section 5.1.2 encodes them, of a scalar of 32 bytes, least significant first. */
 export const publicPointOf = (scalar: Uint8Array): Uint8Array => {
-  let bits = BigInt(`0x${Buffer.from(scalar.toReversed()).toString("hex")}`)
+  let bits = BigInt(`0x${Hex.encode(scalar.toReversed())}`)
   let point = NEUTRAL
   for (const row of multiplesOfBase()) {
     point = add(point, row[Number(bits % BigInt(DIGITS))] ?? NEUTRAL)
@@ -96,5 +99,5 @@ export const publicPointOf = (scalar: Uint8Array): Uint8Array => {
   const inverseOfZ = inverse(point.z)
   const x = mod(point.x * inverseOfZ)
   const y = mod(point.y * inverseOfZ)
-  return Uint8Array.from(Buffer.from((y | ((x & 1n) << 255n)).toString(16).padStart(64, "0"), "hex")).toReversed()
+  return Result.getOrThrow(Hex.decode((y | ((x & 1n) << 255n)).toString(16).padStart(64, "0"))).toReversed()
 }

@@ -1,7 +1,7 @@
-import { OWNED_HEADER } from "@patela/domain/torrc/ManagedLines"
-import { findOption } from "@patela/domain/torrc/OptionTable"
-import { readEntry } from "@patela/domain/torrc/readEntry"
-import { listsOf } from "@patela/domain/torrc/verdictOn"
+import { OWNED_HEADER } from "./ManagedLines.ts"
+import { findOption } from "./OptionTable.ts"
+import { readEntry } from "./readEntry.ts"
+import { listsOf } from "./verdictOn.ts"
 
 const SECRET = "(sensitive, changed)"
 const COMMENT = "# (comment, not shown)"

@@ -1,0 +1,18 @@
+import { type Finding, fine, wrong } from "./Finding.ts"
+
+/** Two servers on one database may differ so much, in milliseconds. */
+const TOLERANCE = 60_000
+
+/** Whether this machine's clock is behind the newest time (UTC, ISO 8601) in the database, which some clock once said. */
+export const clockFinding = (newest: string | null, now: number): Finding => {
+  const written = newest === null ? Number.NaN : Date.parse(newest)
+  if (Number.isNaN(written) || written <= now + TOLERANCE) {
+    return fine("clock", "it is past all that the database holds")
+  }
+  const behind = Math.round((written - now) / 1000)
+  return wrong(
+    "clock",
+    `it is ${behind} s behind the newest time in the database (${newest}): tokens and certificates are judged by it`,
+    "Set this machine's clock right (timedatectl); where it is right, it was ahead when that was written, which passes"
+  )
+}

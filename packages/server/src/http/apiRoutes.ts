@@ -1,0 +1,36 @@
+import { PatelaApi } from "@patela/domain/api/PatelaApi"
+
+/** Where the documents of the API are served. */
+export const OPENAPI_PATH = "/openapi.json"
+
+/** A path of the API and the methods that it has; GET answers HEAD too (RFC 9110, section 9.3.2). */
+export interface ApiRoute {
+  readonly path: string
+  readonly methods: ReadonlyArray<string>
+}
+
+const methodsOf = new Map<string, Array<string>>([[OPENAPI_PATH, ["GET"]]])
+for (const group of Object.values(PatelaApi.groups)) {
+  for (const { method, path } of Object.values(group.endpoints)) {
+    methodsOf.set(path, [...methodsOf.get(path) ?? [], method])
+  }
+}
+
+export const apiRoutes: ReadonlyArray<ApiRoute> = [...methodsOf].map(([path, methods]) => ({
+  path,
+  methods: methods.includes("GET") ? [...methods, "HEAD"] : methods
+}))
+
+/** A segment of a path that stands for any other, as the router writes it. */
+const PARAMETER = /^:/
+
+const matches = (pattern: string, path: string): boolean => {
+  const [wanted, given] = [pattern.split("/"), path.split("/")]
+  return wanted.length === given.length && wanted.every((part, at) => PARAMETER.test(part) || part === given[at])
+}
+
+/** The route of a request's target, which may have a query. */
+export const routeOf = (url: string): ApiRoute | undefined => {
+  const [path = ""] = url.split(/[?#]/)
+  return apiRoutes.find((route) => matches(route.path, path))
+}

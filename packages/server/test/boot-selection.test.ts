@@ -1,0 +1,156 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Algorithm } from "@patela/tpm/structures/Algorithm"
+import { Effect, Option, Result, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { someValues } from "../../tpm/test/SoftwareTpm.ts"
+import { Audit } from "../src/audit/Audit.ts"
+import { BootPolicy } from "../src/boot/BootPolicy.ts"
+import { defaultSelection, pcrSelectionOf, selectionFromText, selectionText } from "../src/boot/bootSelection.ts"
+import { Administration } from "../src/nodes/Administration.ts"
+import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
+import { network, node1, specs } from "./rig/Fleet.ts"
+import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
+import { TestApi, testApi } from "./rig/TestApi.ts"
+
+const Sealed = Schema.Struct({
+  challenge: Schema.String,
+  blob: Schema.String,
+  secret: Schema.String,
+  token: Schema.String,
+  expires_at: Schema.Int,
+  boot: Schema.optionalKey(Schema.Unknown)
+})
+
+const select = (text: string) => Result.getOrThrow(selectionFromText(text))
+const few = select("0,4")
+
+const enrolled = Effect.gen(function*() {
+  const { ask } = yield* TestApi
+  yield* (yield* NetworkAdministration).set("test", network)
+  const tpm = softwareTpm()
+  yield* ask({ path: "/public/auth", body: tpm.request })
+  yield* (yield* Administration).setEnabled("test", node1, true)
+  return tpm
+})
+
+/** A new session, later than any before. */
+const session = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
+  yield* TestClock.adjust("1 minute")
+  const { ask } = yield* TestApi
+  const { body } = yield* ask({ path: "/public/auth", body: tpm.request })
+  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(Sealed)(body))
+  const token = tpm.open(sealed)
+  return {
+    asked: sealed.boot,
+    show: (values: ReturnType<typeof someValues>) =>
+      ask({ path: "/private/evidence", token, body: tpm.evidence(sealed.challenge, values) }),
+    work: ask({ path: "/private/specs", token, body: specs })
+  }
+})
+
+const all = someValues(pcrSelectionOf(defaultSelection))
+const fewer = someValues(pcrSelectionOf(few))
+
+const state = Effect.map(Effect.flatMap(BootPolicy, (policy) => policy.standings), (of) => of(node1).state)
+
+describe("the PCRs of the boot policy", () => {
+  it.prop("law: are read from what is written of them, in any order", [
+    Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 }))))
+  ], ([numbers]) => {
+    const pcrs = [...new Set(numbers)].filter((pcr) => pcr !== 16 && pcr !== 23)
+    if (pcrs.length === 0) return
+    const read = select(pcrs.join(","))
+    assert.deepStrictEqual(read.pcrs, pcrs.toSorted((left, right) => left - right))
+    assert.deepStrictEqual(select(selectionText(read)), read)
+  })
+
+  it("are no others, and why not is said", () => {
+    for (
+      const [text, why] of [
+        ["", "commas"],
+        ["0;4", "commas"],
+        ["0,,4", "commas"],
+        ["-1", "commas"],
+        ["0, 4", "commas"],
+        ["sha256:0", "commas"],
+        ["24", "0 to 23"],
+        ["4,0,4", "twice"],
+        ["0,16", "reset"],
+        ["23", "reset"]
+      ] as const
+    ) {
+      const read = selectionFromText(text)
+      assert.include(Option.getOrElse(Result.getFailure(read), () => "taken"), why, text)
+    }
+  })
+
+  it.effect("can be selected: nodes are asked for them, and what was allowed of others does not apply", () =>
+    Effect.gen(function*() {
+      const policy = yield* BootPolicy
+      const tpm = yield* enrolled
+      yield* policy.enforce("test", "warn")
+      const before = yield* session(tpm)
+      assert.strictEqual((yield* before.show(all)).status, 204)
+      yield* policy.learn("test", node1)
+      assert.strictEqual(yield* state, "allowed")
+
+      assert.deepStrictEqual(yield* policy.select("test", few), { changed: true, inapplicable: 1, applicable: 0 })
+      assert.deepInclude((yield* (yield* Audit).newest(1))[0], {
+        value_before: "0,2,4,7,12,13,14",
+        value_after: "0,4"
+      })
+      assert.strictEqual(yield* state, "unknown", "what it showed is of other PCRs")
+      assert.deepStrictEqual(yield* policy.allowed, [])
+      assert.strictEqual((yield* Effect.flip(policy.learn("test", node1)))._tag, "NothingShown")
+
+      const after = yield* session(tpm)
+      assert.deepStrictEqual(after.asked, few)
+      assert.strictEqual((yield* after.show(all)).status, 400, "more than was asked for")
+      assert.strictEqual((yield* after.show(fewer)).status, 204)
+      assert.strictEqual(yield* state, "not allowed")
+      const { digest } = yield* policy.learn("test", node1)
+      assert.strictEqual(yield* state, "allowed")
+      yield* policy.enforce("test", "on")
+      assert.strictEqual((yield* after.work).status, 200)
+      assert.strictEqual((yield* before.work).status, 401, "a session that showed other PCRs authenticates again")
+
+      assert.isTrue(yield* policy.remove("test", digest))
+      assert.strictEqual((yield* after.work).status, 403)
+      yield* policy.enforce("test", "warn")
+      // Those of before are of these again.
+      assert.deepStrictEqual(
+        yield* policy.select("test", defaultSelection),
+        { changed: true, inapplicable: 0, applicable: 1 }
+      )
+      yield* (yield* session(tpm)).show(all)
+      assert.strictEqual(yield* state, "allowed")
+    }).pipe(Effect.provide(testApi())))
+
+  it.effect("are not selected while boots are enforced, which would refuse every node", () =>
+    Effect.gen(function*() {
+      const { rows } = yield* TestApi
+      const policy = yield* BootPolicy
+      yield* policy.enforce("test", "on")
+      const before = yield* rows
+      const refused = yield* Effect.flip(policy.select("test", few))
+      assert.include(refused.message, "patela policy pcr enforce warn")
+      assert.strictEqual(yield* rows, before)
+      assert.isFalse((yield* policy.select("test", defaultSelection)).changed, "those that are selected already")
+    }).pipe(Effect.provide(testApi())))
+
+  it.effect("are part of what is allowed: the digest of the same values of others is none", () =>
+    Effect.gen(function*() {
+      const policy = yield* BootPolicy
+      const tpm = yield* enrolled
+      yield* policy.enforce("test", "warn")
+      const zero = (pcr: number) => new Map([[Algorithm.sha256, new Map([[pcr, new Uint8Array(32)]])]])
+      yield* policy.select("test", select("12"))
+      yield* (yield* session(tpm)).show(zero(12))
+      const { digest } = yield* policy.learn("test", node1)
+      yield* policy.select("test", select("13"))
+      yield* (yield* session(tpm)).show(zero(13))
+      assert.strictEqual((yield* policy.standings)(node1).digest, digest)
+      assert.strictEqual(yield* state, "not allowed")
+      assert.isFalse(yield* policy.allows(digest))
+    }).pipe(Effect.provide(testApi())))
+})
