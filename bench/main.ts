@@ -4,13 +4,14 @@ import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import type { Bench } from "./Bench.ts"
 import { bundle } from "./bundle.ts"
+import { challenges } from "./challenges.ts"
 import { host } from "./host.ts"
 import { host64 } from "./host64.ts"
 import { merge } from "./merge.ts"
 import { Row } from "./Row.ts"
 import { tpm } from "./tpm.ts"
 
-const BENCHES: ReadonlyArray<Bench> = [bundle, tpm, merge, host, host64]
+const BENCHES: ReadonlyArray<Bench> = [bundle, tpm, challenges, merge, host, host64]
 
 const USAGE = `npm run bench                     every figure that this machine can take
 npm run bench -- agent.bundle     those whose names begin so

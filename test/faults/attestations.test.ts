@@ -14,7 +14,7 @@ import { TestApi, testApi } from "../../packages/server/test/rig/TestApi.ts"
 import { smallBoot, startupLocality, writtenLog } from "../../packages/tpm/test/LogWriter.ts"
 import { alter, Alteration } from "./alteredRequest.ts"
 
-const TIMEOUT = 900_000
+const TIMEOUT = 1_800_000
 const { sha1, sha256 } = Algorithm
 
 const Sealed = Schema.Struct({

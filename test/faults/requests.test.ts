@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ProofChallenge } from "@patela/domain/api/Proof"
 import { Effect, Schema } from "effect"
 import { DatabaseSync } from "node:sqlite"
+import { apiRoutes } from "../../packages/server/src/http/apiRoutes.ts"
 import { httpsFlood } from "../../packages/server/test/rig/httpsFlood.ts"
 import { rawTls } from "../../packages/server/test/rig/rawTls.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
@@ -71,6 +72,7 @@ const house = Effect.gen(function*() {
     { method: "GET", path: "/private/config/node", token },
     { method: "GET", path: "/private/config/resolved/node", token },
     { method: "GET", path: "/private/events", token },
+    { method: "POST", path: "/private/family-keys", body: { ids: ["A".repeat(43)] }, token },
     { method: "POST", path: "/private/evidence", body: evidence, token },
     {
       method: "POST",
@@ -136,7 +138,10 @@ describe("mutated requests", () => {
       Effect.gen(function*() {
         const { server, pem, templates, others, sound, told } = yield* house
         const before = yield* others
-        const { length } = yield* templates
+        const all = yield* templates
+        const paths = all.map(({ path }) => path)
+        assert.deepStrictEqual(paths.toSorted(), apiRoutes.map(({ path }) => path).toSorted(), "every route there is")
+        const { length } = all
         for (let at = 0; at < length; at += 1) {
           const template = (yield* templates)[at]
           if (template === undefined) return assert.fail("no such route")

@@ -11,7 +11,7 @@ import { layerAt } from "../src/store/Store.ts"
 import { patela } from "./rig/commandLine.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 const WRITER = fileURLToPath(new URL("./rig/auditWriter.ts", import.meta.url))
 
 const Verdict = Schema.fromJsonString(Schema.Struct({
@@ -156,23 +156,20 @@ describe("patela audit", () => {
       yield* Effect.provide(written(3), logAt(path))
       const good = yield* patela(variables, ["audit", "verify", "--json"])
       assert.strictEqual(good.code, 0)
-      const { entries, digest, whole } = yield* Schema.decodeEffect(Verdict)(good.stdout)
+      const { entries, whole } = yield* Schema.decodeEffect(Verdict)(good.stdout)
       assert.deepStrictEqual([entries, whole], [3, true])
-      assert.strictEqual((yield* patela(variables, ["audit", "verify", "--seen", `3:${digest}`])).code, 0)
       const filtered = yield* patela(variables, ["audit", "--what", "change 2", "--who", "test", "--json"])
       const found = yield* Schema.decodeEffect(Entries)(filtered.stdout)
       assert.deepStrictEqual(found.entries.map(({ id }) => id), [2])
       assert.include((yield* patela(variables, ["audit", "--since", "soon"])).stderr, "--since takes")
 
       yield* tamper(path, "DELETE FROM audit WHERE id = 2")
-      const bad = yield* patela(variables, ["audit", "verify"])
-      assert.deepStrictEqual([bad.code, bad.stdout], [1, ""])
-      assert.include(bad.stderr, "entry 2 is missing")
       const json = yield* patela(variables, ["audit", "verify", "--json"])
       assert.deepStrictEqual([json.code, json.stderr], [1, ""])
       const { faults: [fault] } = yield* Schema.decodeEffect(Verdict)(json.stdout)
       assert.deepInclude(fault, { kind: "missing", from: 2, to: 2 })
       const seen = yield* patela(variables, ["audit", "verify", "--seen", `3:${"0".repeat(64)}`])
-      assert.include(seen.stderr, "entry 3 is another than was seen")
+      assert.deepStrictEqual([seen.code, seen.stdout], [1, ""])
+      for (const fault of ["entry 2 is missing", "entry 3 is another than was seen"]) assert.include(seen.stderr, fault)
     }), TIMEOUT)
 })

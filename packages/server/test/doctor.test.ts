@@ -1,17 +1,26 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted, Schema } from "effect"
+import { Effect, Layer, Redacted, Schema } from "effect"
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
+import { StoreServicesNoDatabase } from "../src/commands/StoreServices.ts"
 import { certificateFindings } from "../src/doctor/certificateFindings.ts"
 import { clockFinding } from "../src/doctor/clockFinding.ts"
+import { examine } from "../src/doctor/examine.ts"
 import { gravest } from "../src/doctor/Finding.ts"
 import { modeFinding } from "../src/doctor/modeFinding.ts"
 import { poolFinding } from "../src/doctor/poolFinding.ts"
+import { newTokenKey } from "../src/session/TokenKey.ts"
+import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
+import { layerAt } from "../src/store/Store.ts"
+import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { patela, type Variables } from "./rig/commandLine.ts"
+import { network } from "./rig/Fleet.ts"
 import { selfSigned } from "./rig/selfSigned.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
+import { environment } from "./rig/TestApi.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 const DAY = 86_400_000
 
 const Report = Schema.fromJsonString(Schema.Struct({
@@ -86,7 +95,7 @@ describe("a file, and the clock", () => {
 })
 
 describe("patela doctor", () => {
-  it.effect("finds what is wrong, says what to do, and changes nothing", () =>
+  it.live("finds what is wrong, says what to do, and changes nothing", () =>
     Effect.gen(function*() {
       const folder = yield* temporaryDirectory
       const { cert, key } = yield* selfSigned(folder)
@@ -101,16 +110,24 @@ describe("patela doctor", () => {
         PATELA_SERVER_KEY: key
       }
       const examined = Effect.fnUntraced(function*(more: Variables = {}) {
-        const { code, stdout, stderr } = yield* patela({ ...variables, ...more }, ["doctor", "--json"])
-        assert.strictEqual(stderr, "")
-        const report = yield* Schema.decodeEffect(Report)(stdout)
-        const amiss = report.findings.filter(({ level }) => level !== "fine")
+        const all: Variables = { ...variables, ...more }
+        const { PATELA_SERVER_CERT: chain = "", PATELA_SERVER_KEY: own = "" } = all
+        const findings = yield* examine({ cert: chain, key: own, name: undefined }).pipe(
+          Effect.provide([NodeServices.layer, environment(all)])
+        )
+        const amiss = findings.filter(({ level }) => level !== "fine")
         assert.isTrue(amiss.every(({ advice }) => advice !== null && advice !== ""))
-        assert.notInclude(stdout, "ed25519-private")
-        return { code, amiss, text: amiss.map(({ check, message }) => `${check}: ${message}`).join("\n") }
+        assert.notInclude(JSON.stringify(findings), "ed25519-private")
+        return {
+          level: gravest(findings),
+          amiss,
+          text: amiss.map(({ check, message }) => `${check}: ${message}`).join("\n")
+        }
       })
+      const decided = <A, E>(effect: Effect.Effect<A, E, TorrcLayers | NetworkAdministration>) =>
+        Effect.provide(effect, Layer.provide(StoreServicesNoDatabase, layerAt(`${folder}/patela.db`)))
       const nothing = yield* examined({ DATABASE_URL: "", PATELA_BISCUIT_KEY: "", PATELA_SERVER_KEY: "" })
-      assert.strictEqual(nothing.code, 1)
+      assert.strictEqual(nothing.level, "wrong")
       for (
         const what of ["DATABASE_URL is not set", "PATELA_BISCUIT_KEY is not set", "needs a certificate and its key"]
       ) {
@@ -118,18 +135,23 @@ describe("patela doctor", () => {
       }
       const before = yield* examined()
       assert.include(before.text, `database: there is none at ${folder}/patela.db`)
-      yield* patela(variables, ["keygen", "--out", `${folder}/token.key`])
-      yield* patela(variables, ["torrc", "import", "-", "default"], "ContactInfo me@example.org\n")
-      const unset = yield* examined({ PATELA_PREFIX_V4: "99" })
-      assert.include(unset.text, "pools: PATELA_FIRST_V4 and PATELA_PREFIX_V4")
+      writeFileSync(`${folder}/token.key`, Redacted.value(yield* newTokenKey), { mode: 0o600 })
+      yield* decided(
+        Effect.flatMap(TorrcLayers, (layers) => layers.import("test", { of: "default" }, "ContactInfo a\n"))
+      )
+      assert.include(
+        (yield* examined({ PATELA_FIRST_V4: "", PATELA_PREFIX_V4: "" })).text,
+        "settings: There is no pool"
+      )
+      assert.include((yield* examined({ PATELA_PREFIX_V4: "99" })).text, "pools: PATELA_FIRST_V4 and PATELA_PREFIX_V4")
       assert.include((yield* examined()).text, "settings: The relay network is not set")
-      yield* patela(variables, ["network", "set", "--gateway-v4", "192.0.2.1", "--dns", "192.0.2.53"])
+      yield* decided(Effect.flatMap(NetworkAdministration, ({ set }) => set("test", network)))
 
       const good = yield* examined()
-      assert.deepStrictEqual([good.code, good.amiss.length], [3, 1], good.text)
+      assert.deepStrictEqual([good.level, good.amiss.length], ["warning", 1], good.text)
       assert.include(good.text, "ends in 1 days")
       const shown = yield* patela(variables, ["doctor"])
-      assert.strictEqual(shown.code, 3)
+      assert.deepStrictEqual([shown.code, shown.stderr], [3, ""])
       assert.include(shown.stdout, "Renew it")
 
       chmodSync(`${folder}/token.key`, 0o644)
@@ -144,5 +166,8 @@ describe("patela doctor", () => {
       assert.include((yield* examined()).text, "audit: it is not as it was written: entry 1 is missing")
       writeFileSync(`${folder}/patela.db`, "no database".repeat(500))
       assert.include((yield* examined()).text, "database: it cannot be read")
+      const told = yield* patela(variables, ["doctor", "--json"])
+      assert.deepStrictEqual([told.code, told.stderr], [1, ""])
+      assert.strictEqual((yield* Schema.decodeEffect(Report)(told.stdout)).level, "wrong")
     }), TIMEOUT)
 })

@@ -24,7 +24,7 @@ export const isOfSelection = (boot: Boot, { pcrs }: BootSelection): boolean =>
 const LAST_PCR = 23
 
 /** Anybody may set them back to zero while the machine runs (TCG PC Client Platform TPM Profile, table 5). */
-const RESETTABLE: ReadonlyArray<number> = [16, 23]
+const RESETTABLE: ReadonlySet<number> = new Set([16, 23])
 
 /** PCRs from such a text in any order; or what is wrong with it. */
 export const selectionFromText = (text: string): Result.Result<BootSelection, string> => {
@@ -32,7 +32,7 @@ export const selectionFromText = (text: string): Result.Result<BootSelection, st
   const pcrs = text.split(",").map(Number).sort((left, right) => left - right)
   for (const [at, pcr] of pcrs.entries()) {
     if (pcr > LAST_PCR) return Result.fail(`There is no PCR ${pcr}: they are 0 to ${LAST_PCR}`)
-    if (RESETTABLE.includes(pcr)) return Result.fail(`PCR ${pcr} can be reset by anybody, so it says nothing of a boot`)
+    if (RESETTABLE.has(pcr)) return Result.fail(`PCR ${pcr} can be reset by anybody, so it says nothing of a boot`)
     if (pcrs[at - 1] === pcr) return Result.fail(`PCR ${pcr} is there twice`)
   }
   return Result.succeed({ bank: defaultSelection.bank, pcrs })

@@ -1,7 +1,7 @@
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
 import { backUp } from "../backup/backUp.ts"
-import { databaseFile } from "./databaseFile.ts"
+import { databaseFile } from "../store/databaseFile.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { printJson } from "./print.ts"
 

@@ -1,8 +1,8 @@
 import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { restore as putBack, type Restored } from "../backup/restore.ts"
+import { databaseFile } from "../store/databaseFile.ts"
 import { administrator } from "./administrator.ts"
-import { databaseFile } from "./databaseFile.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { printJson } from "./print.ts"
 

@@ -27,10 +27,10 @@ const look = Effect.gen(function*() {
 /** The whole screen anew at each look, for a person. */
 const screen = Effect.gen(function*() {
   const { at, generation, sight } = yield* look
-  const { columns, rows } = process.stdout
-  yield* write(
-    `${HOME}${at.slice(0, 19).replace("T", " ")} UTC\n${fleetScreen(sight, generation, rows - 1, columns)}\n`
-  )
+  // A terminal that does not say how large it is says zero.
+  const [height, width] = [process.stdout.rows || 24, process.stdout.columns || 80]
+  const time = `${at.slice(0, 19).replace("T", " ")} UTC`
+  yield* write(`${HOME}${time}\n${fleetScreen(sight, generation, height - 2, width)}\n`)
 })
 
 /** A line for each change; at first one for each value that there is. */

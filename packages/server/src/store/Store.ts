@@ -1,5 +1,5 @@
 import { Config, Effect, Layer, Option, type Redacted, Schema } from "effect"
-import { Migrator, SqlClient, SqlError } from "effect/sql"
+import { Migrator, type SqlClient, SqlError } from "effect/sql"
 import { dirname } from "node:path"
 import { withPassword } from "./databasePassword.ts"
 import { type Database, databaseOf } from "./DatabaseUrl.ts"

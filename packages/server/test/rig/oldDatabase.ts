@@ -73,6 +73,16 @@ const ROWS: Readonly<Record<string, ReadonlyArray<Row>>> = {
     }
   ],
   removed_relays: [{ node_id: 1, name: "fontina", removed_at: "2026-01-02T00:00:00.000Z" }],
+  pools: [
+    { family: "ipv4", first_address: "192.0.2.10", last_address: "192.0.2.99", prefix: 24, reserved: "192.0.2.20" },
+    { family: "ipv6", first_address: "2001:db8::10", last_address: "2001:db8::ff", prefix: 64 }
+  ],
+  quarantine: [
+    { node_id: 1, name: "robiola", slot: 1, ip_v4: "192.0.2.12", ip_v6: null, since: "2026-01-02T00:00:00.000Z" }
+  ],
+  family_keys: [{ serial: 1, family_id: "a".repeat(43), secret: "55".repeat(64), made_at: "2026-01-01T00:00:00.000Z" }],
+  // Of the node that waits, which is told nothing.
+  held_configs: [{ node_id: 2, relays: "[]", node: "{}" }],
   sessions: [
     {
       challenge: "00".repeat(16),
@@ -88,7 +98,13 @@ const ROWS: Readonly<Record<string, ReadonlyArray<Row>>> = {
     { node_id: 1, boot: JSON.stringify([{ pcr: 0, value: "11".repeat(32) }]), shown_at: "2026-01-02T00:00:00.000Z" }
   ],
   event_logs: [{ node_id: 1, sha256: "33".repeat(32), event_log: "00ff" }],
-  allowed_boots: [{ digest: "44".repeat(32), boot: null, learned_from: 1, allowed_at: "2026-01-01T00:00:00.000Z" }]
+  allowed_boots: [{
+    digest: "44".repeat(32),
+    pcrs: "0,2,4,7,12,13,14",
+    boot: null,
+    learned_from: 1,
+    allowed_at: "2026-01-01T00:00:00.000Z"
+  }]
 }
 
 /** Tables that hold rows from their making on, or that `Audit` fills. */
