@@ -3,6 +3,7 @@ import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Context, Deferred, Effect, Schedule, Schema } from "effect"
 import { Audit } from "../../packages/server/src/audit/Audit.ts"
+import { verifyAudit } from "../../packages/server/src/audit/verifyAudit.ts"
 import { Nodes } from "../../packages/server/src/nodes/Nodes.ts"
 import { Relays } from "../../packages/server/src/relays/Relays.ts"
 import { httpsAsk } from "../../packages/server/test/rig/httpsAsk.ts"
@@ -156,5 +157,6 @@ describe("two servers at one PostgreSQL, one of which is killed while 200 nodes 
       )
       assert.strictEqual(new Set(allocated.map(({ who }) => who)).size, NODES)
       assert.strictEqual(allocated.length, NODES, "each once")
+      assert.deepStrictEqual((yield* Effect.provide(verifyAudit(), services)).faults, [])
     }), TIMEOUT)
 })

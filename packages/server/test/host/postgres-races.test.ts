@@ -6,6 +6,7 @@ import { SqlClient } from "effect/sql"
 import { Allocator } from "../../src/allocate/Allocator.ts"
 import { PoolSettings } from "../../src/allocate/PoolSettings.ts"
 import { Audit } from "../../src/audit/Audit.ts"
+import { verifyAudit } from "../../src/audit/verifyAudit.ts"
 import { StoreServicesNoDatabase } from "../../src/commands/StoreServices.ts"
 import { Nodes } from "../../src/nodes/Nodes.ts"
 import { Report } from "../../src/nodes/Report.ts"
@@ -76,6 +77,7 @@ describe("servers at one PostgreSQL at the same time", () => {
       for (const field of ["name", "ip_v4"] as const) {
         assert.strictEqual(new Set(relays.map((relay) => relay[field])).size, 75)
       }
+      assert.deepStrictEqual((yield* Effect.provide(verifyAudit(), servers[0])).faults, [], "one chain of entries")
     }))
 
   it.effect("take no more machines onto the waiting list than it has room for, and each once", () =>
@@ -218,6 +220,7 @@ describe("servers at one PostgreSQL at the same time", () => {
         together
       )
       assert.deepStrictEqual(allowed.toSorted(), [false, true])
-      assert.strictEqual((yield* Context.get(servers[0], Audit).newest(10)).length, 1)
+      const entries = yield* Context.get(servers[0], Audit).newest(10)
+      assert.strictEqual(entries.filter(({ what }) => what === "policy: endorsement key allowed").length, 1)
     }))
 })

@@ -111,6 +111,8 @@ describe("patela migrate sqlite-to-postgres", () => {
       for (const [name, rows] of before) {
         const there = after.get(name) ?? []
         assert.deepInclude(copied, { name, rows: rows.length })
+        // The copy itself is the newest entry.
+        if (name === "audit_head") continue
         if (name === "audit") assert.includeMembers([...there], [...rows])
         else assert.deepStrictEqual(there, rows, name)
       }
