@@ -22,10 +22,9 @@ export interface PostgresCluster {
   readonly start: Effect.Effect<void, NoPostgres>
 }
 
-/** Nothing here is to outlive a crash of the machine, so nothing is synced. */
+/** Nothing here is to outlive a crash of the machine, so nothing is synced; what was committed outlives PostgreSQL. */
 const SETTINGS = {
   fsync: "off",
-  synchronous_commit: "off",
   full_page_writes: "off",
   max_connections: "200",
   shared_buffers: "64MB",
