@@ -73,7 +73,7 @@ describe("patela-agent tpm", () => {
       const text = yield* agent(tcti, "status")
       assert.match(text, /^Endorsement key {3}sha256:[0-9a-f]{64} \(ecc-p256\)$/m)
       assert.notInclude(text, "enabled before")
-      assert.include(text, "Key store         25 relays, written 2 times\n")
+      assert.include(text, "Key store         25 relays, 0 family keys, written 2 times\n")
       assert.include(text, "NV indexes        5, 7356 bytes in all: 0x01800820 0x01800821")
       yield* agent(tcti, "erase-keys")
       assert.strictEqual((yield* status).key_store?.relays, 25)
