@@ -37,6 +37,7 @@ describe("accounts", () => {
       assert.deepStrictEqual(JSON.parse(readFileSync("/run/patela/owned.json", "utf8")), {
         version: 1,
         accounts: [],
+        addresses: [],
         instances: []
       })
     })))
