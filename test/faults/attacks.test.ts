@@ -10,6 +10,7 @@ import { httpsAsk } from "../../packages/server/test/rig/httpsAsk.ts"
 import { type FloodRequest, httpsFlood } from "../../packages/server/test/rig/httpsFlood.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { sameBiscuit } from "../../packages/server/test/rig/sameBiscuit.ts"
+import { SealedText } from "../../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { keyOf } from "../../packages/tpm/test/fixtures.ts"
 import { alter, Mutation } from "./alteredRequest.ts"
@@ -22,14 +23,6 @@ const UNLIMITED = {
   PATELA_NEW_IN_ALL: "9999999",
   PATELA_AUTH_PER_NODE: "9999999"
 }
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 const Waiting = Schema.fromJsonString(Schema.Struct({ proof: ProofChallenge }))
 
@@ -86,7 +79,7 @@ const house = Effect.gen(function*() {
   )
   const challenged = Effect.gen(function*() {
     const { text } = yield* patela.ask("/public/auth", JSON.stringify(node.tpm.request))
-    return yield* Schema.decodeEffect(Sealed)(text)
+    return yield* Schema.decodeEffect(SealedText)(text)
   })
   const config = (token: string) => patela.ask("/private/config/resolved/node", undefined, token)
   return { ...patela, node, waiting, content, refusesAll, challenged, config }

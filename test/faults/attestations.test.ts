@@ -9,6 +9,7 @@ import { defaultSelection } from "../../packages/server/src/boot/bootSelection.t
 import { Administration } from "../../packages/server/src/nodes/Administration.ts"
 import { NetworkAdministration } from "../../packages/server/src/settings/NetworkAdministration.ts"
 import { network, node1 } from "../../packages/server/test/rig/Fleet.ts"
+import { SealedAnswer } from "../../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { TestApi, testApi } from "../../packages/server/test/rig/TestApi.ts"
 import { smallBoot, startupLocality, writtenLog } from "../../packages/tpm/test/LogWriter.ts"
@@ -16,14 +17,6 @@ import { alter, Alteration } from "./alteredRequest.ts"
 
 const TIMEOUT = 1_800_000
 const { sha1, sha256 } = Algorithm
-
-const Sealed = Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-})
 
 const eventLog = writtenLog([sha1, sha256], [startupLocality(3), ...smallBoot])
 const replayed = Result.getOrThrow(replayEventLog(Result.getOrThrow(decodeEventLog(eventLog)), sha256))
@@ -51,7 +44,7 @@ describe("what a node shows of its boot", () => {
         yield* (yield* Administration).setEnabled("test", node1, true)
         yield* (yield* BootPolicy).enforce("test", "on")
         const { body } = yield* ask({ path: "/public/auth", body: tpm.request })
-        const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(Sealed)(body))
+        const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(SealedAnswer)(body))
         const token = tpm.open(sealed)
         const show = (evidence: unknown) => ask({ path: "/private/evidence", token, body: evidence })
         // Begins the session, which is a row.

@@ -4,18 +4,11 @@ import { createECDH } from "node:crypto"
 import { statSync } from "node:fs"
 import { type FloodRequest, httpsFlood } from "../../packages/server/test/rig/httpsFlood.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
+import { SealedText } from "../../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 
 const MACHINES = 10_000
 const TIMEOUT = 300_000
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 /** Requests of machines that nobody knows, each with an endorsement key of its own on the curve. */
 const unknownMachines = function*(count: number): Generator<FloodRequest> {
@@ -43,7 +36,7 @@ const flooded = Effect.fnUntraced(function*(settings: Readonly<Record<string, st
       const start = performance.now()
       const { text, status } = yield* ask("/public/auth", body)
       assert.strictEqual(status, 200)
-      const fresh = tpm.open(yield* Schema.decodeEffect(Sealed)(text))
+      const fresh = tpm.open(yield* Schema.decodeEffect(SealedText)(text))
       assert.strictEqual((yield* ask("/private/config/node", undefined, fresh)).status, 200)
       times.push(performance.now() - start)
       yield* Effect.sleep("1200 millis")

@@ -6,6 +6,7 @@ import { apiRoutes } from "../../packages/server/src/http/apiRoutes.ts"
 import { httpsFlood } from "../../packages/server/test/rig/httpsFlood.ts"
 import { rawTls } from "../../packages/server/test/rig/rawTls.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
+import { SealedText } from "../../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { numberFrom, seeded } from "../src/faults/seeded.ts"
 import { mutatedRequest, type Template } from "./mutatedRequest.ts"
@@ -23,14 +24,6 @@ const UNLIMITED = {
   PATELA_AUTH_PER_NODE: "9999999"
 }
 
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
-
 const Waiting = Schema.fromJsonString(Schema.Struct({ proof: ProofChallenge }))
 
 const house = Effect.gen(function*() {
@@ -43,7 +36,7 @@ const house = Effect.gen(function*() {
   /** A token of now: they end after 15 minutes, which is less than all this may take. */
   const fresh = Effect.fnUntraced(function*({ tpm }: typeof node) {
     const { text } = yield* patela.ask("/public/auth", JSON.stringify(tpm.request))
-    return tpm.open(yield* Schema.decodeEffect(Sealed)(text))
+    return tpm.open(yield* Schema.decodeEffect(SealedText)(text))
   })
   const specs = {
     n_cpus: 4,

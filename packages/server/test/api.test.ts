@@ -11,17 +11,10 @@ import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { TorrcLayers } from "../src/torrc/TorrcLayers.ts"
 import { network, node1, specs, tokenOf } from "./rig/Fleet.ts"
 import { refuseInserts } from "./rig/refuseInserts.ts"
+import { SealedAnswer } from "./rig/SealedAnswer.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { poolVariables, TestApi, testApi } from "./rig/TestApi.ts"
 
-const Sealed = Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int,
-  first: Schema.Boolean
-})
 const fingerprint = { rsa: "A".repeat(40), ed25519: "a".repeat(43) }
 const other = { rsa: "B".repeat(40), ed25519: "b".repeat(43) }
 
@@ -33,7 +26,7 @@ const otherServer = Layer.fresh(Tokens.layer).pipe(
 const authenticate = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
   const { ask } = yield* TestApi
   const answer = yield* ask({ path: "/public/auth", body: tpm.request })
-  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(Sealed)(answer.body))
+  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(SealedAnswer)(answer.body))
   return { status: answer.status, first: sealed.first, token: tpm.open(sealed), sealed }
 })
 

@@ -9,17 +9,9 @@ import { defaultSelection, pcrSelectionOf, selectionFromText, selectionText } fr
 import { Administration } from "../src/nodes/Administration.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { network, node1, specs } from "./rig/Fleet.ts"
+import { SealedAnswer } from "./rig/SealedAnswer.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
-
-const Sealed = Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int,
-  boot: Schema.optionalKey(Schema.Unknown)
-})
 
 const select = (text: string) => Result.getOrThrow(selectionFromText(text))
 const few = select("0,4")
@@ -38,7 +30,7 @@ const session = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
   yield* TestClock.adjust("1 minute")
   const { ask } = yield* TestApi
   const { body } = yield* ask({ path: "/public/auth", body: tpm.request })
-  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(Sealed)(body))
+  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(SealedAnswer)(body))
   const token = tpm.open(sealed)
   return {
     asked: sealed.boot,

@@ -18,17 +18,9 @@ import { Administration } from "../src/nodes/Administration.ts"
 import { Nodes } from "../src/nodes/Nodes.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
 import { network, node1, specs } from "./rig/Fleet.ts"
+import { SealedAnswer } from "./rig/SealedAnswer.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
-
-const Sealed = Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int,
-  boot: Schema.optionalKey(Schema.Unknown)
-})
 
 const { sha1, sha256 } = Algorithm
 
@@ -51,7 +43,7 @@ const enrolled = Effect.gen(function*() {
 const session = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
   const { ask } = yield* TestApi
   const { body } = yield* ask({ path: "/public/auth", body: tpm.request })
-  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(Sealed)(body))
+  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(SealedAnswer)(body))
   const token = tpm.open(sealed)
   return {
     challenge: sealed.challenge,

@@ -8,22 +8,14 @@ import { CHALLENGE_LIFE, TOKEN_LIFE } from "../src/session/lifetimes.ts"
 import { Sessions } from "../src/session/Sessions.ts"
 import { enabledMany, node1, specs } from "./rig/Fleet.ts"
 import { runs } from "./rig/runs.ts"
+import { SealedAnswer } from "./rig/SealedAnswer.ts"
 import { type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
-
-const Sealed = Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int,
-  token_life: Schema.Int
-})
 
 const challenged = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
   const { ask } = yield* TestApi
   const answer = yield* ask({ path: "/public/auth", body: tpm.request })
-  return yield* Effect.orDie(Schema.decodeUnknownEffect(Sealed)(answer.body))
+  return yield* Effect.orDie(Schema.decodeUnknownEffect(SealedAnswer)(answer.body))
 })
 
 const enabled = Effect.gen(function*() {

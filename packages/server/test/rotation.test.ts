@@ -10,15 +10,8 @@ import { biscuitPublicKey } from "./rig/biscuitPublicKey.ts"
 import { enabledMany, node1, specs, tokenOf } from "./rig/Fleet.ts"
 import { httpsAsk } from "./rig/httpsAsk.ts"
 import { runningPatela } from "./rig/runningPatela.ts"
+import { SealedText } from "./rig/SealedAnswer.ts"
 import { environment, TestApi, testApi } from "./rig/TestApi.ts"
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 /** A server of these keys over the database of the test, as one that was started anew with other settings. */
 const serverOf = Effect.fnUntraced(
@@ -114,7 +107,7 @@ describe("patela run with another key", () => {
         path: "/public/auth",
         body: JSON.stringify(tpm.request)
       })
-      const renewed = tpm.open(yield* Schema.decodeEffect(Sealed)(text))
+      const renewed = tpm.open(yield* Schema.decodeEffect(SealedText)(text))
       assert.strictEqual(yield* config(second.port, renewed), 200)
       yield* second.stop
       const third = yield* start(0, { PATELA_BISCUIT_KEY })

@@ -6,6 +6,7 @@ import { httpsAsk } from "../rig/httpsAsk.ts"
 import { httpsEvents } from "../rig/httpsEvents.ts"
 import { postgresForFile } from "../rig/postgresForFile.ts"
 import { runningPatela } from "../rig/runningPatela.ts"
+import { SealedText } from "../rig/SealedAnswer.ts"
 
 const cluster = postgresForFile()
 
@@ -14,14 +15,6 @@ const TIMEOUT = 60_000
 const specs = JSON.stringify({ n_cpus: 2, memory: 8 * 1024 ** 3, cpu_name: "test" })
 
 const lastOf = (text: string): number => Number(/.*"generation":(\d+)/s.exec(text)?.[1] ?? Number.NaN)
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 /** Two servers in processes of their own at one database, and an enabled node. */
 const pair = Effect.gen(function*() {
@@ -45,7 +38,7 @@ describe("two servers at one database", () => {
       const { askFirst, askSecond, tpm, id, administration } = yield* pair
       const { text, status } = yield* askFirst("/public/auth", JSON.stringify(tpm.request))
       assert.strictEqual(status, 201)
-      const token = tpm.open(yield* Schema.decodeEffect(Sealed)(text))
+      const token = tpm.open(yield* Schema.decodeEffect(SealedText)(text))
       assert.strictEqual((yield* askSecond("/private/specs", specs, token)).text, "{\"relays\":2}")
       const told = yield* askSecond("/private/config/node", undefined, token)
       assert.deepStrictEqual(yield* askFirst("/private/config/node", undefined, token), told)

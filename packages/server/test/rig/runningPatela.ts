@@ -11,18 +11,11 @@ import { TorrcLayers } from "../../src/torrc/TorrcLayers.ts"
 import { patela, runServer, type Variables } from "./commandLine.ts"
 import { network } from "./Fleet.ts"
 import { httpsAsk } from "./httpsAsk.ts"
+import { SealedText } from "./SealedAnswer.ts"
 import { selfSigned } from "./selfSigned.ts"
 import { softwareTpm } from "./SoftwareTpm.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 import { testDatabase } from "./testDatabase.ts"
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 /**
  * `patela run` in a process of its own. `cli` runs a command beside it; `administration` is what the commands are made of,
@@ -67,7 +60,7 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
     const id = NodeId.make(Number(/patela enable (\d+)/.exec(waiting.text)?.[1]))
     yield* administration.setEnabled("test", id, true)
     const { text } = yield* ask("/public/auth", request)
-    return { id, tpm, token: tpm.open(yield* Schema.decodeEffect(Sealed)(text)) }
+    return { id, tpm, token: tpm.open(yield* Schema.decodeEffect(SealedText)(text)) }
   })
   return { server, start, cli, administration, bootPolicy, ask, enrolled, pem, cert, folder, services }
 })
