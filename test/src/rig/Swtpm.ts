@@ -1,5 +1,6 @@
 import { Effect, Exit, Option, Ref, Scope } from "effect"
-import { existsSync, mkdirSync, rmSync } from "node:fs"
+import { mkdirSync, rmSync } from "node:fs"
+import { isListening } from "../../../packages/tpm/test/host/isListening.ts"
 import { BackgroundProcess } from "./BackgroundProcess.ts"
 import type { CommandNotStarted } from "./Command.ts"
 import { type DeadlinePassed, found, instead, waitFor } from "./Deadline.ts"
@@ -60,7 +61,7 @@ export const Swtpm = {
       yield* waitFor(
         "the TPM's sockets",
         Effect.map(process.lines, (lines) =>
-          existsSync(socket) && existsSync(`${socket}.ctrl`)
+          isListening(socket) && isListening(`${socket}.ctrl`)
             ? found(undefined)
             : instead(lines.join("\n"))),
         { every: "5 millis" }

@@ -1,7 +1,7 @@
 import { Duration, Effect, FileSystem, Schedule, Schema, type Scope } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { connect } from "node:net"
 import { type Tcti, Tcti as TctiSchema } from "../../src/transport/Tcti.ts"
+import { isListening } from "./isListening.ts"
 
 /** A software TPM on a unix socket. Its state lives in `stateDirectory` and outlives it, as a TPM outlives a boot. */
 export interface Swtpm {
@@ -40,12 +40,11 @@ export const swtpm = Effect.fn("swtpm")(function*(
       `file=${directory}/log`
     ], { stdin: "ignore", stdout: "ignore", stderr: "ignore", killSignal: "SIGTERM", forceKillAfter: "2 seconds" })
   )
-  // The sockets are made in the order server, control. A file is there a moment before its socket listens.
-  const answers = Effect.callback<void, SwtpmNotReady>((resume) => {
-    const control = connect({ path: `${socket}.ctrl` })
-    control.on("connect", () => control.end(() => resume(Effect.void)))
-    control.on("error", ({ message }) => resume(Effect.fail(new SwtpmNotReady({ message }))))
-  })
+  const answers = Effect.suspend(() =>
+    [socket, `${socket}.ctrl`].every(isListening)
+      ? Effect.void
+      : Effect.fail(new SwtpmNotReady({ message: `swtpm does not listen on ${socket}` }))
+  )
   yield* Effect.retry(answers, { schedule: Schedule.spaced(Duration.millis(10)), times: 1000 })
   return { tcti: TctiSchema.make(`swtpm:path=${socket}`), pid: Number(handle.pid) }
 })
