@@ -20,7 +20,8 @@ export class TorOracle {
       execFile(
         "tor",
         args,
-        { env: { ...process.env, HOME: this.folder }, timeout: 30_000 },
+        // Options that name a file without a folder have tor write it where it is.
+        { cwd: this.folder, env: { ...process.env, HOME: this.folder }, timeout: 30_000 },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : error.code
           if (typeof code === "number") resolve({ code, stdout, stderr })
