@@ -1,3 +1,4 @@
+import { storable } from "@patela/domain/api/storable"
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { now, Whole } from "../store/Column.ts"
@@ -37,9 +38,6 @@ export interface AuditFilter {
 const HEADLESS =
   "The audit log does not say where it ends: somebody emptied the table audit_head. Nothing is changed without " +
   "an entry. See what is wrong with `patela audit verify`, and put a backup back with `patela restore FILE`"
-
-/** As both databases keep it, so that it reads as it was written: no lone surrogate, and no NUL, which PostgreSQL refuses. */
-const storable = (text: string): string => text.toWellFormed().replaceAll("\u0000", "\ufffd")
 
 const storableOrNull = (text: string | null): string | null => text === null ? null : storable(text)
 

@@ -55,6 +55,10 @@ export class NodeRemoval extends Context.Service<NodeRemoval, {
           for (const relay of found.relays) {
             yield* relays.delete(relay.name)
             yield* departure.keepBack(relay, { name: false, addresses: false })
+          }
+          for (const table of TABLES) yield* sql`DELETE FROM ${sql(table)} WHERE node_id = ${id}`
+          yield* sql`DELETE FROM nodes WHERE id = ${id}`
+          for (const relay of found.relays) {
             yield* audit.record({
               who,
               what: `relay ${relay.name}: removed with node ${id}`,
@@ -62,8 +66,6 @@ export class NodeRemoval extends Context.Service<NodeRemoval, {
               after: null
             })
           }
-          for (const table of TABLES) yield* sql`DELETE FROM ${sql(table)} WHERE node_id = ${id}`
-          yield* sql`DELETE FROM nodes WHERE id = ${id}`
           const { node } = found
           yield* audit.record({
             who,

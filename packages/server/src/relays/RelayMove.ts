@@ -117,14 +117,15 @@ export class RelayMove extends Context.Service<RelayMove, {
           yield* departure.leave(relay, { name: true, addresses: word.keepAddresses })
           yield* relays.move(name, to, place)
           const moved = yield* relayOf(name)
+          const fewer = left.after.relays_override !== before.relays_override
+          if (fewer) yield* nodes.saveOverrides(relay.node_id, left.after)
           yield* audit.record({
             who,
             what: `relay ${name}: moved from node ${relay.node_id} to node ${to}`,
             before: JSON.stringify(relayView(relay)),
             after: JSON.stringify(relayView(moved))
           })
-          if (left.after.relays_override !== before.relays_override) {
-            yield* nodes.saveOverrides(relay.node_id, left.after)
+          if (fewer) {
             yield* audit.record({
               who,
               what: `node ${relay.node_id}: relays set`,
