@@ -2,6 +2,7 @@ import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Schema } from "effect"
 import { readFileSync } from "node:fs"
 import { runningPatelaWith } from "../packages/server/test/rig/runningPatela.ts"
+import { SealedText } from "../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../packages/server/test/rig/SoftwareTpm.ts"
 import type { Bench } from "./Bench.ts"
 import { httpsLoad, type LoadRequest } from "./httpsLoad.ts"
@@ -15,14 +16,6 @@ const ROUNDS = 3
 
 /** The limits are not what is measured. */
 const UNLIMITED = { PATELA_NEW_PER_SOURCE: "9999999", PATELA_NEW_IN_ALL: "9999999", PATELA_AUTH_PER_NODE: "9999999" }
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 /** The server did not do what was measured. */
 class ServerFault extends Schema.TaggedError<ServerFault>()("ServerFault", { message: Schema.String }) {}
@@ -84,7 +77,7 @@ export const challenges: Bench = {
           const asked = yield* costed(asking)
           // The newest, for a token not used within a minute is none; and few of each node, or sessions would end others.
           const used = yield* Effect.forEach(asked.texts.slice(-NODES * 8), (text, at) =>
-            Effect.map(Schema.decodeEffect(Sealed)(text), (sealed) => ({
+            Effect.map(Schema.decodeEffect(SealedText)(text), (sealed) => ({
               path: "/private/config/resolved/node",
               token: turn(at).open(sealed)
             })))

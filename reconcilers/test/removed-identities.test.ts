@@ -41,20 +41,11 @@ const identityOf = (name: RelayName): RelayIdentity => IDENTITIES.get(name) ?? n
 const Fate = Schema.Struct({ configured: Schema.Boolean, removed: Schema.Boolean, stored: Schema.Boolean })
 const Fates = Schema.Tuple([Fate, Fate, Fate, Fate])
 
-const situation = (fates: typeof Fates.Type) => {
-  const those = (chosen: (fate: typeof Fate.Type) => boolean) =>
-    NAMES.filter((_, index) => {
-      const fate = fates[index]
-      return fate !== undefined && chosen(fate)
-    })
-  const configured = those((fate) => fate.configured)
-  let entries: StoredIdentities = new Map(
-    those(({ stored }) => stored).map((name) => [storeTagOf(name), identityOf(name)] as const)
-  )
+/** A store that holds what was written last, and counts how often that was. */
+const storeOf = (initial: StoredIdentities) => {
+  let entries = initial
   let writes = 0
-  const layer = Layer.mergeAll(
-    noMonitors,
-    noFamilies,
+  const layer = Layer.merge(
     Layer.succeed(IdentityStoreReader, {
       isToMove: Effect.succeed(false),
       read: Effect.sync(() => entries),
@@ -66,7 +57,25 @@ const situation = (fates: typeof Fates.Type) => {
           entries = next
           writes++
         })
-    }),
+    })
+  )
+  return { layer, entries: () => entries, writes: () => writes }
+}
+
+const situation = (fates: typeof Fates.Type) => {
+  const those = (chosen: (fate: typeof Fate.Type) => boolean) =>
+    NAMES.filter((_, index) => {
+      const fate = fates[index]
+      return fate !== undefined && chosen(fate)
+    })
+  const configured = those((fate) => fate.configured)
+  const store = storeOf(
+    new Map(those(({ stored }) => stored).map((name) => [storeTagOf(name), identityOf(name)] as const))
+  )
+  const layer = Layer.mergeAll(
+    noMonitors,
+    noFamilies,
+    store.layer,
     Layer.succeed(KeyFileReader, {
       look: () => Effect.succeed(new Map()),
       storedDigest: (owners) =>
@@ -76,7 +85,7 @@ const situation = (fates: typeof Fates.Type) => {
   )
   const base = nodeInput(configured.map((name, slot) => relayAt(slot, name)))
   const input: DesiredInput = { ...base, config: { ...base.config, removed: those(({ removed }) => removed) } }
-  return { input, layer, configured, stored: () => entries, writes: () => writes }
+  return { input, layer, configured, stored: store.entries, writes: store.writes }
 }
 
 describe("keys of relays that were taken off the node", () => {
@@ -123,23 +132,13 @@ describe("keys of relays that were taken off the node", () => {
 const renamed = (stored: ReadonlyArray<string>, onHost: boolean, record: "same" | "other" | "none") => {
   const [gouda, toma, brie] = [RelayName.make("gouda"), RelayName.make("toma"), RelayName.make("brie")]
   const identity = identityOf(toma)
-  let entries: StoredIdentities = new Map(stored.map((name) => [storeTagOf(RelayName.make(name)), identity] as const))
+  const store = storeOf(new Map(stored.map((name) => [storeTagOf(RelayName.make(name)), identity] as const)))
   const written: Array<RelayIdentity> = []
   const minted: Array<string> = []
   const layer = Layer.mergeAll(
     noMonitors,
     noFamilies,
-    Layer.succeed(IdentityStoreReader, {
-      isToMove: Effect.succeed(false),
-      read: Effect.sync(() => entries),
-      digest: Effect.sync(() => Option.some(digestOfStored(entries)))
-    }),
-    Layer.succeed(IdentityStoreWriter, {
-      write: (next) =>
-        Effect.sync(() => {
-          entries = next
-        })
-    }),
+    store.layer,
     Layer.succeed(KeyFileReader, {
       look: () => Effect.succeed(new Map()),
       storedDigest: () => Effect.succeed(onHost ? digestOfRelays([[gouda, Option.some(identity)]]) : Option.none()),
@@ -153,7 +152,7 @@ const renamed = (stored: ReadonlyArray<string>, onHost: boolean, record: "same" 
   )
   const fingerprint = record === "none" ? null : fingerprintsOf(record === "same" ? identity : identityOf(brie))
   const input = nodeInput([{ ...relayAt(0, gouda), formerly: [toma, brie], fingerprint }])
-  const has = () => NAMES.filter((name) => entries.has(storeTagOf(name))).map(String)
+  const has = () => NAMES.filter((name) => store.entries().has(storeTagOf(name))).map(String)
   return { input, layer, has, written, minted, identity }
 }
 

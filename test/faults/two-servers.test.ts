@@ -9,6 +9,7 @@ import { Relays } from "../../packages/server/src/relays/Relays.ts"
 import { httpsAsk } from "../../packages/server/test/rig/httpsAsk.ts"
 import { postgresForFile } from "../../packages/server/test/rig/postgresForFile.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
+import { SealedText } from "../../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 
 postgresForFile()
@@ -21,14 +22,6 @@ const AT_ONCE = 50
 
 /** How many are done when the server is killed. */
 const KILLED_AFTER = 60
-
-const Sealed = Schema.fromJsonString(Schema.Struct({
-  challenge: Schema.String,
-  blob: Schema.String,
-  secret: Schema.String,
-  token: Schema.String,
-  expires_at: Schema.Int
-}))
 
 const Configured = Schema.fromJsonString(Schema.Array(ResolvedRelay))
 const Resolved = Schema.fromJsonString(ResolvedNode)
@@ -96,7 +89,7 @@ describe("two servers at one PostgreSQL, one of which is killed while 200 nodes 
         const id = NodeId.make(Number(/patela enable (\d+)/.exec(waiting.text)?.[1]))
         yield* administration.setEnabled("test", id, true)
         const { text } = yield* ask([200, 201], "/public/auth", request)
-        const token = tpm.open(yield* Schema.decodeEffect(Sealed)(text))
+        const token = tpm.open(yield* Schema.decodeEffect(SealedText)(text))
         assert.strictEqual((yield* ask([200], "/private/specs", specs, token)).text, "{\"relays\":2}")
         const config = yield* ask([200], "/private/config/node", undefined, token)
         const relays = yield* Schema.decodeEffect(Configured)(config.text)
