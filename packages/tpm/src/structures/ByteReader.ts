@@ -35,7 +35,11 @@ export class ByteReader {
   }
 
   #unsigned(field: string, size: number): number {
-    return this.#take(field, size).reduce((value, byte) => value * 256 + byte, 0)
+    if (size > this.remaining) this.#take(field, size)
+    const end = this.#at + size
+    let value = 0
+    for (; this.#at < end; this.#at += 1) value = value * 256 + (this.#bytes[this.#at] ?? 0)
+    return value
   }
 
   u8(field: string): number {

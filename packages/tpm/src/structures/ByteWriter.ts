@@ -3,15 +3,29 @@
  * part 2, 4). Sizes are the caller's duty: a number out of range is a defect, not bad input, and throws a RangeError.
  */
 export class ByteWriter {
-  readonly #parts: Array<Uint8Array> = []
+  #bytes = new Uint8Array(64)
+  #length = 0
+
+  /** Makes room for so many bytes more: where they begin. */
+  #room(size: number): number {
+    const at = this.#length
+    this.#length += size
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
+      larger.set(this.#bytes.subarray(0, at))
+      this.#bytes = larger
+    }
+    return at
+  }
 
   #unsigned(value: number, size: number): this {
     if (!Number.isInteger(value) || value < 0 || value >= 256 ** size) {
       throw new RangeError(`${value} does not fit into ${size} unsigned bytes`)
     }
-    const part = new Uint8Array(size)
-    for (let at = size - 1, rest = value; at >= 0; at -= 1, rest = Math.floor(rest / 256)) part[at] = rest % 256
-    this.#parts.push(part)
+    const first = this.#room(size)
+    for (let at = this.#length - 1, rest = value; at >= first; at -= 1, rest = Math.floor(rest / 256)) {
+      this.#bytes[at] = rest % 256
+    }
     return this
   }
 
@@ -35,7 +49,8 @@ export class ByteWriter {
   }
 
   bytes(value: Uint8Array): this {
-    this.#parts.push(value)
+    const at = this.#room(value.length)
+    this.#bytes.set(value, at)
     return this
   }
 
@@ -45,12 +60,6 @@ export class ByteWriter {
   }
 
   done(): Uint8Array {
-    const whole = new Uint8Array(this.#parts.reduce((length, part) => length + part.length, 0))
-    let at = 0
-    for (const part of this.#parts) {
-      whole.set(part, at)
-      at += part.length
-    }
-    return whole
+    return this.#bytes.slice(0, this.#length)
   }
 }
