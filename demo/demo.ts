@@ -63,7 +63,7 @@ const look = Effect.fnUntraced(function*(mission: Mission) {
   const record = yield* relaysOnRecord(mission)
   const relays = yield* Effect.forEach(record, (relay) => seeRelay(mission, relay))
   const answers = (yield* mission.server.lines).flatMap((line) => {
-    const status = /is given a credential: (20[01])/.exec(line)?.[1]
+    const status = /authenticated: (20[01])/.exec(line)?.[1]
     return status === undefined ? [] : [Number(status)]
   })
   return { record, seen: relays, answer: answers.at(-1) ?? 0 }

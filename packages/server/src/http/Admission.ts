@@ -50,11 +50,15 @@ export class Admission extends Context.Service<Admission, {
         yield* tokens.authorize(token, { node: node.id, epoch: node.epoch, keys: keysDigest(node) }).pipe(
           Effect.mapError(({ message }) => refused(message))
         )
-        const none = yield* Effect.orDie(sessions.enter(claims))
-        if (Option.isSome(none)) return yield* refused(NO_SESSION[none.value])
+        const entry = yield* Effect.orDie(sessions.enter(claims))
+        if (entry !== "begun" && entry !== "continued") return yield* refused(NO_SESSION[entry])
         yield* trust.accept(node).pipe(
           Effect.catchTags({ StoreFailed: Effect.die, TierTooLow: ({ message }) => refused(message) })
         )
+        if (entry === "begun") {
+          const answer = node.authenticated_at === null ? "201, its first" : "200"
+          yield* Effect.logInfo(`node ${node.id} authenticated: ${answer}`)
+        }
         return { node, challenge: claims.challenge }
       })
 

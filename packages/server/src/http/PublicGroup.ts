@@ -123,7 +123,6 @@ export const PublicGroup = HttpApiBuilder.group(
         Effect.mapError(({ field, message }) => new IdentityRefused({ detail: `ek_public, ${field}: ${message}` }))
       )
       const first = node.authenticated_at === null
-      yield* Effect.logInfo(`node ${node.id} is given a credential: ${first ? "201, its first" : "200"}`)
       const asked = (yield* Effect.orDie(boots.enforcement)) === "off"
         ? {}
         : { boot: yield* Effect.orDie(boots.selection) }

@@ -1,5 +1,5 @@
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
-import { SqlClient, SqlSchema } from "effect/sql"
+import { SqlClient, type SqlError, SqlSchema } from "effect/sql"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { CHALLENGE_LIFE, TOKEN_LIFE } from "./lifetimes.ts"
 import type { ReadToken, TokenClaims } from "./Tokens.ts"
@@ -11,6 +11,9 @@ const SessionRow = Schema.Struct({ node_id: Schema.Int, epoch: Schema.Int, ends_
 
 /** Why a token begins no session and continues none. */
 export type NoSession = "used or ended" | "too late" | "old key"
+
+/** What a token did: begin its session, go on in it, or neither. */
+export type SessionEntry = "begun" | "continued" | NoSession
 
 const iso = (millis: number): string => new Date(millis).toISOString()
 
@@ -24,7 +27,7 @@ export class Sessions extends Context.Service<Sessions, {
    * Continues the session of a token, or begins it where its challenge is not used and not older than a minute, and its
    * key is the one of now.
    */
-  readonly enter: (claims: ReadToken) => Effect.Effect<Option.Option<NoSession>, StoreFailed>
+  readonly enter: (claims: ReadToken) => Effect.Effect<SessionEntry, StoreFailed>
 }>()("@patela/server/session/Sessions") {
   static readonly layer = Layer.effect(
     Sessions,
@@ -59,20 +62,20 @@ export class Sessions extends Context.Service<Sessions, {
         } ON CONFLICT (challenge) DO NOTHING`
       }, sql.withTransaction)
 
-      const enter = Effect.fn("Sessions.enter")(function*(claims: ReadToken) {
+      const enter = Effect.fn("Sessions.enter")(function*(
+        claims: ReadToken
+      ): Effect.fn.Return<SessionEntry, SqlError.SqlError | Schema.SchemaError> {
         const nowMillis = yield* Clock.currentTimeMillis
         const session = Option.getOrUndefined(yield* byChallenge(claims.challenge))
         if (session === undefined) {
           // Who stole an old key may make tokens with it, but none of a challenge that was used.
-          if (claims.oldKey) return Option.some<NoSession>("old key")
-          if (nowMillis - claims.made >= CHALLENGE_LIFE) return Option.some<NoSession>("too late")
+          if (claims.oldKey) return "old key"
+          if (nowMillis - claims.made >= CHALLENGE_LIFE) return "too late"
           yield* begin(claims, nowMillis)
-          return Option.none<NoSession>()
+          return "begun"
         }
         const same = session.node_id === claims.node && session.epoch === claims.epoch
-        return same && iso(nowMillis) < session.ends_at
-          ? Option.none<NoSession>()
-          : Option.some("used or ended" as const)
+        return same && iso(nowMillis) < session.ends_at ? "continued" : "used or ended"
       }, asStoreFailed("look up or begin a session"))
 
       return Sessions.of({ enter })

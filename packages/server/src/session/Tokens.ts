@@ -1,6 +1,6 @@
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Context, Effect, Layer, Redacted, Schema } from "effect"
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { loadBiscuit } from "./biscuitModule.ts"
 import { TOKEN_LIFE } from "./lifetimes.ts"
 import { TokenKey } from "./TokenKey.ts"
@@ -40,14 +40,18 @@ export class TokenInvalid extends Schema.TaggedError<TokenInvalid>()("TokenInval
  */
 const LIMITS = { max_facts: 100, max_iterations: 10, max_time_micro: 2_000_000 }
 
-/** How many tokens are known by what they say: signatures of sessions that go on need not be verified to read them. */
-const MOST_READ = 4096
+/** How many tokens are kept as they were read: the signatures of a session that goes on need not be verified again. */
+const MOST_KEPT = 4096
 
 const QUERY = "claims($node, $epoch, $keys, $challenge, $made) <- " +
   "node($node), epoch($epoch), keys($keys), challenge($challenge), made($made), purpose(\"session\")"
 
 /** Whatever a later block says, these facts are only taken from the authority block, which the server signed. */
 const POLICY = "allow if node($node), epoch($epoch), keys($keys), purpose(\"session\"), standing($node, $epoch, $keys);"
+
+const decodeClaims = Schema.decodeUnknownSync(TokenClaims)
+
+const digestOf = (text: string): string => hash("sha256", text, "base64url")
 
 const seconds = (millis: number): string => new Date(millis).toISOString()
 
@@ -76,6 +80,7 @@ export class Tokens extends Context.Service<Tokens, {
     Effect.gen(function*() {
       const key = yield* TokenKey
       const biscuit = yield* loadBiscuit
+      const query = biscuit.Rule.fromString(QUERY)
       const privateKey = biscuit.PrivateKey.fromString(Redacted.value(key.private))
       const publicOf = (text: string) =>
         text.startsWith("ed25519-private/")
@@ -86,8 +91,18 @@ export class Tokens extends Context.Service<Tokens, {
       /** No token of an old key is left by then; whoever has the key could still make some. */
       const oldUntil = (yield* Clock.currentTimeMillis) + TOKEN_LIFE
 
-      /** What the newest tokens say, by their digest. Whether they hold is evaluated each time. */
-      const readBefore = new Map<string, ReadToken>()
+      type Parsed = ReturnType<typeof biscuit.Biscuit.fromBase64>
+      /** The newest tokens, by their digest. Whether they hold is evaluated each time. */
+      const kept = new Map<string, { readonly parsed: Parsed; readonly claims: ReadToken }>()
+
+      const keep = (digest: string, parsed: Parsed, claims: ReadToken): void => {
+        const [oldest] = kept
+        if (kept.size >= MOST_KEPT && oldest !== undefined) {
+          kept.delete(oldest[0])
+          oldest[1].parsed.free()
+        }
+        kept.set(digest, { parsed, claims })
+      }
 
       /** The token under the first key that signed it; the last key's error where none did. */
       const parse = (token: string, nowMillis: number) => {
@@ -114,21 +129,18 @@ export class Tokens extends Context.Service<Tokens, {
         })
       )
 
-      const claimsOf = (token: string, nowMillis: number) => {
-        const { parsed: biscuitToken, oldKey } = parse(token, nowMillis)
-        using parsed = biscuitToken
+      const claimsIn = (parsed: Parsed): Record<string, unknown> => {
         // Building consumes the builder: freeing it as well would corrupt the module's memory.
         using authorizer = new biscuit.AuthorizerBuilder().buildAuthenticated(parsed)
         const facts: ReadonlyArray<{ readonly terms: () => ReadonlyArray<unknown> }> = authorizer.queryWithLimits(
-          biscuit.Rule.fromString(QUERY),
+          query,
           LIMITS
         )
         const [node, epoch, keys, challenge, made] = facts.length === 1 ? facts[0]?.terms() ?? [] : []
-        return { oldKey, said: { node, epoch, keys, challenge, made } satisfies Record<string, unknown> }
+        return { node, epoch, keys, challenge, made }
       }
 
-      const evaluate = (token: string, nowMillis: number, { node, epoch, keys }: NodeStanding): void => {
-        using parsed = parse(token, nowMillis).parsed
+      const evaluate = (parsed: Parsed, nowMillis: number, { node, epoch, keys }: NodeStanding): void => {
         const builder = new biscuit.AuthorizerBuilder()
         builder.addCode(`time(${seconds(nowMillis)}); standing(${node}, ${epoch}, "${keys}"); ${POLICY}`)
         using authorizer = builder.buildAuthenticated(parsed)
@@ -139,24 +151,38 @@ export class Tokens extends Context.Service<Tokens, {
         const text = Redacted.value(token)
         if (text.length === 0) return yield* new TokenInvalid({ message: "the request carries no bearer token" })
         if (text.length > LONGEST || !/^[\w=-]+$/.test(text)) return yield* foreign
-        const digest = createHash("sha256").update(text).digest("base64url")
-        const known = readBefore.get(digest)
-        if (known !== undefined) return known
+        const digest = digestOf(text)
+        const known = kept.get(digest)
+        if (known !== undefined) return known.claims
         const nowMillis = yield* Clock.currentTimeMillis
-        const { said, oldKey } = yield* Effect.try({ try: () => claimsOf(text, nowMillis), catch: () => foreign })
-        const claims = yield* Schema.decodeUnknownEffect(TokenClaims)(said).pipe(Effect.mapError(() => foreign))
-        const found: ReadToken = { ...claims, oldKey }
-        const [first] = readBefore.keys()
-        if (readBefore.size >= MOST_READ && first !== undefined) readBefore.delete(first)
-        readBefore.set(digest, found)
-        return found
+        return yield* Effect.try({
+          try: () => {
+            const { parsed, oldKey } = parse(text, nowMillis)
+            try {
+              const claims: ReadToken = { ...decodeClaims(claimsIn(parsed)), oldKey }
+              keep(digest, parsed, claims)
+              return claims
+            } catch (error) {
+              parsed.free()
+              throw error
+            }
+          },
+          catch: () => foreign
+        })
       })
 
       const authorize = Effect.fn("Tokens.authorize")(
         function*(token: Redacted.Redacted<string>, standing: NodeStanding) {
           const nowMillis = yield* Clock.currentTimeMillis
+          const text = Redacted.value(token)
+          const known = kept.get(digestOf(text))
           yield* Effect.try({
-            try: () => evaluate(Redacted.value(token), nowMillis, standing),
+            try: () => {
+              // One of an old key is verified again, for that key is not accepted for ever.
+              if (known !== undefined && !known.claims.oldKey) return evaluate(known.parsed, nowMillis, standing)
+              using parsed = parse(text, nowMillis).parsed
+              return evaluate(parsed, nowMillis, standing)
+            },
             catch: (error) => isCheckFailure(error) ? ended : foreign
           })
         }
