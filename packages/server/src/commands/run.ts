@@ -57,7 +57,10 @@ export const run = Command.make(
     const keyPath = yield* fileSetting(key, "--key", "PATELA_SERVER_KEY")
     // Loaded only here: the HTTP server takes as long to load as all the other commands take to run.
     const { serve } = yield* Effect.promise(() => import("../http/serve.ts"))
-    return yield* serve({ host, port, certPath, keyPath, metrics: Option.getOrUndefined(metrics) })
+    return yield* serve({ host, port, certPath, keyPath, metrics: Option.getOrUndefined(metrics) }).pipe(
+      // Nobody collects the spans; making them for each call and statement costs a tenth of a request.
+      Effect.withTracerEnabled(false)
+    )
   })
 ).pipe(
   Command.withDescription(

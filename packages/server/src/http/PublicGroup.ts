@@ -16,7 +16,7 @@ import { BootPolicy } from "../boot/BootPolicy.ts"
 import { AuthLimits } from "../limits/AuthLimits.ts"
 import { retryAfter } from "../limits/retryAfter.ts"
 import { sourceOf } from "../limits/sourceOf.ts"
-import { checkIdentity } from "../nodes/checkIdentity.ts"
+import { knownIdentities } from "../nodes/knownIdentities.ts"
 import { mayProve, type NodeIdentity, type NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
 import { stateOf } from "../nodes/NodeView.ts"
@@ -33,9 +33,6 @@ interface Asked<Payload> {
   readonly payload: Payload
   readonly request: HttpServerRequest.HttpServerRequest
 }
-
-const identified = (payload: ProvedKeys) =>
-  Effect.fromResult(checkIdentity(payload)).pipe(Effect.mapError((detail) => new IdentityRefused({ detail })))
 
 const kindOf = (node: NodeRow) =>
   Option.map(Result.getSuccess(endorsementKeyFromHex(node.ek_public)), ({ kind }) => kind)
@@ -58,6 +55,10 @@ export const PublicGroup = HttpApiBuilder.group(
     const bound = yield* WaitingBound
     const limits = yield* AuthLimits
     const boots = yield* BootPolicy
+    const checked = knownIdentities()
+
+    const identified = (payload: ProvedKeys) =>
+      Effect.fromResult(checked(payload)).pipe(Effect.mapError((detail) => new IdentityRefused({ detail })))
 
     /** Who was enabled with another of its endorsement keys: that node and the kind of key. */
     const enabledBefore = Effect.fnUntraced(function*(identity: NodeIdentity, { kind }: EndorsementKey) {
@@ -95,13 +96,12 @@ export const PublicGroup = HttpApiBuilder.group(
     }, Effect.tapError((error) => "retry_after" in error ? retryAfter(error.retry_after) : Effect.void))
 
     const auth = Effect.fn("public.auth")(function*({ payload, request }: Asked<AuthRequest>) {
-      const checked = yield* identified(payload)
+      const { akName, endorsementKey: key, identity } = yield* identified(payload)
       const source = sourceOf(Option.getOrUndefined(request.remoteAddress))
-      const found = yield* machine(checked.identity, checked.endorsementKey, source)
-      const { akName } = checked
+      const found = yield* machine(identity, key, source)
       const certificates = (payload.ek_certificates ?? []).map((text) => new Uint8Array(Buffer.from(text, "hex")))
-      const node = yield* Effect.orDie(trust.certify(found, checked.endorsementKey, certificates))
-      const endorsementKey = checked.endorsementKey.public
+      const node = yield* Effect.orDie(trust.certify(found, key, certificates))
+      const endorsementKey = key.public
       const accepted = trust.accept(node).pipe(Effect.catchTag("StoreFailed", Effect.die))
       if (!node.enabled) {
         const proof = mayProve(node) ? yield* proofs.ask(node, endorsementKey, akName) : undefined

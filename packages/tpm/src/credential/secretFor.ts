@@ -1,4 +1,12 @@
-import { constants, createECDH, createPublicKey, publicEncrypt, randomBytes } from "node:crypto"
+import {
+  constants,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  publicEncrypt,
+  randomBytes
+} from "node:crypto"
 import { Algorithm, EccCurve } from "../structures/Algorithm.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 import { hashNameOf } from "../structures/Name.ts"
@@ -16,6 +24,21 @@ export interface SharedSecret {
   readonly encrypted: Uint8Array
 }
 
+/** Node's own form of the keys that secrets were made for, as long as the caller keeps them: importing is half the work. */
+const imported = new WeakMap<EccPublic, KeyObject>()
+
+const namedCurve = (key: EccPublic): "P-256" | "P-384" => key.curve === EccCurve.p384 ? "P-384" : "P-256"
+
+const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url")
+
+/** Refuses a point that is not on the curve (OpenSSL, EC_KEY_check_key). */
+const peerOf = (key: EccPublic, x: Uint8Array, y: Uint8Array): KeyObject => {
+  const jwk = { kty: "EC", crv: namedCurve(key), x: base64url(x), y: base64url(y) }
+  const peer = imported.get(key) ?? createPublicKey({ format: "jwk", key: jwk })
+  imported.set(key, peer)
+  return peer
+}
+
 /** Agreed with an ECC key by one-pass ECDH (TPM 2.0 part 1, C.6.1). */
 const agreed = (key: EccPublic, use: SecretUse): SharedSecret => {
   const hash = hashNameOf(key.nameAlgorithm)
@@ -23,14 +46,15 @@ const agreed = (key: EccPublic, use: SecretUse): SharedSecret => {
   const x = paddedTo(size, key.x)
   const y = paddedTo(size, key.y)
   if (x === undefined || y === undefined) throw new RangeError("a coordinate is longer than the field of the curve")
-  const ephemeral = createECDH(key.curve === EccCurve.p384 ? "secp384r1" : "prime256v1")
-  const point = ephemeral.generateKeys()
-  const ephemeralX = point.subarray(1, 1 + size)
-  // Node gives the shared x at full length, and refuses a point that is not on the curve.
-  const z = ephemeral.computeSecret(new ByteWriter().u8(4).bytes(x).bytes(y).done())
+  const publicKey = peerOf(key, x, y)
+  const ephemeral = generateKeyPairSync("ec", { namedCurve: namedCurve(key) })
+  // RFC 7518, section 6.2.1.2: a coordinate has full length there, as the shared x has that Node gives.
+  const point = ephemeral.publicKey.export({ format: "jwk" })
+  const ephemeralX = Buffer.from(point.x ?? "", "base64url")
+  const z = diffieHellman({ privateKey: ephemeral.privateKey, publicKey })
   return {
     secret: kdfE(hash, z, use, ephemeralX, x, hash === "sha256" ? 256 : 384),
-    encrypted: new ByteWriter().sized(ephemeralX).sized(point.subarray(1 + size)).done()
+    encrypted: new ByteWriter().sized(ephemeralX).sized(Buffer.from(point.y ?? "", "base64url")).done()
   }
 }
 
