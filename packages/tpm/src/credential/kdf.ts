@@ -3,8 +3,10 @@ import { ByteWriter } from "../structures/ByteWriter.ts"
 
 type Hash = "sha256" | "sha384"
 
+const encoder = new TextEncoder()
+
 /** A label with the terminating NUL that both derivations count in (TPM 2.0 part 1, 11.4.10.2 and 11.4.10.3). */
-const terminated = (label: string): Uint8Array => new TextEncoder().encode(`${label}\0`)
+const terminated = (label: string): Uint8Array => encoder.encode(`${label}\0`)
 
 const blocks = (bits: number, block: (counter: number) => Uint8Array): Uint8Array => {
   if (!Number.isInteger(bits) || bits <= 0 || bits % 8 !== 0) throw new RangeError(`${bits} bits are not whole bytes`)

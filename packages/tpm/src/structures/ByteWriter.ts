@@ -3,30 +3,23 @@
  * part 2, 4). Sizes are the caller's duty: a number out of range is a defect, not bad input, and throws a RangeError.
  */
 export class ByteWriter {
-  #bytes = new Uint8Array(64)
+  readonly #parts: Array<number | Uint8Array> = []
+  /** Of each part, in bytes. */
+  readonly #sizes: Array<number> = []
   #length = 0
 
-  /** Makes room for so many bytes more: where they begin. */
-  #room(size: number): number {
-    const at = this.#length
+  #push(part: number | Uint8Array, size: number): this {
+    this.#parts.push(part)
+    this.#sizes.push(size)
     this.#length += size
-    if (this.#length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
-      larger.set(this.#bytes.subarray(0, at))
-      this.#bytes = larger
-    }
-    return at
+    return this
   }
 
   #unsigned(value: number, size: number): this {
     if (!Number.isInteger(value) || value < 0 || value >= 256 ** size) {
       throw new RangeError(`${value} does not fit into ${size} unsigned bytes`)
     }
-    const first = this.#room(size)
-    for (let at = this.#length - 1, rest = value; at >= first; at -= 1, rest = Math.floor(rest / 256)) {
-      this.#bytes[at] = rest % 256
-    }
-    return this
+    return this.#push(value, size)
   }
 
   u8(value: number): this {
@@ -49,9 +42,7 @@ export class ByteWriter {
   }
 
   bytes(value: Uint8Array): this {
-    const at = this.#room(value.length)
-    this.#bytes.set(value, at)
-    return this
+    return this.#push(value, value.length)
   }
 
   /** A TPM2B: a 16-bit size and the bytes (TPM 2.0 part 2, 10.4). */
@@ -60,6 +51,16 @@ export class ByteWriter {
   }
 
   done(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    const whole = new Uint8Array(this.#length)
+    let end = 0
+    for (const [index, part] of this.#parts.entries()) {
+      const start = end
+      end += this.#sizes[index] ?? 0
+      if (typeof part !== "number") whole.set(part, start)
+      else {for (let at = end - 1, rest = part; at >= start; at -= 1, rest = Math.floor(rest / 256)) {
+          whole[at] = rest % 256
+        }}
+    }
+    return whole
   }
 }
