@@ -3,6 +3,7 @@ import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Layer, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { loadBiscuit } from "../src/session/biscuitModule.ts"
+import { renewedBiscuit } from "../src/session/renewedBiscuit.ts"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
 import { sameBiscuit } from "./rig/sameBiscuit.ts"
@@ -90,4 +91,30 @@ describe("tokens", () => {
       const key = biscuit.PrivateKey.fromString(Redacted.value((yield* TokenKey).private))
       yield* Effect.flip(read(Redacted.make(builder.build(key).toBase64())))
     }).pipe(Effect.provide(Layer.provideMerge(Tokens.layer, Layer.fresh(tokenKey)))))
+
+  it.effect(
+    "of a server that runs for long take no more memory, and are good whenever they were made",
+    () =>
+      Effect.gen(function*() {
+        const { authorize, mint, read } = yield* Tokens
+        const { size, biscuit } = yield* renewedBiscuit
+        assert.notStrictEqual(biscuit.Biscuit, (yield* loadBiscuit).Biscuit, "it is the package's own copy")
+        const claims = { node: NodeId.make(1), epoch: 1, keys, challenge, made: 0 }
+        const standing = { node: claims.node, epoch: 1, keys }
+        const first = yield* mint(claims)
+        yield* authorize(first, standing)
+        const sizes: Array<number> = []
+        // More than are known by what they say, so the first one is read again at the end.
+        for (let count = 0; count < 4200; count += 1) {
+          yield* read(yield* mint(claims))
+          sizes.push(size())
+        }
+        assert.isAbove(sizes.filter((now, at) => now < (sizes[at - 1] ?? 0)).length, 1, "the instance was renewed")
+        assert.isBelow(Math.max(...sizes), 24 * 1024 * 1024)
+        yield* authorize(first, standing)
+        assert.deepStrictEqual(yield* read(first), { ...claims, oldKey: false })
+        yield* Effect.flip(authorize(first, { ...standing, epoch: 2 }))
+      }).pipe(Effect.provide(Layer.fresh(tokens))),
+    60_000
+  )
 })

@@ -21,16 +21,10 @@ export const apiRoutes: ReadonlyArray<ApiRoute> = [...methodsOf].map(([path, met
   methods: methods.includes("GET") ? [...methods, "HEAD"] : methods
 }))
 
-/** A segment of a path that stands for any other, as the router writes it. */
-const PARAMETER = /^:/
+const byPath = new Map(apiRoutes.map((route) => [route.path, route]))
 
-const matches = (pattern: string, path: string): boolean => {
-  const [wanted, given] = [pattern.split("/"), path.split("/")]
-  return wanted.length === given.length && wanted.every((part, at) => PARAMETER.test(part) || part === given[at])
-}
-
-/** The route of a request's target, which may have a query. */
+/** The route of a request's target, which may have a query. No path of the API has parameters. */
 export const routeOf = (url: string): ApiRoute | undefined => {
-  const [path = ""] = url.split(/[?#]/)
-  return apiRoutes.find((route) => matches(route.path, path))
+  const end = url.search(/[?#]/)
+  return byPath.get(end === -1 ? url : url.slice(0, end))
 }
