@@ -1,20 +1,20 @@
 import { describe, it } from "@effect/vitest"
 import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { Slot } from "@patela/domain/relay/Slot"
+import { markOf, Slot } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
 import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import type { OwnedAddress } from "../src/ledger/Owned.ts"
 import { ABSENT, canonical, type ObservedTable, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
-import { type Element, elementsOf, isSetName } from "../src/source-nat/RelaySource.ts"
+import { type Element, elementsOf, isSetName, sourceOf } from "../src/source-nat/RelaySource.ts"
 import { skeletonOf } from "../src/source-nat/Skeleton.ts"
 import { SourceNat } from "../src/source-nat/SourceNat.ts"
 import { SourceNatReader } from "../src/source-nat/SourceNatReader.ts"
 import { type Edit, SourceNatWriter } from "../src/source-nat/SourceNatWriter.ts"
 import { damaged } from "./DamagedText.ts"
 import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
-import { inputOf, Slots } from "./NetworkInput.ts"
+import { inputOf, type RelayOf, relayOf, sharingOf, Slots } from "./NetworkInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
 type Services = LedgerReader | Monitors | SourceNatReader | SourceNatWriter
@@ -68,7 +68,7 @@ interface Start {
   readonly owned?: ReadonlyArray<OwnedAddress>
 }
 
-/** A ruleset in memory: the table, and what was asked of others. The kernel refuses the source of a broken relay. */
+/** A ruleset in memory: the table, and what was asked of others. The kernel refuses the mark of a broken relay. */
 const worldOf = ({ before, owned = [], refused, slots }: Start) =>
 (broken: Broken): World<Services> & {
   readonly table: () => ObservedTable
@@ -77,7 +77,7 @@ const worldOf = ({ before, owned = [], refused, slots }: Start) =>
   let table = before
   const elsewhere: Array<unknown> = []
   const unwelcome = [...refused, ...slots.filter((slot) => broken.has(RelayName.make(`cheese${slot}`)))]
-  const refuses = unwelcome.map((slot) => `"198.51.100.${10 + slot}"`)
+  const refuses = unwelcome.map((slot) => String(markOf(Slot.make(slot))))
   const layer = Layer.mergeAll(
     noMonitors,
     host.ledger(),
@@ -111,10 +111,35 @@ const isOfPatela = (command: Schema.Json): boolean => {
 }
 
 /** The table with the elements of these slots, as Patela would have it for a link. */
-const tableOf = (link: string, slots: ReadonlyArray<number>): ObservedTable => ({
+const tableOf = (link: string, slots: ReadonlyArray<number>, relay: RelayOf = relayOf): ObservedTable => ({
   skeleton: skeletonTexts(skeletonOf(link)),
-  elements: inputOf(slots).config.relays.flatMap(({ ip_v4, ip_v6, slot }) => elementsOf({ slot, v4: ip_v4, v6: ip_v6 }))
+  elements: [
+    ...new Map(
+      inputOf(slots, {}, relay).config.relays.flatMap(({ ip_v4, ip_v6, slot }) =>
+        elementsOf({ slot, v4: ip_v4, v6: ip_v6 })
+      ).map((element) => [canonical([element.set, element.json]), element])
+    ).values()
+  ]
 })
+
+/** As agents wrote it that knew of one relay an address: a source has its relay's mark. */
+const olderTableOf = (link: string, slots: ReadonlyArray<number>): ObservedTable => {
+  const marks = new Map<string | null, number>(
+    inputOf(slots).config.relays.flatMap(({ ip_v4, ip_v6, slot }) => [[ip_v4, markOf(slot)], [ip_v6, markOf(slot)]])
+  )
+  const { elements, skeleton } = tableOf(link, slots)
+  return {
+    skeleton,
+    elements: elements.map((element) => {
+      const address = sourceOf(element)
+      return address === undefined ? element : { ...element, json: [address, marks.get(address) ?? 0] }
+    })
+  }
+}
+
+/** The addresses that lead what nobody sent where the packets of relays go. */
+const sourcesOf = ({ elements }: ObservedTable): ReadonlyArray<string> =>
+  elements.flatMap((element) => sourceOf(element) ?? []).toSorted()
 
 /** Elements that Patela would not write so. */
 const Foreign = Schema.Struct({
@@ -135,15 +160,23 @@ describe("source-nat", () => {
       Slots,
       Slots,
       Schema.Array(Foreign),
-      Schema.Literals(["absent", "as it should be", "another link", "empty"])
-    ], ([slotsBefore, slots, foreign, skeleton]) => {
-      const { elements, ...found } = tableOf(skeleton === "another link" ? "x0" : "e0", slotsBefore)
+      Schema.Literals(["absent", "as it should be", "another link", "empty", "of an older agent"]),
+      Schema.Boolean,
+      Schema.Boolean
+    ], ([slotsBefore, slots, foreign, skeleton, sharedBefore, shared]) => {
+      const link = skeleton === "another link" ? "x0" : "e0"
+      const { elements, ...found } = skeleton === "of an older agent"
+        ? olderTableOf(link, slotsBefore)
+        : tableOf(link, slotsBefore, sharedBefore ? sharingOf : relayOf)
+      const relay = shared ? sharingOf : relayOf
       const texts = skeleton === "empty" ? new Set(["table \"patela\" {}"]) : found.skeleton
       const before = skeleton === "absent" ? ABSENT : { skeleton: texts, elements: [...elements, ...foreign] }
       const worlds = worldOf({ before, slots, refused: [] })
       return Effect.gen(function*() {
-        const failed = yield* kindLaws(kind, inputOf(slots), worlds, ({ table }) => {
+        const failed = yield* kindLaws(kind, inputOf(slots, {}, relay), worlds, ({ table }) => {
           expect(table().skeleton).toEqual(skeletonTexts(skeletonOf("e0")))
+          const addresses = slots.map(relay).flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6])
+          expect(sourcesOf(table())).toEqual([...new Set(addresses)].toSorted())
         }, kills)
         expect([...failed]).toEqual([])
       })
@@ -163,6 +196,48 @@ describe("source-nat", () => {
         expect([...failed].toSorted()).toEqual(wanted.toSorted())
       })
   )
+
+  const shared = "198.51.100.10"
+
+  it.effect("keeps what is of an address while a relay of it stays", () => {
+    const world = worldOf({ before: tableOf("e0", [0, 1], sharingOf), slots: [], refused: [] })(new Set())
+    return Effect.gen(function*() {
+      const plan = yield* kind.plan(inputOf([1], {}, sharingOf))
+      expect(plan.changes.map(({ action, address }) => `${action} ${address}`)).toEqual(["remove source-nat/slot/0"])
+      expect(plan.changes[0]?.lines.filter((line) => line.includes("source_v4"))).toEqual([])
+      yield* plan.apply(() => true)
+      expect(sourcesOf(world.table())).toEqual([shared, "2001:db8:2::b"])
+      expect((yield* kind.plan(inputOf([1], {}, sharingOf))).changes).toEqual([])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("keeps it until the last relay of an address may go", () => {
+    const world = worldOf({ before: tableOf("e0", [0, 1], sharingOf), slots: [], refused: [] })(new Set())
+    const leave = (slot: number) =>
+      Effect.flatMap(
+        kind.plan(inputOf([])),
+        ({ apply }) => apply(({ address }) => address === `source-nat/slot/${slot}`)
+      )
+    return Effect.gen(function*() {
+      yield* leave(1)
+      expect(sourcesOf(world.table())).toContain(shared)
+      yield* leave(0)
+      expect(world.table().elements).toEqual([])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("gives a second relay an address that an older agent wrote for the first, whichever is admitted", () => {
+    const world = worldOf({ before: olderTableOf("e0", [0]), slots: [], refused: [] })(new Set())
+    return Effect.gen(function*() {
+      const input = inputOf([0, 1], {}, sharingOf)
+      const plan = yield* kind.plan(input)
+      const outcomes = yield* plan.apply(({ address }) => address === "relay/cheese1/source-nat")
+      expect([...outcomes.values()]).toEqual([{ done: true }])
+      expect(sourcesOf(world.table())).toEqual([shared, "2001:db8:2::b"])
+      yield* (yield* kind.plan(input)).apply(() => true)
+      expect((yield* kind.plan(input)).changes).toEqual([])
+    }).pipe(Effect.provide(world.layer))
+  })
 
   it.effect("keeps what was not admitted as it is", () =>
     Effect.gen(function*() {

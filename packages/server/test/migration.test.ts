@@ -103,10 +103,12 @@ describe("a database of before relays shared addresses", () => {
           const sql = yield* SqlClient.SqlClient
           const relays = yield* (yield* Relays).list
           assert.deepStrictEqual(
-            relays.map((relay) => [relay.id, String(relay.name), relay.slot, String(relay.ip_v4), relay.or_port]),
-            [[1, "toma", 0, "192.0.2.0", 443], [2, "brie", 1, "192.0.2.1", 443]]
+            relays.map(({ id, ip_v4, ip_v6, name, or_port, slot }) =>
+              `${id} ${name} ${slot} ${ip_v4} ${ip_v6} ${or_port}`
+            ),
+            ["1 toma 0 192.0.2.0 2001:db8::1 443", "2 brie 1 192.0.2.1 2001:db8::2 443"]
           )
-          assert.deepInclude(relays[0], { ip_v6: "2001:db8::1", torrc: "NumCPUs 2", formerly: "edam" })
+          assert.deepInclude(relays[0], { torrc: "NumCPUs 2", formerly: "edam" })
           const held = yield* (yield* Quarantine).held
           assert.deepStrictEqual(held.map(({ name, or_port }) => [String(name), or_port]), [["gouda", 443], [
             "feta",
