@@ -1,145 +1,15 @@
 import { describe, it } from "@effect/vitest"
-import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
-import { markOf, Slot } from "@patela/domain/relay/Slot"
-import { Effect, Layer, Schema } from "effect"
+import { Slot } from "@patela/domain/relay/Slot"
+import { Effect, Schema } from "effect"
 import { expect } from "vitest"
-import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
-import type { OwnedAddress } from "../src/ledger/Owned.ts"
-import { ABSENT, canonical, type ObservedTable, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
-import { type Element, elementsOf, isSetName, sourceOf } from "../src/source-nat/RelaySource.ts"
+import { ABSENT, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
 import { skeletonOf } from "../src/source-nat/Skeleton.ts"
 import { SourceNat } from "../src/source-nat/SourceNat.ts"
-import { SourceNatReader } from "../src/source-nat/SourceNatReader.ts"
-import { type Edit, SourceNatWriter } from "../src/source-nat/SourceNatWriter.ts"
 import { damaged } from "./DamagedText.ts"
-import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
-import { inputOf, type RelayOf, relayOf, sharingOf, Slots } from "./NetworkInput.ts"
-import { type Monitors, noMonitors } from "./NoMonitors.ts"
-
-type Services = LedgerReader | Monitors | SourceNatReader | SourceNatWriter
-
-const kind: Kind<Services, Services> = SourceNat
-
-const Body = Schema.Record(Schema.String, Schema.Json)
-const decodeCommand = Schema.decodeUnknownSync(Schema.Union([
-  Schema.Struct({ flush: Schema.Record(Schema.String, Schema.Struct({ name: Schema.String })) }),
-  Schema.Struct({ delete: Body }),
-  Schema.Struct({ add: Body })
-]))
-const isElements = Schema.is(
-  Schema.Struct({ element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) }) })
-)
-
-/** One transaction on a table in memory, or why it is refused: where an element has something that `refuses` names. */
-const transact = (
-  now: ObservedTable,
-  commands: ReadonlyArray<Schema.Json>,
-  refuses: ReadonlyArray<string>
-): ObservedTable | string => {
-  let objects: Array<typeof Body.Type> = []
-  let rebuilt = false
-  let elements: Array<Element> = [...now.elements]
-  for (const command of commands.map((json) => decodeCommand(json))) {
-    if ("flush" in command) {
-      const names = new Set(Object.values(command.flush).map(({ name }) => name))
-      elements = elements.filter(({ set }) => !names.has(set))
-    } else if ("delete" in command) {
-      rebuilt = true
-      objects = []
-      elements = []
-    } else if (isElements(command.add)) {
-      const { elem, name } = command.add.element
-      for (const json of elem) {
-        const text = JSON.stringify(json)
-        if (refuses.some((refused) => text.includes(refused))) return "Error: Could not process rule"
-        if (isSetName(name)) elements.push({ set: name, json })
-      }
-    } else objects.push(command.add)
-  }
-  return { skeleton: rebuilt ? skeletonTexts(objects) : now.skeleton, elements }
-}
-
-interface Start {
-  readonly before: ObservedTable
-  readonly slots: ReadonlyArray<number>
-  /** Slots of relays whose source the kernel refuses. */
-  readonly refused: ReadonlyArray<number>
-  readonly owned?: ReadonlyArray<OwnedAddress>
-}
-
-/** A ruleset in memory: the table, and what was asked of others. The kernel refuses the mark of a broken relay. */
-const worldOf = ({ before, owned = [], refused, slots }: Start) =>
-(broken: Broken): World<Services> & {
-  readonly table: () => ObservedTable
-} => {
-  const host = new FakeHost({ addresses: owned })
-  let table = before
-  const elsewhere: Array<unknown> = []
-  const unwelcome = [...refused, ...slots.filter((slot) => broken.has(RelayName.make(`cheese${slot}`)))]
-  const refuses = unwelcome.map((slot) => String(markOf(Slot.make(slot))))
-  const layer = Layer.mergeAll(
-    noMonitors,
-    host.ledger(),
-    Layer.succeed(SourceNatReader, { table: Effect.sync(() => table), text: Effect.die("not asked for") }),
-    Layer.succeed(SourceNatWriter, {
-      replace: () => Effect.die("not asked for"),
-      check: (edit) =>
-        Effect.sync(() => {
-          const next = transact(table, edit(table), refuses)
-          return typeof next === "string" ? next : undefined
-        }),
-      commit: Effect.fnUntraced(function*(edit: Edit) {
-        const commands = edit(table)
-        const next = transact(table, commands, refuses)
-        if (typeof next === "string") return next
-        elsewhere.push(...commands.filter((command) => !isOfPatela(command)))
-        yield* host.write(() => {
-          table = next
-        })
-        return undefined
-      })
-    })
-  )
-  return { host, layer, table: () => table, foreign: () => elsewhere }
-}
-
-/** A command is of the table `inet patela`: all that stand outside of it are foreign. */
-const isOfPatela = (command: Schema.Json): boolean => {
-  const text = canonical(command)
-  return text.includes(`"family":"inet"`) && (text.includes(`"table":"patela"`) || text.includes(`"name":"patela"`))
-}
-
-/** The table with the elements of these slots, as Patela would have it for a link. */
-const tableOf = (link: string, slots: ReadonlyArray<number>, relay: RelayOf = relayOf): ObservedTable => ({
-  skeleton: skeletonTexts(skeletonOf(link)),
-  elements: [
-    ...new Map(
-      inputOf(slots, {}, relay).config.relays.flatMap(({ ip_v4, ip_v6, slot }) =>
-        elementsOf({ slot, v4: ip_v4, v6: ip_v6 })
-      ).map((element) => [canonical([element.set, element.json]), element])
-    ).values()
-  ]
-})
-
-/** As agents wrote it that knew of one relay an address: a source has its relay's mark. */
-const olderTableOf = (link: string, slots: ReadonlyArray<number>): ObservedTable => {
-  const marks = new Map<string | null, number>(
-    inputOf(slots).config.relays.flatMap(({ ip_v4, ip_v6, slot }) => [[ip_v4, markOf(slot)], [ip_v6, markOf(slot)]])
-  )
-  const { elements, skeleton } = tableOf(link, slots)
-  return {
-    skeleton,
-    elements: elements.map((element) => {
-      const address = sourceOf(element)
-      return address === undefined ? element : { ...element, json: [address, marks.get(address) ?? 0] }
-    })
-  }
-}
-
-/** The addresses that lead what nobody sent where the packets of relays go. */
-const sourcesOf = ({ elements }: ObservedTable): ReadonlyArray<string> =>
-  elements.flatMap((element) => sourceOf(element) ?? []).toSorted()
+import { CASES, kindLaws } from "./KindLaws.ts"
+import { inputOf, relayOf, sharingOf, Slots } from "./NetworkInput.ts"
+import { Body, kind, olderTableOf, sourcesOf, tableOf, worldOf } from "./SourceWorld.ts"
 
 /** Elements that Patela would not write so. */
 const Foreign = Schema.Struct({
@@ -196,48 +66,6 @@ describe("source-nat", () => {
         expect([...failed].toSorted()).toEqual(wanted.toSorted())
       })
   )
-
-  const shared = "198.51.100.10"
-
-  it.effect("keeps what is of an address while a relay of it stays", () => {
-    const world = worldOf({ before: tableOf("e0", [0, 1], sharingOf), slots: [], refused: [] })(new Set())
-    return Effect.gen(function*() {
-      const plan = yield* kind.plan(inputOf([1], {}, sharingOf))
-      expect(plan.changes.map(({ action, address }) => `${action} ${address}`)).toEqual(["remove source-nat/slot/0"])
-      expect(plan.changes[0]?.lines.filter((line) => line.includes("source_v4"))).toEqual([])
-      yield* plan.apply(() => true)
-      expect(sourcesOf(world.table())).toEqual([shared, "2001:db8:2::b"])
-      expect((yield* kind.plan(inputOf([1], {}, sharingOf))).changes).toEqual([])
-    }).pipe(Effect.provide(world.layer))
-  })
-
-  it.effect("keeps it until the last relay of an address may go", () => {
-    const world = worldOf({ before: tableOf("e0", [0, 1], sharingOf), slots: [], refused: [] })(new Set())
-    const leave = (slot: number) =>
-      Effect.flatMap(
-        kind.plan(inputOf([])),
-        ({ apply }) => apply(({ address }) => address === `source-nat/slot/${slot}`)
-      )
-    return Effect.gen(function*() {
-      yield* leave(1)
-      expect(sourcesOf(world.table())).toContain(shared)
-      yield* leave(0)
-      expect(world.table().elements).toEqual([])
-    }).pipe(Effect.provide(world.layer))
-  })
-
-  it.effect("gives a second relay an address that an older agent wrote for the first, whichever is admitted", () => {
-    const world = worldOf({ before: olderTableOf("e0", [0]), slots: [], refused: [] })(new Set())
-    return Effect.gen(function*() {
-      const input = inputOf([0, 1], {}, sharingOf)
-      const plan = yield* kind.plan(input)
-      const outcomes = yield* plan.apply(({ address }) => address === "relay/cheese1/source-nat")
-      expect([...outcomes.values()]).toEqual([{ done: true }])
-      expect(sourcesOf(world.table())).toEqual([shared, "2001:db8:2::b"])
-      yield* (yield* kind.plan(input)).apply(() => true)
-      expect((yield* kind.plan(input)).changes).toEqual([])
-    }).pipe(Effect.provide(world.layer))
-  })
 
   it.effect("keeps what was not admitted as it is", () =>
     Effect.gen(function*() {

@@ -85,11 +85,13 @@ const restore = (
     const complain = ({ message }: { readonly message: string }) => Effect.sync(() => void complaints.push(message))
     yield* ledger.ownAddresses(noted).pipe(Effect.catch(complain))
     yield* perform(back)
-    const gone = new Set(back.flatMap((step) => step.step === "remove" ? [step.address] : []))
-    const known = new Set([...before?.addresses.values() ?? [], ...noted].map(({ address }) => address))
+    const addressesOf = (state: LinkState | undefined) => [...state?.addresses.values() ?? []]
+    // Not all that is gone was removed: a link that goes down loses its IPv6 addresses.
+    const there = new Set(addressesOf(yield* look).map(({ address }) => address))
+    const known = new Set([...addressesOf(before), ...noted].map(({ address }) => address))
     const isNew = (one: OwnedAddress) =>
       !noted.some(({ address, relay }) => address === one.address && relay === one.relay) &&
-      (gone.has(one.address) || known.has(one.address))
+      (!there.has(one.address) || known.has(one.address))
     yield* ledger.disownAddresses((yield* entries).filter(isNew)).pipe(Effect.catch(complain))
     const left = differences(before, yield* look)
     if (left.length === 0) return done
