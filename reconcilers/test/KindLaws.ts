@@ -37,7 +37,7 @@ export class FakeHost extends Lifetime {
       Layer.succeed(LedgerWriter, {
         own: (part, names) => Effect.suspend(() => update(owning(this.owned, part, names))),
         disown: (part, names) => Effect.suspend(() => update(disowning(this.owned, part, names))),
-        ownAddresses: (added) => Effect.suspend(() => update(owningAddresses(this.owned, added))),
+        ownAddresses: (added, anew) => Effect.suspend(() => update(owningAddresses(this.owned, added, anew))),
         disownAddresses: (gone) => Effect.suspend(() => update(disowningAddresses(this.owned, gone)))
       })
     )

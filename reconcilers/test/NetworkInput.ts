@@ -17,10 +17,23 @@ export const relayOf = (slot: number) => ({
   fingerprint: null
 })
 
+export type RelayOf = typeof relayOf
+
+/** The same with three relays to an IPv4 address, each with a port of its own. */
+export const sharingOf: RelayOf = (slot) => ({
+  ...relayOf(slot),
+  ip_v4: `198.51.100.${10 + Math.floor(slot / 3)}`,
+  or_port: 9001 + slot % 3
+})
+
 /** A configuration of these relays, with other network settings where they are given. */
-export const inputOf = (slots: ReadonlyArray<number>, network: object = {}): DesiredInput => ({
+export const inputOf = (
+  slots: ReadonlyArray<number>,
+  network: object = {},
+  relay: RelayOf = relayOf
+): DesiredInput => ({
   config: Schema.decodeUnknownSync(NodeConfig)({
-    relays: slots.map(relayOf),
+    relays: slots.map(relay),
     network: {
       gateway_v4: "198.51.100.1",
       gateway_v6: "2001:db8:2::1",

@@ -1,67 +1,14 @@
 import { describe, it } from "@effect/vitest"
-import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
+import type { DesiredInput } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot } from "@patela/domain/relay/Slot"
 import { Effect, Layer, Schema } from "effect"
 import { expect } from "vitest"
-import { Addresses } from "../src/addresses/Addresses.ts"
-import { AddressReader, type HostLink } from "../src/addresses/AddressReader.ts"
-import { type AddressStep, AddressWriter } from "../src/addresses/AddressWriter.ts"
-import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
 import { LedgerNotWritten, LedgerWriter } from "../src/ledger/LedgerWriter.ts"
 import type { OwnedAddress } from "../src/ledger/Owned.ts"
-import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
-import { inputOf, relayOf, Slots } from "./NetworkInput.ts"
-import { type Monitors, noMonitors } from "./NoMonitors.ts"
-
-type Services = Monitors | AddressReader | AddressWriter | LedgerReader | LedgerWriter
-
-const kind: Kind<Services, Services> = Addresses
-
-/** Addresses in and outside the pools, of both families, of relays and of nobody. */
-const Written = Schema.Struct({
-  link: Schema.Literals(["e0", "m0"]),
-  address: Schema.Literals([
-    "198.51.100.10",
-    "198.51.100.11",
-    "198.51.100.12",
-    "198.51.100.77",
-    "198.51.100.200",
-    "192.0.2.5",
-    "2001:db8:2::a",
-    "2001:db8:2::b",
-    "2001:db8:2::99",
-    "2001:db8:3::1",
-    "fe80::1"
-  ]),
-  prefix: Schema.Literals([24, 25, 32, 64]),
-  failed: Schema.Boolean
-})
-
-const linksOf = (written: ReadonlyArray<typeof Written.Type>, up: boolean): ReadonlyArray<HostLink> =>
-  ["m0", "e0"].map((name) => ({
-    name,
-    up: up || name === "m0",
-    addresses: [
-      ...new Map(
-        written.filter(({ link }) => link === name).map(({ address, failed, prefix }) => [
-          `${address}/${prefix}`,
-          { address, prefix, failed, linkLocal: address.startsWith("fe80") }
-        ])
-      ).values()
-    ]
-  }))
-
-const foreignOf = (links: ReadonlyArray<HostLink>, slots: ReadonlyArray<number>) => {
-  const ours = new Set(slots.map(relayOf).flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]))
-  return links.flatMap(({ addresses, name }) =>
-    addresses.filter(({ address }) => {
-      if (name !== "e0") return true
-      const pooled = /^198\.51\.100\.[1-9]\d$|^2001:db8:2::(.|..)$/.test(address)
-      return !pooled && !ours.has(address)
-    }).map((address) => ({ name, ...address }))
-  )
-}
+import { kind, worldOf, Written } from "./AddressWorld.ts"
+import { CASES, kindLaws } from "./KindLaws.ts"
+import { inputOf, Slots } from "./NetworkInput.ts"
 
 /** Put there for relays that are not configured any more, two addresses each. */
 const ownedOf = (addresses: ReadonlyArray<string>): ReadonlyArray<OwnedAddress> =>
@@ -70,58 +17,6 @@ const ownedOf = (addresses: ReadonlyArray<string>): ReadonlyArray<OwnedAddress> 
     relay: RelayName.make(`gone${index >> 1}`),
     slot: Slot.make(100 + (index >> 1))
   }))
-
-interface Start {
-  readonly written: ReadonlyArray<typeof Written.Type>
-  readonly up: boolean
-  readonly slots: ReadonlyArray<number>
-  /** Slots of relays whose IPv4 address the kernel refuses. */
-  readonly refused: ReadonlyArray<number>
-  /** What the ledger says was put on the link, besides. */
-  readonly owned?: ReadonlyArray<OwnedAddress>
-}
-
-/** A kernel in memory: links with addresses. It refuses both addresses of a broken relay. */
-const worldOf =
-  ({ owned = [], refused, slots, up, written }: Start) =>
-  (broken: Broken): World<Services> & { readonly host: FakeHost } => {
-    const host = new FakeHost({ addresses: owned })
-    let links = linksOf(written, up)
-    const wanted = new Set<string | null>(slots.map(relayOf).flatMap(({ ip_v4, ip_v6 }) => [ip_v4, ip_v6]))
-    const refuses = new Set([
-      ...refused.map((slot) => relayOf(slot).ip_v4),
-      ...slots.map(relayOf).flatMap(({ ip_v4, ip_v6, name }) => broken.has(RelayName.make(name)) ? [ip_v4, ip_v6] : []),
-      ...owned.flatMap(({ address, relay }) => broken.has(relay) && !wanted.has(address) ? [address] : [])
-    ])
-    const change = (name: string, edit: (link: HostLink) => HostLink) =>
-      host.write(() => {
-        links = links.map((link) => link.name === name ? edit(link) : link)
-      })
-    const perform = Effect.fnUntraced(function*(step: AddressStep) {
-      if (step.step === "up" || step.step === "down") {
-        yield* change(step.link, ({ addresses, name }) => ({ name, addresses, up: step.step === "up" }))
-        return undefined
-      }
-      const { address, link, prefix } = step
-      if (refuses.has(address)) return "RTNETLINK answers: Permission denied"
-      const added = step.step === "add" ? [{ address, prefix, linkLocal: false, failed: false }] : []
-      yield* change(link, ({ addresses, name, up }) => ({
-        name,
-        up,
-        addresses: [...addresses.filter((one) => one.address !== address || one.prefix !== prefix), ...added]
-      }))
-      return undefined
-    })
-    const layer = Layer.mergeAll(
-      noMonitors,
-      host.ledger(),
-      Layer.succeed(AddressReader, { links: Effect.sync(() => links) }),
-      Layer.succeed(AddressWriter, { perform: (steps) => Effect.forEach(steps, perform) })
-    )
-    const isForeign = ({ address, name }: { readonly address: string; readonly name: string }) =>
-      name !== "e0" || !owned.some((one) => one.address === address)
-    return { host, layer, foreign: () => foreignOf(links, slots).filter(isForeign) }
-  }
 
 /** The first plan of a host with these addresses. */
 const planOn = (input: DesiredInput, ...written: ReadonlyArray<typeof Written.Type>) =>
@@ -183,7 +78,7 @@ describe("addresses", () => {
         "198.51.100.10 is the gateway's address",
         "2001:db8:2::a has no prefix length: prefix_v6 is not set",
         "2001:db8:2::b has no prefix length: prefix_v6 is not set",
-        "198.51.100.11 is already the address of relay cheese1",
+        "port 9001 of 198.51.100.11 is already that of relay cheese1",
         "2001:db8:2::b has no prefix length: prefix_v6 is not set"
       ])
       // What a refused resource has on the host is left alone.
@@ -226,7 +121,7 @@ describe("addresses", () => {
         .toEqual([
           ["relay/toma/address-v4", "relay/toma"],
           // The relay itself stays, with another address.
-          ["address/198.51.100.200/24", "relay/cheese0"]
+          ["address/198.51.100.200/cheese0", "relay/cheese0"]
         ])
       yield* Effect.provide(plan.apply(() => true), world.layer)
       expect(world.host.owned.addresses.map(({ address }) => address)).toEqual(["2001:db8:2::a"])

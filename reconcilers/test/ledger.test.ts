@@ -77,15 +77,19 @@ describe("ledger", () => {
     }
   )
 
-  it.prop("has an address once, with the relay that it was last given to", [Names, Name], ([names, which]) => {
+  it.prop("has an address once for each relay, in the slot that it has last", [Names, Name], ([names, which]) => {
     const owned = owningAddresses(nothingOwned, ownedOf(names).addresses)
-    const one = addressOf(2, which)
+    const one = { ...addressOf(2, which), slot: Slot.make(7) }
+    const isOne = ({ address, relay }: OwnedAddress) => address === one.address && relay === one.relay
     const more = owningAddresses(owned, [one])
-    assert.deepStrictEqual(more.addresses.filter(({ address }) => address === one.address), [one])
+    assert.deepStrictEqual(more.addresses.filter(isOne), [one])
     assert.strictEqual(owningAddresses(more, [one]), more)
-    const less = disowningAddresses(more, [one.address])
-    assert.deepStrictEqual(less.addresses, owned.addresses.filter(({ address }) => address !== one.address))
-    assert.strictEqual(disowningAddresses(less, [one.address]), less)
+    const alone = owningAddresses(more, [one], [one.address])
+    assert.deepStrictEqual(alone.addresses.filter(({ address }) => address === one.address), [one])
+    assert.strictEqual(owningAddresses(alone, [one], [one.address]), alone)
+    const less = disowningAddresses(more, [one])
+    assert.deepStrictEqual(less.addresses, owned.addresses.filter((other) => !isOne(other)), "the others' stay")
+    assert.strictEqual(disowningAddresses(less, [one]), less)
   })
 
   it("tells which relay had a slot, unless two had", () => {

@@ -1,120 +1,15 @@
 import { describe, it } from "@effect/vitest"
-import type { Kind } from "@patela/domain/reconciler/Kind"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot } from "@patela/domain/relay/Slot"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { expect } from "vitest"
-import type { LedgerReader } from "../src/ledger/LedgerReader.ts"
-import type { OwnedAddress } from "../src/ledger/Owned.ts"
-import { ABSENT, canonical, type ObservedTable, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
-import { type Element, elementsOf, isSetName } from "../src/source-nat/RelaySource.ts"
+import { ABSENT, readTable, skeletonTexts } from "../src/source-nat/ObservedTable.ts"
 import { skeletonOf } from "../src/source-nat/Skeleton.ts"
 import { SourceNat } from "../src/source-nat/SourceNat.ts"
-import { SourceNatReader } from "../src/source-nat/SourceNatReader.ts"
-import { type Edit, SourceNatWriter } from "../src/source-nat/SourceNatWriter.ts"
 import { damaged } from "./DamagedText.ts"
-import { type Broken, CASES, FakeHost, kindLaws, type World } from "./KindLaws.ts"
-import { inputOf, Slots } from "./NetworkInput.ts"
-import { type Monitors, noMonitors } from "./NoMonitors.ts"
-
-type Services = LedgerReader | Monitors | SourceNatReader | SourceNatWriter
-
-const kind: Kind<Services, Services> = SourceNat
-
-const Body = Schema.Record(Schema.String, Schema.Json)
-const decodeCommand = Schema.decodeUnknownSync(Schema.Union([
-  Schema.Struct({ flush: Schema.Record(Schema.String, Schema.Struct({ name: Schema.String })) }),
-  Schema.Struct({ delete: Body }),
-  Schema.Struct({ add: Body })
-]))
-const isElements = Schema.is(
-  Schema.Struct({ element: Schema.Struct({ name: Schema.String, elem: Schema.Array(Schema.Json) }) })
-)
-
-/** One transaction on a table in memory, or why it is refused: where an element has something that `refuses` names. */
-const transact = (
-  now: ObservedTable,
-  commands: ReadonlyArray<Schema.Json>,
-  refuses: ReadonlyArray<string>
-): ObservedTable | string => {
-  let objects: Array<typeof Body.Type> = []
-  let rebuilt = false
-  let elements: Array<Element> = [...now.elements]
-  for (const command of commands.map((json) => decodeCommand(json))) {
-    if ("flush" in command) {
-      const names = new Set(Object.values(command.flush).map(({ name }) => name))
-      elements = elements.filter(({ set }) => !names.has(set))
-    } else if ("delete" in command) {
-      rebuilt = true
-      objects = []
-      elements = []
-    } else if (isElements(command.add)) {
-      const { elem, name } = command.add.element
-      for (const json of elem) {
-        const text = JSON.stringify(json)
-        if (refuses.some((refused) => text.includes(refused))) return "Error: Could not process rule"
-        if (isSetName(name)) elements.push({ set: name, json })
-      }
-    } else objects.push(command.add)
-  }
-  return { skeleton: rebuilt ? skeletonTexts(objects) : now.skeleton, elements }
-}
-
-interface Start {
-  readonly before: ObservedTable
-  readonly slots: ReadonlyArray<number>
-  /** Slots of relays whose source the kernel refuses. */
-  readonly refused: ReadonlyArray<number>
-  readonly owned?: ReadonlyArray<OwnedAddress>
-}
-
-/** A ruleset in memory: the table, and what was asked of others. The kernel refuses the source of a broken relay. */
-const worldOf = ({ before, owned = [], refused, slots }: Start) =>
-(broken: Broken): World<Services> & {
-  readonly table: () => ObservedTable
-} => {
-  const host = new FakeHost({ addresses: owned })
-  let table = before
-  const elsewhere: Array<unknown> = []
-  const unwelcome = [...refused, ...slots.filter((slot) => broken.has(RelayName.make(`cheese${slot}`)))]
-  const refuses = unwelcome.map((slot) => `"198.51.100.${10 + slot}"`)
-  const layer = Layer.mergeAll(
-    noMonitors,
-    host.ledger(),
-    Layer.succeed(SourceNatReader, { table: Effect.sync(() => table), text: Effect.die("not asked for") }),
-    Layer.succeed(SourceNatWriter, {
-      replace: () => Effect.die("not asked for"),
-      check: (edit) =>
-        Effect.sync(() => {
-          const next = transact(table, edit(table), refuses)
-          return typeof next === "string" ? next : undefined
-        }),
-      commit: Effect.fnUntraced(function*(edit: Edit) {
-        const commands = edit(table)
-        const next = transact(table, commands, refuses)
-        if (typeof next === "string") return next
-        elsewhere.push(...commands.filter((command) => !isOfPatela(command)))
-        yield* host.write(() => {
-          table = next
-        })
-        return undefined
-      })
-    })
-  )
-  return { host, layer, table: () => table, foreign: () => elsewhere }
-}
-
-/** A command is of the table `inet patela`: all that stand outside of it are foreign. */
-const isOfPatela = (command: Schema.Json): boolean => {
-  const text = canonical(command)
-  return text.includes(`"family":"inet"`) && (text.includes(`"table":"patela"`) || text.includes(`"name":"patela"`))
-}
-
-/** The table with the elements of these slots, as Patela would have it for a link. */
-const tableOf = (link: string, slots: ReadonlyArray<number>): ObservedTable => ({
-  skeleton: skeletonTexts(skeletonOf(link)),
-  elements: inputOf(slots).config.relays.flatMap(({ ip_v4, ip_v6, slot }) => elementsOf({ slot, v4: ip_v4, v6: ip_v6 }))
-})
+import { CASES, kindLaws } from "./KindLaws.ts"
+import { inputOf, relayOf, sharingOf, Slots } from "./NetworkInput.ts"
+import { Body, kind, olderTableOf, sourcesOf, tableOf, worldOf } from "./SourceWorld.ts"
 
 /** Elements that Patela would not write so. */
 const Foreign = Schema.Struct({
@@ -135,15 +30,23 @@ describe("source-nat", () => {
       Slots,
       Slots,
       Schema.Array(Foreign),
-      Schema.Literals(["absent", "as it should be", "another link", "empty"])
-    ], ([slotsBefore, slots, foreign, skeleton]) => {
-      const { elements, ...found } = tableOf(skeleton === "another link" ? "x0" : "e0", slotsBefore)
+      Schema.Literals(["absent", "as it should be", "another link", "empty", "of an older agent"]),
+      Schema.Boolean,
+      Schema.Boolean
+    ], ([slotsBefore, slots, foreign, skeleton, sharedBefore, shared]) => {
+      const link = skeleton === "another link" ? "x0" : "e0"
+      const { elements, ...found } = skeleton === "of an older agent"
+        ? olderTableOf(link, slotsBefore)
+        : tableOf(link, slotsBefore, sharedBefore ? sharingOf : relayOf)
+      const relay = shared ? sharingOf : relayOf
       const texts = skeleton === "empty" ? new Set(["table \"patela\" {}"]) : found.skeleton
       const before = skeleton === "absent" ? ABSENT : { skeleton: texts, elements: [...elements, ...foreign] }
       const worlds = worldOf({ before, slots, refused: [] })
       return Effect.gen(function*() {
-        const failed = yield* kindLaws(kind, inputOf(slots), worlds, ({ table }) => {
+        const failed = yield* kindLaws(kind, inputOf(slots, {}, relay), worlds, ({ table }) => {
           expect(table().skeleton).toEqual(skeletonTexts(skeletonOf("e0")))
+          const addresses = slots.map(relay).flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6])
+          expect(sourcesOf(table())).toEqual([...new Set(addresses)].toSorted())
         }, kills)
         expect([...failed]).toEqual([])
       })

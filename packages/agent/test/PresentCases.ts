@@ -196,6 +196,19 @@ export const PRESENT_CASES: Readonly<Record<string, () => PresentCase>> = {
       torrc: (each) => each === "brie" ? `${TORRC}HashedControlPassword 16:canary\n` : TORRC
     })
   }),
+  // Of three relays on one address the first goes and another comes.
+  "shared-address": () => {
+    const together = (relay: Record<string, unknown>) => ({
+      ...relay,
+      ip_v4: "198.51.100.10",
+      or_port: [443, 9001, 9002, 9003][Number(relay["slot"])]
+    })
+    const config = configOf({ count: 4, but: together })
+    return {
+      host: hostOf({ ...config, relays: config.relays.slice(0, 3) }),
+      config: { ...config, relays: config.relays.slice(1) }
+    }
+  },
   "relay-removed": () => ({
     host: hostOf(configOf({ count: 4 })),
     config: configOf({ count: 2 })

@@ -47,7 +47,7 @@ import type { RouteEntry } from "@patela/reconcilers/routing/RouteEntry"
 import { RouteReader } from "@patela/reconcilers/routing/RouteReader"
 import { desiredSources } from "@patela/reconcilers/source-nat/DesiredSource"
 import { skeletonTexts } from "@patela/reconcilers/source-nat/ObservedTable"
-import { type Element, elementsOf } from "@patela/reconcilers/source-nat/RelaySource"
+import { type Element, elementsOf, keyOf } from "@patela/reconcilers/source-nat/RelaySource"
 import { skeletonOf } from "@patela/reconcilers/source-nat/Skeleton"
 import { SourceNatReader } from "@patela/reconcilers/source-nat/SourceNatReader"
 import { desiredTorrcs } from "@patela/reconcilers/torrc/DesiredTorrc"
@@ -177,13 +177,18 @@ export const hostOf = (config: NodeConfig, facts: HostFacts = FACTS): PresentHos
     else {
       const { address, prefix, relay, slot } = value
       host.ownedAddresses = [...host.ownedAddresses, { address, relay, slot }]
-      host.addresses = [...host.addresses, { address, prefix, linkLocal: false, failed: false }]
+      // Relays may have it together.
+      const others = host.addresses.filter((one) => one.address !== address)
+      host.addresses = [...others, { address, prefix, linkLocal: false, failed: false }]
     }
   }
   host.routes = valuesOf(desiredRoutes(input))
   for (const value of valuesOf(desiredSources(input))) {
     if (value.is === "skeleton") host.skeleton = skeletonTexts(skeletonOf(value.link))
-    else host.elements = [...host.elements, ...elementsOf(value.source)]
+    else {
+      const elements = [...host.elements, ...elementsOf(value.source)]
+      host.elements = [...new Map(elements.map((element) => [keyOf(element), element])).values()]
+    }
   }
   return host
 }

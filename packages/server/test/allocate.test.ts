@@ -39,9 +39,11 @@ const live = (requests: typeof Requests.Type, prefix: number, withV6: boolean) =
             gateway,
             "2001:db8::33"
           ]),
+          own: new Map(),
           slots: new Set(has.map((relay) => relay.slot))
         },
-        pools
+        pools,
+        perAddress: 1
       })
     const added = ask(mine)
     if (Result.isFailure(added)) {
@@ -84,8 +86,9 @@ describe("allocate", () => {
     const ask = (wanted: number) =>
       allocate({
         missing: wanted,
-        taken: { names: new Set(), addresses: new Set(["192.0.2.11"]), slots: new Set() },
-        pools: { v4: [v4], v6: [] }
+        taken: { names: new Set(), addresses: new Set(["192.0.2.11"]), own: new Map(), slots: new Set() },
+        pools: { v4: [v4], v6: [] },
+        perAddress: 1
       })
     const full = Result.getOrThrow(ask(5)).map((relay) => relay.ip_v4 as string)
     assert.deepStrictEqual(full, ["192.0.2.9", "192.0.2.10", "192.0.2.12", "192.0.2.13", "192.0.2.14"])

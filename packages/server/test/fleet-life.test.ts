@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Ipv4 } from "@patela/domain/net/Ipv4"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Clock, Duration, Effect, Result, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { AllocationSettings } from "../src/allocate/AllocationSettings.ts"
 import { Allocator } from "../src/allocate/Allocator.ts"
 import { PoolAdministration } from "../src/allocate/PoolAdministration.ts"
 import { poolFromText } from "../src/allocate/poolText.ts"
@@ -35,6 +37,7 @@ const Step = Schema.Union([
     name: Schema.Literals(["toma", "robiola", "gouda", "x1"])
   }),
   Schema.Struct({ do: Schema.Literal("remove node"), node }),
+  Schema.Struct({ do: Schema.Literal("share"), relays: between(1, 8) }),
   Schema.Struct({ do: Schema.Literal("pool"), number: between(0, 3), add: Schema.Boolean }),
   Schema.Struct({ do: Schema.Literal("wait"), hours: Schema.Literals([1, 24, 100, 168]) })
 ])
@@ -51,6 +54,10 @@ const allocate = Effect.fnUntraced(function*(id: NodeId) {
 /** Does one step; what is refused is refused, and changes nothing, which the invariants then say. */
 const perform = Effect.fnUntraced(function*(step: Step) {
   if (step.do === "wait") return yield* TestClock.adjust(Duration.hours(step.hours))
+  if (step.do === "share") {
+    yield* (yield* PoolAdministration).set("test", "relays-per-address", String(step.relays))
+    return
+  }
   if (step.do === "pool") {
     const pools = yield* PoolAdministration
     const pool = Result.getOrThrow(poolFromText(`198.51.100.${step.number * 8}/29`, []))
@@ -99,7 +106,7 @@ interface Holder {
 
 const things = (relay: RelayRow) => ({
   name: relay.name,
-  v4: relay.ip_v4,
+  place: `${relay.ip_v4} port ${relay.or_port}`,
   ...relay.ip_v6 === null ? {} : { v6: relay.ip_v6 },
   slot: `${relay.node_id}/${relay.slot}`
 })
@@ -129,18 +136,50 @@ const watcher = () => {
   return look
 }
 
+/** Watches that an address is of one node, and that no more relays come to it than may. */
+const addressWatcher = () => {
+  const nodes = new Map<string, { readonly node: number; left: number | undefined }>()
+  let before: ReadonlyArray<RelayRow> = []
+  return (relays: ReadonlyArray<RelayRow>, now: number, along: boolean, most: number) => {
+    const byAddress = Map.groupBy(relays, ({ ip_v4 }) => ip_v4)
+    for (const [address, here] of byAddress) {
+      const [node, ...others] = new Set(here.map(({ node_id }) => node_id))
+      assert.isDefined(node)
+      assert.deepStrictEqual(others, [], `${address} is on one node`)
+      const had = nodes.get(address)
+      if (had !== undefined && !along && (had.left !== undefined || had.node !== node)) {
+        assert.isDefined(had.left, `${address} went from one node to another at once`)
+        assert.isAtLeast(now - (had.left ?? now), QUARANTINE, `${address} is given again too early`)
+      }
+      nodes.set(address, { node, left: undefined })
+      const known = new Set(before.filter(({ ip_v4 }) => ip_v4 === address).map(({ id }) => id))
+      if (here.some(({ id }) => !known.has(id))) assert.isAtMost(here.length, most, `${address} is full`)
+    }
+    for (const [address, had] of nodes) if (!byAddress.has(Ipv4.make(address))) had.left ??= now
+    for (const { id, ip_v4, node_id, or_port } of relays) {
+      const same = before.find((relay) => relay.id === id && relay.node_id === node_id)
+      if (same !== undefined) assert.deepStrictEqual([ip_v4, or_port], [same.ip_v4, same.or_port])
+    }
+    before = relays
+  }
+}
+
 describe("the life of a fleet", () => {
   it.effect.prop(
-    "no name, address or slot is given twice, or again before the quarantine is over",
+    "no name, port of an address or slot is given twice, or again before the quarantine is over",
     [Life],
     ([life]) =>
       Effect.gen(function*() {
         yield* enabledMany(4)
         const look = watcher()
+        const lookAtAddresses = addressWatcher()
         for (const step of life) {
           yield* perform(step)
           const relays = yield* (yield* Relays).list
-          look(relays, yield* Clock.currentTimeMillis, step.do === "move" && step.keep)
+          const now = yield* Clock.currentTimeMillis
+          const along = step.do === "move" && step.keep
+          look(relays, now, along)
+          lookAtAddresses(relays, now, along, (yield* (yield* AllocationSettings).rules).relays_per_address)
           for (const { id } of yield* (yield* Nodes).list) {
             const removed = new Set(yield* (yield* RemovedRelays).ofNode(id))
             const here = relays.filter((relay) => relay.node_id === id)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
+import { AllocationSettings } from "../src/allocate/AllocationSettings.ts"
 import { BootPolicy } from "../src/boot/BootPolicy.ts"
 import { defaultSelection, selectionFromText } from "../src/boot/bootSelection.ts"
 import { StoreServicesNoDatabase } from "../src/commands/StoreServices.ts"
@@ -20,7 +21,7 @@ import { addProof } from "../src/store/migrations/0008Proof.ts"
 import { createTrust } from "../src/store/migrations/0009Trust.ts"
 import { createBoots } from "../src/store/migrations/0010Boots.ts"
 import * as SqliteClient from "../src/store/SqliteClient.ts"
-import { layerAt, layerOf, unmigrated } from "../src/store/Store.ts"
+import { layerAt, layerOf, MIGRATIONS, unmigrated } from "../src/store/Store.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 import { emptyDatabase } from "./rig/testDatabase.ts"
 
@@ -70,6 +71,61 @@ describe("a database of before the generation", () => {
           assert.strictEqual(yield* (yield* Generation).current, 1)
         }),
         Layer.provide(StoreServicesNoDatabase, layerOf(database))
+      )
+    }))
+})
+
+describe("a database of before relays shared addresses", () => {
+  it.effect("keeps its relays, lets others onto their addresses with other ports, and counts on", () =>
+    Effect.gen(function*() {
+      const { database } = yield* emptyDatabase(yield* temporaryDirectory)
+      const { "0015_shared_addresses": _, ...before } = MIGRATIONS
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          yield* asItWas(before)
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`INSERT INTO nodes (ek_public, ak_public, ak_name, first_seen, last_seen) VALUES ('a', 'b', 'c', '', '')`
+          for (const [name, slot] of [["toma", 0], ["brie", 1], ["gouda", 2]] as const) {
+            yield* sql`INSERT INTO relays (node_id, name, slot, ip_v4, ip_v6, or_port, torrc, formerly)
+              VALUES (1, ${name}, ${slot}, ${`192.0.2.${slot}`}, ${`2001:db8::${slot + 1}`}, 443, 'NumCPUs 2', 'edam')`
+          }
+          yield* sql`DELETE FROM relays WHERE name = 'gouda'`
+          yield* sql`INSERT INTO quarantine (node_id, name, slot, ip_v4, since)
+            VALUES (1, 'gouda', 2, '192.0.2.2', '1970-01-01T00:00:00.000Z')`
+          yield* sql`INSERT INTO quarantine (node_id, name, since) VALUES (1, 'feta', '1970-01-01T00:00:00.000Z')`
+          yield* sql`INSERT INTO settings (name, value)
+            VALUES ('allocation', '{"quarantine_hours":36,"relays_per_node":16}')`
+        }),
+        unmigrated(database)
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          const relays = yield* (yield* Relays).list
+          assert.deepStrictEqual(
+            relays.map(({ id, ip_v4, ip_v6, name, or_port, slot }) =>
+              `${id} ${name} ${slot} ${ip_v4} ${ip_v6} ${or_port}`
+            ),
+            ["1 toma 0 192.0.2.0 2001:db8::1 443", "2 brie 1 192.0.2.1 2001:db8::2 443"]
+          )
+          assert.deepInclude(relays[0], { torrc: "NumCPUs 2", formerly: "edam" })
+          const held = yield* (yield* Quarantine).held
+          assert.deepStrictEqual(held.map(({ name, or_port }) => [String(name), or_port]), [["gouda", 443], [
+            "feta",
+            null
+          ]])
+          assert.deepStrictEqual(yield* (yield* AllocationSettings).rules, {
+            quarantine_hours: 36,
+            relays_per_node: 16,
+            relays_per_address: 1
+          })
+          const add = (name: string, slot: number, port: number) =>
+            sql`INSERT INTO relays (node_id, name, slot, ip_v4, or_port) VALUES (1, ${name}, ${slot}, '192.0.2.1', ${port})`
+          yield* add("edam", 3, 9001)
+          assert.strictEqual((yield* Effect.flip(add("comte", 4, 9001)))._tag, "SqlError")
+          assert.deepStrictEqual((yield* (yield* Relays).list).map(({ id }) => id), [1, 2, 4])
+        }),
+        Layer.provideMerge(StoreServicesNoDatabase, layerOf(database))
       )
     }))
 })

@@ -18,9 +18,11 @@ const Listed = Schema.fromJsonString(Schema.Struct({
     reserved: Schema.Array(Schema.String),
     size: Schema.Int,
     used: Schema.Int,
+    relays: Schema.Int,
     quarantined: Schema.Int,
     free: Schema.Int
-  }))
+  })),
+  relays_per_address: Schema.Int
 }))
 
 /** Two nodes with three relays each, and commands that end as they should. */
@@ -49,11 +51,11 @@ describe("patela", () => {
       const { ran, refused } = yield* house
       yield* ran("pool", "add", "198.51.100.8/29", "--reserve", "198.51.100.9, 198.51.100.10")
       yield* ran("relay", "remove", "toma", "--yes")
-      const { pools } = yield* Schema.decodeEffect(Listed)(yield* ran("pool", "list", "--json"))
+      const { pools, relays_per_address } = yield* Schema.decodeEffect(Listed)(yield* ran("pool", "list", "--json"))
       const one = { id: 1, family: "ipv4", first: "192.0.2.10", last: "192.0.2.255", prefix: 24, environment: true }
       // Of 245 addresses one is a name server's.
       assert.deepStrictEqual(pools, [
-        { ...one, reserved: [], size: 245, used: 5, quarantined: 1, free: 238 },
+        { ...one, reserved: [], size: 245, used: 5, relays: 5, quarantined: 1, free: 238 },
         {
           ...one,
           id: 2,
@@ -64,17 +66,26 @@ describe("patela", () => {
           reserved: ["198.51.100.9", "198.51.100.10"],
           size: 4,
           used: 0,
+          relays: 0,
           quarantined: 0,
           free: 4
         }
       ])
+      assert.strictEqual(relays_per_address, 1)
       assert.include(yield* ran("pool", "list"), "198.51.100.9 198.51.100.10")
+      assert.include(
+        yield* ran("pool", "set", "relays-per-address", "4"),
+        "relays-per-address is now 4. Relays that have"
+      )
+      assert.include(yield* ran("pool", "list"), "one IPv4 address for 4 of them")
+      assert.include(yield* refused("pool", "set", "relays-per-address", "9"), "a number from 1 to 8")
       assert.include(yield* refused("pool", "remove", "1"), "5 relays have addresses of it: castelmagno robiola")
       assert.include(yield* ran("pool", "remove", "2"), "Pool 2 (198.51.100.8-198.51.100.15/29) is removed")
       assert.include(yield* ran("pool", "set", "quarantine", "36h"), "quarantine is now 36h")
       assert.deepStrictEqual(JSON.parse(yield* ran("pool", "get", "--json")), {
         quarantine: "36h",
-        "relays-per-node": "512"
+        "relays-per-node": "512",
+        "relays-per-address": "4"
       })
     }), TIMEOUT)
 

@@ -7,6 +7,7 @@ import {
   type Resource,
   type ResourceAddress
 } from "@patela/domain/reconciler/Resource"
+import { listensOn } from "@patela/domain/relay/listensOn"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
 
@@ -43,7 +44,10 @@ interface Input {
   readonly facts: HostFacts
 }
 
-/** The link and one address a relay and family; an address that two relays claim stays with the first. */
+/**
+ * The link and one address a relay and family, which several relays may have together. A port of an address that two relays
+ * claim stays with the first.
+ */
 export const desiredAddresses = (
   { config, facts }: Input
 ): ReadonlyArray<Resource<DesiredAddress> | RefusedResource> => {
@@ -62,9 +66,11 @@ export const desiredAddresses = (
   const link = relayInterface.name
   const owners = new Map<string, string>()
   const spared = new Set<string>()
-  const refusalOf = ({ ip }: Claim): string | undefined => {
-    const owner = owners.get(ip)
-    if (owner !== undefined) return `${ip} is already the address of relay ${owner}`
+  const refusalOf = ({ ip, relay }: Claim): string | undefined => {
+    for (const place of listensOn(relay, ip)) {
+      const owner = owners.get(place)
+      if (owner !== undefined) return `${place} is already that of relay ${owner}`
+    }
     if (ip === config.network.gateway_v4 || ip === config.network.gateway_v6) return `${ip} is the gateway's address`
     return undefined
   }
@@ -78,7 +84,7 @@ export const desiredAddresses = (
       spared.add(ip)
       resources.push({ address, scope, refused: refused ?? `${ip} has no prefix length: prefix_v6 is not set` })
     } else {
-      owners.set(ip, relay.name)
+      for (const place of listensOn(relay, ip)) owners.set(place, relay.name)
       const { name, slot } = relay
       const value: DesiredAddress = { is: "address", link, address: ip, prefix, relay: name, slot }
       resources.push({ address, scope, value, needs: [LINK] })

@@ -25,14 +25,14 @@ export const checkpointAddresses = Effect.fn("Addresses.checkpoint")(
     const ledger = yield* LedgerReader
     const { addresses: noted } = yield* ledger.read
     const asked = desired.flatMap(({ value }) => value.is === "address" ? [value.address] : [])
+    // A ledger that was damaged since keeps nothing from being put back.
+    const entries = Effect.map(Effect.orElseSucceed(ledger.read, () => nothingOwned), ({ addresses }) => addresses)
     const look = Effect.gen(function*() {
-      // A ledger that was damaged since keeps nothing from being put back.
-      const { addresses } = yield* Effect.orElseSucceed(ledger.read, () => nothingOwned)
-      const own = new Set([...asked, ...[...noted, ...addresses].map(({ address }) => address)])
+      const own = new Set([...asked, ...[...noted, ...yield* entries].map(({ address }) => address)])
       return stateOf(yield* reader.links, wanted, own)
     })
     const before = yield* look
-    return restore({ link: wanted.link, before, noted, look })
+    return restore({ link: wanted.link, before, noted, entries, look })
   }
 )
 
@@ -61,11 +61,13 @@ interface Before {
   readonly before: LinkState | undefined
   /** What the ledger had. */
   readonly noted: ReadonlyArray<OwnedAddress>
+  /** What it has now. */
+  readonly entries: Effect.Effect<ReadonlyArray<OwnedAddress>>
   readonly look: Effect.Effect<LinkState | undefined, { readonly message: string }>
 }
 
 const restore = (
-  { before, link, look, noted }: Before
+  { before, entries, link, look, noted }: Before
 ): Effect.Effect<Outcome, never, AddressWriter | LedgerWriter> =>
   Effect.gen(function*() {
     const writer = yield* AddressWriter
@@ -83,9 +85,14 @@ const restore = (
     const complain = ({ message }: { readonly message: string }) => Effect.sync(() => void complaints.push(message))
     yield* ledger.ownAddresses(noted).pipe(Effect.catch(complain))
     yield* perform(back)
-    const kept = new Set([...before?.addresses.values() ?? [], ...noted].map(({ address }) => address))
-    const gone = back.flatMap((step) => step.step === "remove" && !kept.has(step.address) ? [step.address] : [])
-    yield* ledger.disownAddresses(gone).pipe(Effect.catch(complain))
+    const addressesOf = (state: LinkState | undefined) => [...state?.addresses.values() ?? []]
+    // Not all that is gone was removed: a link that goes down loses its IPv6 addresses.
+    const there = new Set(addressesOf(yield* look).map(({ address }) => address))
+    const known = new Set([...addressesOf(before), ...noted].map(({ address }) => address))
+    const isNew = (one: OwnedAddress) =>
+      !noted.some(({ address, relay }) => address === one.address && relay === one.relay) &&
+      (!there.has(one.address) || known.has(one.address))
+    yield* ledger.disownAddresses((yield* entries).filter(isNew)).pipe(Effect.catch(complain))
     const left = differences(before, yield* look)
     if (left.length === 0) return done
     const why = complaints.length === 0 ? "" : `: ${[...new Set(complaints)].join("; ")}`

@@ -16,15 +16,20 @@ export type ObservedAddress =
     readonly link: string
     readonly address: string
     readonly prefixes: ReadonlyArray<Pick<HostAddress, "prefix" | "failed" | "linkLocal">>
-    /** The relay that Patela put it there for, as the ledger says. */
-    readonly owner: RelayName | undefined
+    /** The relays that Patela put it there for, as the ledger says. */
+    readonly owners: ReadonlyArray<RelayName>
+    /** The relays that are to have it. */
+    readonly wantedBy: ReadonlyArray<RelayName>
+    /** The owner that does not want it any more, where that is what the resource is about. */
+    readonly leftBy: RelayName | undefined
   }
 
 export type AddressChange = Change<DesiredAddress, ObservedAddress>
 
 /**
- * The relay link and everything on it by resource address. What no resource asks for is that of the relay it was put there
- * for, where that has no other, and else `address/IP/PREFIX`. Other links are left out: nothing on them is Patela's.
+ * The relay link and everything on it by resource address: an address once for each relay that is to have it, and once for
+ * each that it was put there for and that is not, as that relay's where it has no other. What is nobody's is
+ * `address/IP/PREFIX`. Other links are left out: nothing on them is Patela's.
  */
 export const observedAddresses = (
   desired: ReadonlyArray<Resource<DesiredAddress>>,
@@ -36,25 +41,30 @@ export const observedAddresses = (
   const link = links.find(({ name }) => name === wanted?.link)
   if (link === undefined) return observed
   observed.set(LINK, { is: "link", link: link.name, up: link.up })
-  const resources = new Map<string, ResourceAddress>()
-  const asked = new Set<ResourceAddress>()
-  for (const { address, value } of desired) {
-    asked.add(address)
-    if (value.is === "address") resources.set(value.address, address)
+  const asked = new Set(desired.map(({ address }) => address))
+  const claims = Map.groupBy(
+    desired.flatMap(({ address, value }) => value.is === "address" ? [{ key: address, ...value }] : []),
+    ({ address }) => address
+  )
+  const entries = Map.groupBy(ledger, ({ address }) => address)
+  const keyFor = (owner: RelayName, address: string): ResourceAddress => {
+    const key = addressOf(owner, address.includes(":") ? "v6" : "v4")
+    return asked.has(key) || observed.has(key) ? `address/${address}/${owner}` : key
   }
-  const owners = new Map(ledger.map(({ address, relay }) => [address, relay]))
-  const leftBy = (owner: RelayName | undefined, address: string): ResourceAddress | undefined => {
-    const key = owner === undefined ? undefined : addressOf(owner, address.includes(":") ? "v6" : "v4")
-    if (key === undefined || asked.has(key)) return undefined
-    const before = observed.get(key)
-    return before === undefined || (before.is === "address" && before.address === address) ? key : undefined
-  }
-  for (const { address, ...prefix } of link.addresses) {
-    const owner = owners.get(address)
-    const key = resources.get(address) ?? leftBy(owner, address) ?? `address/${address}/${prefix.prefix}`
-    const before = observed.get(key)
-    const prefixes = before?.is === "address" ? [...before.prefixes, prefix] : [prefix]
-    observed.set(key, { is: "address", link: link.name, address, prefixes, owner })
+  for (const [address, prefixes] of Map.groupBy(link.addresses, (one) => one.address)) {
+    const own = claims.get(address) ?? []
+    const owners = (entries.get(address) ?? []).map(({ relay }) => relay)
+    const wantedBy = own.map(({ relay }) => relay)
+    const it = { is: "address", link: link.name, address, prefixes, owners, wantedBy, leftBy: undefined } as const
+    for (const { key } of own) observed.set(key, it)
+    // With none of its owners among those that want it, it goes over to these by their own changes.
+    if (own.length === 0 || owners.some((owner) => wantedBy.includes(owner))) {
+      for (const owner of owners) {
+        if (!wantedBy.includes(owner)) observed.set(keyFor(owner, address), { ...it, leftBy: owner })
+      }
+    }
+    if (own.length > 0 || owners.length > 0) continue
+    for (const one of prefixes) observed.set(`address/${address}/${one.prefix}`, { ...it, prefixes: [one] })
   }
   return observed
 }
@@ -79,8 +89,12 @@ export const diffAddresses = (
     removed: (found) =>
       link?.is === "link" && found.is === "address" && isOwned(found, link)
         ? {
-          scope: found.owner === undefined ? "node" : relayScope(found.owner),
-          lines: found.prefixes.map(({ prefix }) => lineOf("-", found, prefix))
+          scope: found.leftBy === undefined ? "node" : relayScope(found.leftBy),
+          lines: found.prefixes.map(({ prefix }) =>
+            found.wantedBy.length === 0
+              ? lineOf("-", found, prefix)
+              : `${lineOf("~", found, prefix)} stays for ${found.wantedBy.join(" ")}`
+          )
         }
         : undefined
   })
@@ -92,30 +106,43 @@ const compare = (wanted: DesiredAddress, found: ObservedAddress): ReadonlyArray<
   }
   if (found.is !== "address") return [`+ ${wanted.address}/${wanted.prefix} dev ${wanted.link}`]
   const good = found.prefixes.some(({ failed, prefix }) => prefix === wanted.prefix && !failed)
-  const isOthers = found.owner !== undefined && found.owner !== wanted.relay
   return [
     ...wrongPrefixes(wanted, found).map((prefix) => lineOf("-", found, prefix)),
     ...(good ? [] : [`+ ${wanted.address}/${wanted.prefix} dev ${wanted.link}`]),
-    ...(good && isOthers
-      ? [`${lineOf("~", found, wanted.prefix)} is ${wanted.relay}'s now, and was ${found.owner}'s`]
+    ...(good && !isNoted(wanted.relay, found)
+      ? [`${lineOf("~", found, wanted.prefix)} is ${wanted.relay}'s ${besides(found)}`]
       : [])
   ]
 }
 
+type FoundAddress = ObservedAddress & { readonly is: "address" }
+
+/** One that no relay is noted of was put there by somebody else, or by an agent that noted none. */
+const isNoted = (relay: RelayName, { owners }: FoundAddress): boolean => owners.length === 0 || owners.includes(relay)
+
+const besides = (found: FoundAddress): string => {
+  const former = formerOwners(found)
+  return former.length > 0 ? `now, and was ${former.join("'s and ")}'s` : "too"
+}
+
+/** The relays that it was put there for, where it goes over from all of them to others. */
+export const formerOwners = ({ owners, wantedBy }: FoundAddress): ReadonlyArray<RelayName> =>
+  owners.some((owner) => wantedBy.includes(owner)) ? [] : owners
+
 /** The prefix lengths to take an address away in before it is added as wanted. */
 export const wrongPrefixes = (
   wanted: DesiredAddress & { readonly is: "address" },
-  found: ObservedAddress & { readonly is: "address" }
+  found: FoundAddress
 ): ReadonlyArray<number> =>
   found.prefixes.filter(({ failed, prefix }) => prefix !== wanted.prefix || failed).map(({ prefix }) => prefix)
 
 const lineOf = (sign: string, { address, link }: { readonly address: string; readonly link: string }, prefix: number) =>
   `${sign} ${address}/${prefix} dev ${link}`
 
-const isOwned = (found: ObservedAddress & { readonly is: "address" }, link: WantedLink): boolean =>
+const isOwned = (found: FoundAddress, link: WantedLink): boolean =>
   found.link === link.link &&
   found.prefixes.every(({ linkLocal }) =>
-    isPatelas({ address: found.address, linkLocal }, found.owner !== undefined, link)
+    isPatelas({ address: found.address, linkLocal }, found.owners.length > 0, link)
   )
 
 /** Whether an address of the relay link is Patela's to remove, where the ledger says that it is `owned`, or does not. */

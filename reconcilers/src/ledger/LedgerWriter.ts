@@ -4,6 +4,7 @@ import { OWNED_FILE } from "../host/HostPaths.ts"
 import { causeText } from "../host/SystemError.ts"
 import { readLedger, replaceLedger } from "./LedgerFile.ts"
 import {
+  type AddressOf,
   disowning,
   disowningAddresses,
   type Owned,
@@ -23,8 +24,11 @@ export class LedgerNotWritten extends Schema.TaggedError<LedgerNotWritten>()("Le
 export class LedgerWriter extends Context.Service<LedgerWriter, {
   readonly own: (part: OwnedPart, names: ReadonlyArray<RelayName>) => Effect.Effect<void, LedgerNotWritten>
   readonly disown: (part: OwnedPart, names: ReadonlyArray<RelayName>) => Effect.Effect<void, LedgerNotWritten>
-  readonly ownAddresses: (added: ReadonlyArray<OwnedAddress>) => Effect.Effect<void, LedgerNotWritten>
-  readonly disownAddresses: (gone: ReadonlyArray<string>) => Effect.Effect<void, LedgerNotWritten>
+  readonly ownAddresses: (
+    added: ReadonlyArray<OwnedAddress>,
+    anew?: ReadonlyArray<string>
+  ) => Effect.Effect<void, LedgerNotWritten>
+  readonly disownAddresses: (gone: ReadonlyArray<AddressOf>) => Effect.Effect<void, LedgerNotWritten>
 }>()("@patela/reconcilers/ledger/LedgerWriter") {
   static readonly layerAt = (path: string): Layer.Layer<LedgerWriter> =>
     Layer.effect(
@@ -48,8 +52,8 @@ export class LedgerWriter extends Context.Service<LedgerWriter, {
         return LedgerWriter.of({
           own: Effect.fn("LedgerWriter.own")((part, names) => update((owned) => owning(owned, part, names))),
           disown: Effect.fn("LedgerWriter.disown")((part, names) => update((owned) => disowning(owned, part, names))),
-          ownAddresses: Effect.fn("LedgerWriter.ownAddresses")((added) =>
-            update((owned) => owningAddresses(owned, added))
+          ownAddresses: Effect.fn("LedgerWriter.ownAddresses")((added, anew) =>
+            update((owned) => owningAddresses(owned, added, anew))
           ),
           disownAddresses: Effect.fn("LedgerWriter.disownAddresses")((gone) =>
             update((owned) => disowningAddresses(owned, gone))

@@ -2,7 +2,10 @@ import { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot } from "@patela/domain/relay/Slot"
 import { Schema } from "effect"
 
-/** An address that Patela put onto the relay link, for the relay of this name in this slot. */
+/**
+ * An address that Patela put onto the relay link, for the relay of this name in this slot. One that several relays have
+ * stands here once for each.
+ */
 export const OwnedAddress = Schema.Struct({ address: Schema.NonEmptyString, relay: RelayName, slot: Slot })
 export type OwnedAddress = typeof OwnedAddress.Type
 
@@ -34,22 +37,38 @@ export const disowning = (owned: Owned, part: OwnedPart, names: ReadonlyArray<Re
     ? { ...owned, [part]: owned[part].filter((name) => !names.includes(name)) }
     : owned
 
-/** The ledger with these addresses, each with its newest relay; the very same value where all are in it just so. */
-export const owningAddresses = (owned: Owned, added: ReadonlyArray<OwnedAddress>): Owned => {
+/** An address of one relay, whichever slot that has. */
+export type AddressOf = Pick<OwnedAddress, "address" | "relay">
+
+const keyOf = ({ address, relay }: AddressOf): string => `${address} ${relay}`
+
+/**
+ * The ledger with these addresses of these relays too; the very same value where all are in it just so. `anew` are those of
+ * them that are on the link of nobody yet: whoever it speaks of as having them had them before.
+ */
+export const owningAddresses = (
+  owned: Owned,
+  added: ReadonlyArray<OwnedAddress>,
+  anew: ReadonlyArray<string> = []
+): Owned => {
   const isIn = (one: OwnedAddress): boolean =>
     owned.addresses.some(({ address, relay, slot }) =>
       address === one.address && relay === one.relay && slot === one.slot
     )
-  if (added.every(isIn)) return owned
-  const all = new Map([...owned.addresses, ...added].map((one) => [one.address, one]))
-  return { ...owned, addresses: [...all.values()].sort((one, other) => one.address < other.address ? -1 : 1) }
+  const keys = new Set(added.map(keyOf))
+  const stays = (one: OwnedAddress): boolean => keys.has(keyOf(one)) || !anew.includes(one.address)
+  if (added.every(isIn) && owned.addresses.every(stays)) return owned
+  const all = new Map([...owned.addresses.filter(stays), ...added].map((one) => [keyOf(one), one]))
+  return { ...owned, addresses: [...all.values()].sort((one, other) => keyOf(one) < keyOf(other) ? -1 : 1) }
 }
 
-/** The ledger without these addresses; the very same value where none is in it. */
-export const disowningAddresses = (owned: Owned, gone: ReadonlyArray<string>): Owned =>
-  owned.addresses.some(({ address }) => gone.includes(address))
-    ? { ...owned, addresses: owned.addresses.filter(({ address }) => !gone.includes(address)) }
+/** The ledger without these addresses of these relays; the very same value where none is in it. */
+export const disowningAddresses = (owned: Owned, gone: ReadonlyArray<AddressOf>): Owned => {
+  const keys = new Set(gone.map(keyOf))
+  return owned.addresses.some((one) => keys.has(keyOf(one)))
+    ? { ...owned, addresses: owned.addresses.filter((one) => !keys.has(keyOf(one))) }
     : owned
+}
 
 /** The relay that had a slot last, as far as its addresses tell; none where they name several. */
 export const slotOwners = ({ addresses }: Owned): ReadonlyMap<Slot, RelayName> =>

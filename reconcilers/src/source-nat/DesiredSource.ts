@@ -6,8 +6,8 @@ import {
   type Resource,
   type ResourceAddress
 } from "@patela/domain/reconciler/Resource"
+import { listensOn } from "@patela/domain/relay/listensOn"
 import type { RelayName } from "@patela/domain/relay/RelayName"
-import type { Slot } from "@patela/domain/relay/Slot"
 import type { RelaySource } from "./RelaySource.ts"
 
 /** The chains for a link, or what one relay has in the maps. */
@@ -35,17 +35,18 @@ export const desiredSources = ({ config, facts }: Input): ReadonlyArray<Resource
     ]
   }
   const { gateway_v6, prefix_v6 } = config.network
-  const owners = new Map<Slot | string, string>()
+  const owners = new Map<string, string>()
   const resources = config.relays.map((relay): Resource<DesiredSource> | RefusedResource => {
     const address = addressOf(relay.name)
     const scope = relayScope(relay.name)
-    const claims = relay.ip_v6 === null ? [relay.slot, relay.ip_v4] : [relay.slot, relay.ip_v4, relay.ip_v6]
+    const claims = [
+      `slot ${relay.slot}`,
+      ...listensOn(relay, relay.ip_v4),
+      ...relay.ip_v6 === null ? [] : listensOn(relay, relay.ip_v6)
+    ]
     for (const claim of claims) {
       const owner = owners.get(claim)
-      if (owner !== undefined) {
-        const what = typeof claim === "number" ? `slot ${claim}` : claim
-        return { address, scope, refused: `${what} is already that of relay ${owner}` }
-      }
+      if (owner !== undefined) return { address, scope, refused: `${claim} is already that of relay ${owner}` }
     }
     for (const claim of claims) owners.set(claim, relay.name)
     const needs = [SKELETON, ...needsOf(relay, "v4")]

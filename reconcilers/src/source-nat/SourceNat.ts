@@ -9,7 +9,17 @@ import { nothingOwned, slotOwners } from "../ledger/Owned.ts"
 import { checkpointTable } from "./checkpointTable.ts"
 import { type DesiredSource, desiredSources } from "./DesiredSource.ts"
 import { diffSources, type ObservedSource, observedSources, type SourceChange } from "./diffSources.ts"
-import { type Element, elementsOf, type RelaySource, SET_NAMES, SETS, slotOf } from "./RelaySource.ts"
+import {
+  type Element,
+  elementsOf,
+  keyOf,
+  placeOf,
+  type RelaySource,
+  SET_NAMES,
+  SETS,
+  slotOf,
+  sourceOf
+} from "./RelaySource.ts"
 import { FAMILY, skeletonOf, TABLE } from "./Skeleton.ts"
 import { SourceNatReader } from "./SourceNatReader.ts"
 import { type Edit, SourceNatWriter } from "./SourceNatWriter.ts"
@@ -80,11 +90,14 @@ const batchOf = (changes: ReadonlyArray<SourceChange>): Batch => {
 
 /** The table with the elements of all other slots as they are, and those of `relays` as wanted. */
 const editOf = ({ link, slots }: Batch, relays: ReadonlyArray<RelayPart>): Edit => (now) => {
-  const kept = now.elements.filter((element) => {
-    const slot = slotOf(element)
-    return slot !== undefined && !slots.has(slot)
-  })
-  const elements = [...kept, ...relays.flatMap(({ source }) => elementsOf(source))]
+  const stays = (slot: Slot | undefined): boolean => slot !== undefined && !slots.has(slot)
+  const places = now.elements.flatMap((element) => placeOf(element) ?? [])
+  const sources = new Set(places.filter(({ slot }) => stays(slot)).map(({ address }) => address))
+  const kept = now.elements.filter((element) => stays(slotOf(element)) || sources.has(sourceOf(element) ?? ""))
+  // What relays have together stands here once, and as it is wanted now.
+  const elements = new Map(
+    [...kept, ...relays.flatMap(({ source }) => elementsOf(source))].map((element) => [keyOf(element), element])
+  )
   const base: ReadonlyArray<Schema.Json> = link === undefined
     ? SET_NAMES.map((name) => ({ flush: { [SETS[name].object]: { family: FAMILY, table: TABLE, name } } }))
     : [
@@ -93,7 +106,7 @@ const editOf = ({ link, slots }: Batch, relays: ReadonlyArray<RelayPart>): Edit 
       { delete: { table: { family: FAMILY, name: TABLE } } },
       ...skeletonOf(link).map((object) => ({ add: object }))
     ]
-  return [...base, ...additions(elements)]
+  return [...base, ...additions([...elements.values()])]
 }
 
 const additions = (elements: ReadonlyArray<Element>): ReadonlyArray<Schema.Json> =>

@@ -4,7 +4,7 @@ import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
 import { addressOf, type DesiredSource, SKELETON } from "./DesiredSource.ts"
 import { canonical, type ObservedTable, skeletonTexts } from "./ObservedTable.ts"
-import { type Element, elementsOf, slotOf } from "./RelaySource.ts"
+import { type Element, elementsOf, placeOf, slotOf, sourceOf } from "./RelaySource.ts"
 import { skeletonOf } from "./Skeleton.ts"
 
 /**
@@ -44,17 +44,52 @@ export const observedSources = (
     const address = owner === undefined ? undefined : addressOf(owner)
     return address === undefined || asked.has(address) || observed.has(address) ? undefined : address
   }
-  const slots = Map.groupBy(table.elements, slotOf)
-  const foreign = (slots.get(undefined) ?? []).map(textOf)
-  observed.set(SKELETON, { is: "skeleton", texts: new Set([...table.skeleton, ...foreign]) })
+  const { foreign, slots } = bySlot(desired, table)
+  observed.set(SKELETON, { is: "skeleton", texts: new Set([...table.skeleton, ...foreign.map(textOf)]) })
   for (const [slot, elements] of slots) {
-    if (slot === undefined) continue
     const owner = owners.get(slot)
     const address = resources.get(slot) ?? leftBy(owner) ?? `source-nat/slot/${slot}`
     observed.set(address, { is: "slot", slot, texts: new Set(elements.map(textOf)), owner })
   }
   return observed
 }
+
+/**
+ * The elements of each slot, and those of none. What is of an address is of the slots that are to have it, and where there
+ * are none, of those that have it: so it goes with the last relay of the address and not before.
+ */
+const bySlot = (desired: ReadonlyArray<Resource<DesiredSource>>, { elements }: ObservedTable) => {
+  const wanted = desired.flatMap(({ value }) =>
+    value.is === "relay"
+      ? [value.source.v4, value.source.v6].map((address) => ({
+        slot: value.source.slot,
+        address: address ?? undefined
+      }))
+      : []
+  )
+  const wanting = Map.groupBy(wanted, ({ address }) => address)
+  const having = Map.groupBy(elements.flatMap((element) => placeOf(element) ?? []), ({ address }) => address)
+  const slots = new Map<Slot, Array<Element>>()
+  const foreign: Array<Element> = []
+  for (const element of elements) {
+    const slot = slotOf(element)
+    const address = sourceOf(element)
+    const of = address === undefined ? slot === undefined ? [] : [slot] : slotsAt(address, wanting, having)
+    if (of.length === 0) foreign.push(element)
+    for (const each of of) {
+      const own = slots.get(each)
+      if (own === undefined) slots.set(each, [element])
+      else own.push(element)
+    }
+  }
+  return { foreign, slots }
+}
+
+type Places = ReadonlyMap<string | undefined, ReadonlyArray<{ readonly slot: Slot }>>
+
+const slotsAt = (address: string, wanting: Places, having: Places): ReadonlyArray<Slot> => [
+  ...new Set((wanting.get(address) ?? having.get(address) ?? []).map(({ slot }) => slot))
+]
 
 /** The whole table is Patela's, so whatever stands in it and is not wanted goes. */
 export const diffSources = (

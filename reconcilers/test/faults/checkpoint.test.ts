@@ -17,6 +17,7 @@ import {
   readers,
   reconcile,
   type RelayNetwork,
+  sharing,
   type Write,
   writers
 } from "../host/RelayNetwork.ts"
@@ -137,6 +138,8 @@ describe("a checkpoint of the relay network on a real kernel", () => {
       network.run("ip", "route", "show", "table", "9000")
     ].map((text) => text.replaceAll(/valid_lft.*|fe80::\/64 dev e0 .*\n/g, ""))
 
+  const ledger = Effect.flatMap(LedgerReader, ({ read }) => read)
+
   const checkpoints = (input: DesiredInput) =>
     Effect.forEach(KINDS, (kind) => kind.checkpoint?.(input) ?? Effect.die("every network kind has a checkpoint"))
 
@@ -154,16 +157,21 @@ describe("a checkpoint of the relay network on a real kernel", () => {
 
   it.live.prop(
     "puts back what was there byte for byte, whatever that was and whatever was applied since",
-    [Slots, Slots, Slots, Schema.UniqueArray(Oddity), Schema.Boolean],
-    ([first, second, third, oddities, backwards]) =>
+    [Slots, Slots, Slots, Schema.UniqueArray(Oddity), Schema.Boolean, Schema.Boolean, Schema.Boolean],
+    ([first, second, third, oddities, backwards, sharedBefore, shared]) =>
       onHost(Effect.gen(function*() {
         clear()
-        if (first.length > 0) yield* reconcile(only(first))
+        const [placedBefore, placed] = [sharedBefore, shared].map((share) => (slots: ReadonlyArray<number>) =>
+          share ? sharing(only(slots)) : only(slots)
+        )
+        if (placedBefore === undefined || placed === undefined) return
+        if (first.length > 0) yield* reconcile(placedBefore(first))
         for (const oddity of oddities) for (const argv of ODDITIES[oddity] ?? []) network.run(...argv)
         const before = owned()
-        const restores = yield* checkpoints(only(second))
-        yield* reconcile(only(second))
-        yield* reconcile(only(third))
+        const noted = yield* ledger
+        const restores = yield* checkpoints(placed(second))
+        yield* reconcile(placed(second))
+        yield* reconcile(placed(third))
         bystander()
         const others = foreign()
         const outcomes = yield* Effect.forEach(backwards ? restores.toReversed() : restores, (restore) => restore)
@@ -171,6 +179,7 @@ describe("a checkpoint of the relay network on a real kernel", () => {
         expect(foreign()).toEqual(others)
         withoutBystander()
         expect(owned()).toEqual(before)
+        expect(yield* ledger).toEqual(noted)
         // A second time there is nothing to do.
         for (const restore of restores) expect(yield* restore).toEqual(done)
         expect(owned()).toEqual(before)
@@ -223,7 +232,6 @@ describe("a checkpoint of the relay network on a real kernel", () => {
   it.live("puts back addresses of no pool that the ledger has, there and on the link", () =>
     onHost(Effect.gen(function*() {
       yield* reconcile(only([0, 1]))
-      const ledger = Effect.flatMap(LedgerReader, ({ read }) => read)
       const [before, noted] = [owned(), yield* ledger]
       const input = only([2])
       const poolless = { ...input, config: { ...input.config, network: { ...input.config.network, pools: [] } } }

@@ -1,5 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
+import { Ipv4 } from "@patela/domain/net/Ipv4"
 import { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { DesiredInput, Kind } from "@patela/domain/reconciler/Kind"
 import type { Outcome } from "@patela/domain/reconciler/Outcome"
@@ -196,6 +197,19 @@ export const inputOf = (count: number): DesiredInput => ({
   }),
   facts: { cpus: 2, memory: 2 ** 31, relayInterface: { found: true, name: "e0" } },
   configIsNew: false
+})
+
+/** The same with three relays to an IPv4 address, each with a port of its own. */
+export const sharing = (input: DesiredInput): DesiredInput => ({
+  ...input,
+  config: {
+    ...input.config,
+    relays: input.config.relays.map((relay) => ({
+      ...relay,
+      ip_v4: Ipv4.make(`198.51.100.${10 + Math.floor(relay.slot / 3)}`),
+      or_port: 9001 + relay.slot % 3
+    }))
+  }
 })
 
 export const uids = (input: DesiredInput): ReadonlyArray<number> => input.config.relays.map(({ slot }) => uidOf(slot))

@@ -1,4 +1,5 @@
 import { describe, it } from "@effect/vitest"
+import type { DesiredInput } from "@patela/domain/reconciler/Kind"
 import { markOf } from "@patela/domain/relay/Slot"
 import { Effect, Layer } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -21,21 +22,23 @@ import {
   type Read,
   readers,
   type RelayNetwork,
+  sharing,
   type Write
 } from "./RelayNetwork.ts"
 
 const INPUT = inputOf(3)
+const SHARING = sharing(INPUT)
 
 /**
  * A kernel that refuses the addresses and the source of broken relays: the real one, asked for a link that is not there
  * and for an element that says two things.
  */
-const refusing = (near: string, broken: Broken) =>
+const refusing = (near: string, broken: Broken, input: DesiredInput) =>
   Layer.effect(
     HostCommand,
     Effect.gen(function*() {
       const real = yield* HostCommand
-      const relays = INPUT.config.relays.filter(({ name }) => broken.has(name))
+      const relays = input.config.relays.filter(({ name }) => broken.has(name))
       const misled = (line: string) =>
         relays.some(({ ip_v4, ip_v6 }) => line.includes(` ${ip_v4}/`) || line.includes(` ${ip_v6}/`))
           ? line.replace("dev e0", "dev absent")
@@ -74,24 +77,31 @@ describe("the laws of the network kinds on a real kernel", () => {
   afterAll(() => network?.close())
 
   /** The node with nothing of Patela's but what these commands make. */
-  const worldOf = (...before: ReadonlyArray<ReadonlyArray<string>>) => (broken: Broken): World<Read | Write> => {
-    network.clear()
-    network.run("ip", "link", "set", "e0", "up")
-    for (const argv of before) network.run(...argv)
-    const host = new Lifetime()
-    const writers = Layer.mergeAll(
-      mortal(AddressWriter, host, AddressWriter.layer),
-      mortal(LedgerWriter, host, LedgerWriter.layerAt(LEDGER)),
-      mortal(RouteWriter, host, RouteWriter.layer),
-      mortal(SourceNatWriter, host, SourceNatWriter.layer)
-    )
-    return {
-      host,
-      layer: Layer.merge(readers, writers).pipe(Layer.provide(refusing(network.near, broken))),
-      // A link that comes up gets this one route from the kernel itself.
-      foreign: () => [network.mainTables().replace(/fe80::\/64 dev e0 .*\n/, ""), network.foreign()]
+  const worldOf = (...before: ReadonlyArray<ReadonlyArray<string>>) => worldFor(INPUT, ...before)
+
+  const worldFor =
+    (input: DesiredInput, ...before: ReadonlyArray<ReadonlyArray<string>>) => (broken: Broken): World<Read | Write> => {
+      network.clear()
+      network.run("ip", "link", "set", "e0", "up")
+      for (const argv of before) network.run(...argv)
+      const host = new Lifetime()
+      const writers = Layer.mergeAll(
+        mortal(AddressWriter, host, AddressWriter.layer),
+        mortal(LedgerWriter, host, LedgerWriter.layerAt(LEDGER)),
+        mortal(RouteWriter, host, RouteWriter.layer),
+        mortal(SourceNatWriter, host, SourceNatWriter.layer)
+      )
+      return {
+        host,
+        layer: Layer.merge(readers, writers).pipe(Layer.provide(refusing(network.near, broken, input))),
+        // A link that comes up gets this one route from the kernel itself.
+        foreign: () => [network.mainTables().replace(/fe80::\/64 dev e0 .*\n/, ""), network.foreign()],
+        // The kernel refuses an address, and with it whoever has it together with a broken relay.
+        excused: new Set(
+          input === SHARING && broken.size > 0 ? [0, 1, 2].map((slot) => `relay/cheese${slot}/address-v4`) : []
+        )
+      }
     }
-  }
   const none: ReadonlySet<string> = new Set()
 
   it.live("addresses: from nothing", () =>
@@ -121,6 +131,11 @@ describe("the laws of the network kinds on a real kernel", () => {
       expect(network.run("ip", "-o", "-4", "address", "show", "dev", "e0").trim().split("\n")).toHaveLength(1)
     }))
 
+  it.live("addresses: one that relays have together", () =>
+    Effect.gen(function*() {
+      expect(yield* kindLaws(Addresses, SHARING, worldFor(SHARING))).toEqual(none)
+    }))
+
   it.live("routing: from nothing", () =>
     Effect.gen(function*() {
       expect(yield* kindLaws(Routing, INPUT, worldOf())).toEqual(none)
@@ -141,6 +156,18 @@ describe("the laws of the network kinds on a real kernel", () => {
   it.live("source-nat: from nothing", () =>
     Effect.gen(function*() {
       expect(yield* kindLaws(SourceNat, INPUT, worldOf())).toEqual(none)
+    }))
+
+  it.live("source-nat: of relays that have an address together, where an older agent gave it to the first", () =>
+    Effect.gen(function*() {
+      expect(yield* kindLaws(SourceNat, SHARING, worldFor(SHARING))).toEqual(none)
+      const before = worldFor(SHARING, [
+        "nft",
+        "add table inet patela; add map inet patela source_v4 { type ipv4_addr : mark; "
+        + "elements = { 198.51.100.10 : 0x08020001 }; }"
+      ])
+      expect(yield* kindLaws(SourceNat, SHARING, before)).toEqual(none)
+      expect(network.run("nft", "list", "map", "inet", "patela", "source_v4")).toContain("198.51.100.10 : 0x08020000")
     }))
 
   it.live("source-nat: from a table of somebody else's by that name", () =>

@@ -52,6 +52,8 @@ export interface MissionOptions {
   readonly root?: RootKind
   /** What the node sees of this machine besides the agent. */
   readonly binds?: ReadonlyArray<Bind>
+  /** What a person has told the server beforehand: arguments of `patela`. */
+  readonly told?: ReadonlyArray<ReadonlyArray<string>>
   /** Makes the agent use tpm2-tools, so that a test can stand between. */
   readonly byTpmTools?: boolean
 }
@@ -137,6 +139,7 @@ export const Mission = {
       "--dns",
       relayNetwork.gatewayV4
     )
+    yield* Effect.forEach(options.told ?? [], (args) => patela(...args))
     yield* server.start
     const mission: Mission = { environment, rig, node, server, patela, agent, agentUnitDone, agentJournal }
     return mission

@@ -19,6 +19,12 @@ export const UID_LAST = UID_BASE + SLOTS - 1
 /** Firewall mark of slot 0 is this plus one; the upper half tells Patela's marks from anybody else's. */
 export const MARK_BASE = 0x0802_0000
 
+/**
+ * Firewall mark of packets that no process sent, as a reset, and that have an address of relays: it sends them where those of
+ * relays go, and says no more, for several relays may have the address.
+ */
+export const UNSENT_MARK = MARK_BASE
+
 /** The bits of a mark that say that it is Patela's. */
 export const MARK_MASK = 0xffff_0000
 

@@ -2,14 +2,20 @@ import { SLOTS } from "@patela/domain/relay/Slot"
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { settingRows } from "../settings/settingRows.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { MOST_PER_ADDRESS } from "./OrPorts.ts"
 
 /**
  * How relays are given. `quarantine_hours`: for how long after its removal nobody gets what a relay had.
  * `relays_per_node`: how many relays a node gets at most by its hardware; a number of the node's own goes before it.
+ * `relays_per_address`: how many relays of a node are given one IPv4 address together; earlier versions stored none.
  */
 export const AllocationRules = Schema.Struct({
   quarantine_hours: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 24 * 3650 }))),
-  relays_per_node: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: SLOTS })))
+  relays_per_node: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: SLOTS }))),
+  relays_per_address: Schema.Int.pipe(
+    Schema.check(Schema.isBetween({ minimum: 1, maximum: MOST_PER_ADDRESS })),
+    Schema.withDecodingDefaultKey(Effect.succeed(1))
+  )
 })
 export type AllocationRules = typeof AllocationRules.Type
 
@@ -17,15 +23,28 @@ export type AllocationRules = typeof AllocationRules.Type
  * A week: longer than tor keeps the descriptor of a relay that is gone (OLD_ROUTER_DESC_MAX_AGE, 5 days), and than a machine
  * is off for without somebody missing it.
  */
-export const DEFAULT_RULES: AllocationRules = { quarantine_hours: 7 * 24, relays_per_node: SLOTS }
+export const DEFAULT_RULES: AllocationRules = {
+  quarantine_hours: 7 * 24,
+  relays_per_node: SLOTS,
+  relays_per_address: 1
+}
 
 /** What can be set of it. */
-export const RULE_NAMES = ["quarantine", "relays-per-node"] as const
+export const RULE_NAMES = ["quarantine", "relays-per-node", "relays-per-address"] as const
 export type RuleName = (typeof RULE_NAMES)[number]
 
+/** Those that are a number of relays. */
+const NUMBERS = {
+  "relays-per-node": { field: "relays_per_node", least: 0, most: SLOTS },
+  "relays-per-address": { field: "relays_per_address", least: 1, most: MOST_PER_ADDRESS }
+} as const
+
 /** A rule as people write it: days or hours, or a number of relays. */
-export const ruleText = ({ quarantine_hours: hours, relays_per_node }: AllocationRules, rule: RuleName): string =>
-  rule === "relays-per-node" ? String(relays_per_node) : hours % 24 === 0 ? `${hours / 24}d` : `${hours}h`
+export const ruleText = (rules: AllocationRules, rule: RuleName): string => {
+  if (rule !== "quarantine") return String(rules[NUMBERS[rule].field])
+  const hours = rules.quarantine_hours
+  return hours % 24 === 0 ? `${hours / 24}d` : `${hours}h`
+}
 
 /** The rules with one changed, or why the value cannot be. `default` gives the first value back. */
 export const withRule = (
@@ -33,12 +52,13 @@ export const withRule = (
   rule: RuleName,
   value: string
 ): Result.Result<AllocationRules, string> => {
-  if (rule === "relays-per-node") {
-    if (value === "default") return Result.succeed({ ...rules, relays_per_node: DEFAULT_RULES.relays_per_node })
+  if (rule !== "quarantine") {
+    const { field, least, most } = NUMBERS[rule]
+    if (value === "default") return Result.succeed({ ...rules, [field]: DEFAULT_RULES[field] })
     const relays = /^\d{1,4}$/.test(value) ? Number(value) : Number.NaN
-    return relays <= SLOTS
-      ? Result.succeed({ ...rules, relays_per_node: relays })
-      : Result.fail(`relays-per-node is a number from 0 to ${SLOTS}, or default`)
+    return least <= relays && relays <= most
+      ? Result.succeed({ ...rules, [field]: relays })
+      : Result.fail(`${rule} is a number from ${least} to ${most}, or default`)
   }
   if (value === "default") return Result.succeed({ ...rules, quarantine_hours: DEFAULT_RULES.quarantine_hours })
   const [, number, unit] = /^(\d{1,5})([dh])$/.exec(value) ?? []

@@ -45,13 +45,15 @@ export class Allocator extends Context.Service<Allocator, {
         // Not the row that the caller read: a relay may have been removed, and the node's number lowered, since.
         const now = Option.getOrElse(yield* nodes.find(node.id), () => node)
         const relays_by_hardware = relaysByHardware(specs, memoryBound)
-        const wanted = relayCount({ ...now, relays_by_hardware }, (yield* rules.rules).relays_per_node) ?? 0
+        const { relays_per_address, relays_per_node } = yield* rules.rules
+        const wanted = relayCount({ ...now, relays_by_hardware }, relays_per_node) ?? 0
         const mine = yield* relays.ofNode(node.id)
         const missing = Math.max(0, wanted - mine.length)
         const added = missing === 0 ? Result.succeed([]) : allocate({
           missing,
           taken: yield* holdings.takenFor(node.id),
-          pools: yield* pools.all
+          pools: yield* pools.all,
+          perAddress: relays_per_address
         })
         if (Result.isFailure(added)) return Result.fail(added.failure)
         yield* nodes.saveSpecs(node.id, specs, relays_by_hardware)

@@ -1,13 +1,11 @@
-import type { Ipv4 } from "@patela/domain/net/Ipv4"
 import type { Ipv6 } from "@patela/domain/net/Ipv6"
 import { Slot, SLOTS } from "@patela/domain/relay/Slot"
 import { Result, Schema } from "effect"
 import type { NewRelay } from "../relays/Relays.ts"
+import { MOST_PER_ADDRESS } from "./OrPorts.ts"
 import type { AllPools } from "./PoolRow.ts"
 import { relayNames } from "./relayNames.ts"
-
-/** The ORPort of every relay: each has addresses of its own, so all can have the port that few firewalls block. */
-export const OR_PORT = 443
+import { type OwnAddresses, v4Places } from "./v4Places.ts"
 
 /** There are fewer free addresses, or free slots on the node, than are asked for. Nothing was given. */
 export class PoolExhausted extends Schema.TaggedError<PoolExhausted>()("PoolExhausted", { message: Schema.String }) {}
@@ -17,6 +15,8 @@ export interface Taken {
   readonly names: ReadonlySet<string>
   /** In canonical form. Also addresses that are somebody else's: gateways and name servers. */
   readonly addresses: ReadonlySet<string>
+  /** Of those the IPv4 addresses that it may put more relays on. */
+  readonly own: OwnAddresses
   /** On this node. */
   readonly slots: ReadonlySet<number>
 }
@@ -26,20 +26,22 @@ export interface AllocationInput {
   readonly missing: number
   readonly taken: Taken
   readonly pools: AllPools
+  /** How many relays of one node an IPv4 address may have. Those that are more already stay. */
+  readonly perAddress: number
 }
 
-/** Where a relay may be: its slot and its addresses. */
-export type Place = Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">
+/** Where a relay may be: its slot, its addresses and its port on them. */
+export type Place = Pick<NewRelay, "slot" | "ip_v4" | "ip_v6" | "or_port">
 
 /** So many places on a node. All or none. */
 export const allocatePlaces = (
-  { missing, pools, taken }: AllocationInput
+  { missing, perAddress, pools, taken }: AllocationInput
 ): Result.Result<ReadonlyArray<Place>, PoolExhausted> => {
   const free = (address: string) => !taken.addresses.has(address)
-  const v4 = firstOf(missing, everyAddress<Ipv4>(pools.v4), free)
-  if (v4.length < missing) return Result.fail(exhausted("IPv4", pools.v4, missing, v4.length))
+  const v4 = firstOf(missing, v4Places(pools.v4, { own: taken.own, free, perAddress }), () => true)
+  if (v4.length < missing) return Result.fail(exhausted("IPv4", pools.v4, missing, v4.length, perAddress))
   const v6 = pools.v6.length === 0 ? [] : firstOf(missing, everyAddress<Ipv6>(pools.v6), free)
-  if (pools.v6.length > 0 && v6.length < missing) return Result.fail(exhausted("IPv6", pools.v6, missing, v6.length))
+  if (pools.v6.length > 0 && v6.length < missing) return Result.fail(exhausted("IPv6", pools.v6, missing, v6.length, 1))
   const slots = firstOf(missing, slotNumbers(), (slot) => !taken.slots.has(slot))
   if (slots.length < missing) {
     return Result.fail(
@@ -51,9 +53,9 @@ export const allocatePlaces = (
     )
   }
   return Result.succeed(
-    v4.flatMap((ip_v4, index) => {
+    v4.flatMap((place, index) => {
       const slot = slots[index]
-      return slot === undefined ? [] : [{ slot, ip_v4, ip_v6: v6[index] ?? null }]
+      return slot === undefined ? [] : [{ slot, ...place, ip_v6: v6[index] ?? null }]
     })
   )
 }
@@ -67,7 +69,7 @@ export const allocate = (input: AllocationInput): Result.Result<ReadonlyArray<Ne
     const names = firstOf(input.missing, relayNames(), (name) => !input.taken.names.has(name))
     return places.flatMap((place, index) => {
       const name = names[index]
-      return name === undefined ? [] : [{ name, ...place, or_port: OR_PORT, dir_port: null }]
+      return name === undefined ? [] : [{ name, ...place, dir_port: null }]
     })
   })
 
@@ -95,11 +97,18 @@ const exhausted = (
   family: "IPv4" | "IPv6",
   pools: ReadonlyArray<{ readonly title: string }>,
   missing: number,
-  free: number
-): PoolExhausted =>
-  new PoolExhausted({
-    message: `the ${family} pools (${
-      pools.map(({ title }) => title).join(", ") || "none"
-    }) have ${free} free addresses ` +
-      `and ${missing} are needed; add one on the server: patela pool add FIRST-LAST/PREFIX`
+  free: number,
+  perAddress: number
+): PoolExhausted => {
+  const titles = pools.map(({ title }) => title).join(", ") || "none"
+  const room = perAddress === 1
+    ? `have ${free} free addresses and ${missing} are needed`
+    : `have room for ${free} more relays of this node, with ${perAddress} to an address, and ${missing} are missing`
+  const otherwise = family === "IPv4" && perAddress < MOST_PER_ADDRESS
+    ? `, or have more relays of a node on one: patela pool set relays-per-address ${perAddress + 1}`
+    : ""
+  return new PoolExhausted({
+    message:
+      `the ${family} pools (${titles}) ${room}; add one on the server: patela pool add FIRST-LAST/PREFIX${otherwise}`
   })
+}

@@ -9,6 +9,8 @@ export interface PoolUsage {
   readonly size: number
   /** The names of the relays that have addresses of it. */
   readonly relays: ReadonlyArray<string>
+  /** How many addresses these are. */
+  readonly used: number
   readonly quarantined: number
   readonly free: number
 }
@@ -40,6 +42,7 @@ export const poolUsage = (
     stored,
     size: Number(size),
     relays: having.map(({ name }) => name),
+    used: used.size,
     quarantined: quarantined.size,
     free: Number(size - BigInt(taken.size))
   }
@@ -49,7 +52,7 @@ const isReserved = ({ pool }: StoredPool, address: string): boolean =>
   [...pool.reserved].some((reserved) => reserved === address)
 
 /** A pool as commands show it. */
-export const poolView = ({ stored: { id, environment, pool }, size, relays, quarantined, free }: PoolUsage) => ({
+export const poolView = ({ stored: { id, environment, pool }, size, relays, used, quarantined, free }: PoolUsage) => ({
   id,
   family: pool.family,
   first: pool.first,
@@ -58,7 +61,8 @@ export const poolView = ({ stored: { id, environment, pool }, size, relays, quar
   environment,
   reserved: [...pool.reserved],
   size,
-  used: relays.length,
+  used,
+  relays: relays.length,
   quarantined,
   free
 })

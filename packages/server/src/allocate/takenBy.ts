@@ -1,9 +1,11 @@
+import type { Ipv4 } from "@patela/domain/net/Ipv4"
 import type { NodeId } from "@patela/domain/node/NodeId"
 import type { RelayName } from "@patela/domain/relay/RelayName"
 import type { LeftBehind } from "../relays/Quarantine.ts"
 import { formerNames, type RelayRow } from "../relays/RelayRow.ts"
 import type { Held } from "../relays/Relays.ts"
 import type { Taken } from "./allocate.ts"
+import type { OwnAddresses } from "./v4Places.ts"
 
 const present = <A>(value: A | null): ReadonlyArray<A> => value === null ? [] : [value]
 
@@ -33,9 +35,31 @@ export const takenBy = (input: {
       ...held.flatMap(({ ip_v4, ip_v6 }) => [...present(ip_v4), ...present(ip_v6)]),
       ...reserved
     ]),
+    own: ownAddresses(input),
     slots: new Set<number>([
       ...mine.map(({ slot }) => slot),
       ...held.filter(({ node_id }) => node_id === node).flatMap(({ slot }) => present(slot))
     ])
   }
+}
+
+/**
+ * An address that relays of this node have is this node's to put more relays on, and nobody else's. Not where another node
+ * left it, and may have it yet: a relay took it along (`patela relay move --keep-addresses`).
+ */
+const ownAddresses = ({ node, mine, held, reserved }: {
+  readonly node: NodeId
+  readonly mine: ReadonlyArray<RelayRow>
+  readonly held: ReadonlyArray<LeftBehind>
+  readonly reserved: ReadonlySet<string>
+}): OwnAddresses => {
+  const ports = new Map<Ipv4, Set<number>>()
+  for (const { ip_v4, or_port } of mine) ports.set(ip_v4, (ports.get(ip_v4) ?? new Set()).add(or_port))
+  const shut = new Set<string>(reserved)
+  for (const { node_id, ip_v4, or_port } of held) {
+    if (ip_v4 === null) continue
+    if (node_id === node && or_port !== null) ports.get(ip_v4)?.add(or_port)
+    else shut.add(ip_v4)
+  }
+  return new Map([...ports].filter(([address]) => !shut.has(address)))
 }

@@ -86,7 +86,7 @@ export const nodeTable = (nodes: ReadonlyArray<NodeView>): string =>
 
 export const relayTable = (relays: ReadonlyArray<RelayView>): string =>
   table(
-    ["RELAY", "NODE", "SLOT", "STATE", "IPV4", "IPV6", "FINGERPRINT"],
+    ["RELAY", "NODE", "SLOT", "STATE", "IPV4", "IPV6", "PORT", "FINGERPRINT"],
     relays.map((relay) => [
       relay.name,
       String(relay.node),
@@ -94,6 +94,7 @@ export const relayTable = (relays: ReadonlyArray<RelayView>): string =>
       stateText(relay.state),
       relay.ip_v4,
       known(relay.ip_v6),
+      String(relay.or_port),
       known(relay.fingerprint?.rsa ?? null)
     ])
   )

@@ -69,7 +69,7 @@ const remove = Command.make(
 
 const poolTable = (pools: ReadonlyArray<PoolView>): string =>
   table(
-    ["ID", "FIRST", "LAST", "PREFIX", "FROM", "SIZE", "USED", "QUARANTINE", "FREE", "RESERVED"],
+    ["ID", "FIRST", "LAST", "PREFIX", "FROM", "SIZE", "USED", "RELAYS", "QUARANTINE", "FREE", "RESERVED"],
     pools.map((pool) => [
       String(pool.id),
       pool.first,
@@ -78,6 +78,7 @@ const poolTable = (pools: ReadonlyArray<PoolView>): string =>
       pool.environment ? "environment" : "pool add",
       String(pool.size),
       String(pool.used),
+      String(pool.relays),
       String(pool.quarantined),
       String(pool.free),
       pool.reserved.join(" ") || "-"
@@ -89,12 +90,19 @@ const list = Command.make(
   { json: jsonFlag },
   Effect.fn("pool.list")(function*({ json }) {
     const pools = (yield* (yield* PoolAdministration).usage).map(poolView)
-    yield* json ? printJson({ pools }) : Console.log(poolTable(pools))
+    const { relays_per_address } = yield* (yield* AllocationSettings).rules
+    if (json) return yield* printJson({ pools, relays_per_address })
+    yield* Console.log(poolTable(pools))
+    yield* Console.log(
+      `\nA node's relays get ${
+        relays_per_address === 1 ? "an IPv4 address each" : `one IPv4 address for ${relays_per_address} of them`
+      } (patela pool set relays-per-address).`
+    )
   })
 ).pipe(
   Command.withDescription(
-    "List the pools in the order in which they are used, and of each how many addresses relays have, are in quarantine, and " +
-      "are free. That of PATELA_FIRST_V4 is there once the server has run"
+    "List the pools in the order in which they are used, and of each how many addresses relays have, how many relays these " +
+      "are, and how many addresses are in quarantine, and are free. That of PATELA_FIRST_V4 is there once the server has run"
   ),
   Command.withShortDescription("List the pools, and how many addresses are free"),
   Command.withExamples([{ command: "patela pool list --json", description: "For a program" }]),
@@ -104,7 +112,8 @@ const list = Command.make(
 const ruleArgument = Argument.Literals("rule", RULE_NAMES).pipe(
   Argument.withDescription(
     "quarantine: for how long after its removal nobody gets a relay's name, addresses and slot. relays-per-node: how many " +
-      "relays a node gets at most by its hardware"
+      "relays a node gets at most by its hardware. relays-per-address: how many relays of a node have one IPv4 address " +
+      "together, each with a port of its own"
   )
 )
 
@@ -118,16 +127,19 @@ const set = Command.make(
   },
   Effect.fn("pool.set")(function*({ rule, value }) {
     const rules = yield* (yield* PoolAdministration).set(yield* administrator, rule, value)
-    const when = rule === "relays-per-node"
-      ? " No node loses a relay by it, and a node's own number goes before it."
-      : ""
+    const when = {
+      quarantine: "",
+      "relays-per-node": " No node loses a relay by it, and a node's own number goes before it.",
+      "relays-per-address": " Relays that have their address and port keep them."
+    }[rule]
     yield* Console.log(`${rule} is now ${ruleText(rules, rule)}.${when}`)
   })
 ).pipe(
   Command.withDescription("Set how relays are given to nodes"),
   Command.withExamples([
     { command: "patela pool set quarantine 14d", description: "Two weeks, also for what is in quarantine now" },
-    { command: "patela pool set relays-per-node 16", description: "No more than 16 on one node" }
+    { command: "patela pool set relays-per-node 16", description: "No more than 16 on one node" },
+    { command: "patela pool set relays-per-address 8", description: "Eight relays of a node on one IPv4 address" }
   ]),
   Command.provide(StoreServices)
 )

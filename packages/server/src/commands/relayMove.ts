@@ -21,7 +21,9 @@ export const relayMove = Command.make(
       Flag.withDefault(false)
     ),
     keepAddresses: Flag.Boolean("keep-addresses").pipe(
-      Flag.withDescription("Its addresses go along: the old node is off, or no longer has them"),
+      Flag.withDescription(
+        "Its addresses go along: the old node is off, or no longer has them. Not where other relays there have its IPv4 address"
+      ),
       Flag.withDefault(false)
     )
   },
@@ -31,10 +33,10 @@ export const relayMove = Command.make(
       newIdentity,
       keepAddresses
     })
-    const addresses = moved.ip_v6 === null ? moved.ip_v4 : `${moved.ip_v4} and ${moved.ip_v6}`
+    const addresses = [moved.ip_v4, ...moved.ip_v6 === null ? [] : [moved.ip_v6]].join(" and ")
     yield* Console.log(
-      `${name} is moved from node ${left.relay.node_id} to node ${node}, where it has ${addresses} and starts with new ` +
-        `identity keys. Node ${left.relay.node_id} stops it, and drops its keys, when it hears of it.`
+      `${name} is moved from node ${left.relay.node_id} to node ${node}, where it has ${addresses} with port ${moved.or_port}, and starts ` +
+        `with new identity keys. Node ${left.relay.node_id} stops it, and drops its keys, when it hears of it.`
     )
   })
 ).pipe(

@@ -14,7 +14,7 @@ export const poolFinding = (
   const free = pools.reduce((sum, pool) => sum + pool.free, 0)
   const taken = pools.reduce((sum, pool) => sum + pool.size, 0) - free
   const advice = "Add a pool: patela pool add RANGE; patela pool list shows how the others stand"
-  if (free === 0) return wrong(CHECK, `no ${family} address is free: no relay can be given one`, advice)
+  if (free === 0) return wrong(CHECK, `no ${family} address is free: no node can be given one`, advice)
   return free * PART <= taken
     ? warning(CHECK, `few ${family} addresses are free: ${free}, and ${taken} are taken`, advice)
     : fine(CHECK, `there are ${family} addresses for more relays`)

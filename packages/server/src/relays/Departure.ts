@@ -29,7 +29,8 @@ export class Departure extends Context.Service<Departure, {
           name: along.name ? null : relay.name,
           slot: relay.slot,
           ip_v4: along.addresses ? null : relay.ip_v4,
-          ip_v6: along.addresses ? null : relay.ip_v6
+          ip_v6: along.addresses ? null : relay.ip_v6,
+          or_port: along.addresses ? null : relay.or_port
         })
       )
 

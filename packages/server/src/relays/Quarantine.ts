@@ -6,18 +6,22 @@ import { Slot } from "@patela/domain/relay/Slot"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { AllocationSettings } from "../allocate/AllocationSettings.ts"
-import { now } from "../store/Column.ts"
+import { now, Whole } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 
 const HOUR = 60 * 60 * 1000
 
-/** What a relay left on a node; null is what it did not leave. `since` is UTC, ISO 8601. */
+/**
+ * What a relay left on a node; null is what it did not leave. `or_port` is its port on `ip_v4`, which other relays of the
+ * node may have on. `since` is UTC, ISO 8601.
+ */
 export const LeftBehind = Schema.Struct({
   node_id: NodeId,
   name: Schema.NullOr(RelayName),
   slot: Schema.NullOr(Slot),
   ip_v4: Schema.NullOr(Ipv4),
   ip_v6: Schema.NullOr(Ipv6),
+  or_port: Schema.NullOr(Whole),
   since: Schema.String
 })
 export type LeftBehind = typeof LeftBehind.Type
@@ -43,7 +47,7 @@ export class Quarantine extends Context.Service<Quarantine, {
         Request: Schema.String,
         Result: LeftBehind,
         execute: (time) =>
-          sql`SELECT node_id, name, slot, ip_v4, ip_v6, since FROM quarantine WHERE since > ${time} ORDER BY id`
+          sql`SELECT node_id, name, slot, ip_v4, ip_v6, or_port, since FROM quarantine WHERE since > ${time} ORDER BY id`
       })
       /** What was left at this time or before is free. */
       const free = Effect.gen(function*() {
@@ -54,8 +58,10 @@ export class Quarantine extends Context.Service<Quarantine, {
 
       const add = Effect.fn("Quarantine.add")(function*(left: Omit<LeftBehind, "since">) {
         yield* sql`DELETE FROM quarantine WHERE since <= ${yield* free}`
-        const { node_id, name, slot, ip_v4, ip_v6 } = left
-        yield* sql`INSERT INTO quarantine ${sql.insert({ node_id, name, slot, ip_v4, ip_v6, since: yield* now })}`
+        const { node_id, name, slot, ip_v4, ip_v6, or_port } = left
+        yield* sql`INSERT INTO quarantine ${
+          sql.insert({ node_id, name, slot, ip_v4, ip_v6, or_port, since: yield* now })
+        }`
       }, asStoreFailed("keep back what a relay left"))
 
       const release = Effect.fn("Quarantine.release")(function*(node: NodeId, name: RelayName) {

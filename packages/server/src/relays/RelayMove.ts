@@ -3,6 +3,7 @@ import type { RelayName } from "@patela/domain/relay/RelayName"
 import { Slot, SLOTS } from "@patela/domain/relay/Slot"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { allocatePlaces, type Place, type PoolExhausted } from "../allocate/allocate.ts"
+import { AllocationSettings } from "../allocate/AllocationSettings.ts"
 import { Holdings } from "../allocate/Holdings.ts"
 import { Pools } from "../allocate/Pools.ts"
 import { Audit } from "../audit/Audit.ts"
@@ -59,6 +60,7 @@ export class RelayMove extends Context.Service<RelayMove, {
       const departure = yield* Departure
       const holdings = yield* Holdings
       const pools = yield* Pools
+      const rules = yield* AllocationSettings
       const audit = yield* Audit
       const turn = yield* makeTurn("allocation")
 
@@ -88,17 +90,33 @@ export class RelayMove extends Context.Service<RelayMove, {
         yield* removed.forget(node.id, name)
       })
 
+      /** An address is of one node: two with it take each other off the network. */
+      const checkAddress = Effect.fnUntraced(function*({ ip_v4, name, node_id }: RelayRow) {
+        const others = (yield* relays.ofNode(node_id)).filter((other) => other.ip_v4 === ip_v4 && other.name !== name)
+        if (others.length === 0) return
+        return yield* new MoveRefused({
+          message: `${ip_v4} is also the address of ${
+            others.map((other) => other.name).join(", ")
+          }, and stays on node ` +
+            `${node_id} with it. Move ${name} without --keep-addresses`
+        })
+      })
+
       const placeOn = Effect.fnUntraced(function*(relay: RelayRow, node: NodeRow, keepAddresses: boolean) {
         const taken = yield* holdings.takenFor(node.id)
         if (!keepAddresses) {
-          const [place] = yield* Effect.fromResult(allocatePlaces({ missing: 1, taken, pools: yield* pools.all }))
+          const perAddress = (yield* rules.rules).relays_per_address
+          const [place] = yield* Effect.fromResult(
+            allocatePlaces({ missing: 1, taken, pools: yield* pools.all, perAddress })
+          )
           if (place !== undefined) return place
         }
         const slot = Array.from({ length: SLOTS }, (_, number) => number).find((number) => !taken.slots.has(number))
         if (slot === undefined) {
           return yield* new MoveRefused({ message: `Node ${node.id} has no free slot: it has ${SLOTS} in all` })
         }
-        return { slot: Slot.make(slot), ip_v4: relay.ip_v4, ip_v6: relay.ip_v6 } satisfies Place
+        const { ip_v4, ip_v6, or_port } = relay
+        return { slot: Slot.make(slot), ip_v4, ip_v6, or_port } satisfies Place
       })
 
       const move = Effect.fn("RelayMove.move")(
@@ -109,6 +127,7 @@ export class RelayMove extends Context.Service<RelayMove, {
           const there = yield* relays.ofNode(to)
           const problem = problemOf(relay, node, there.length, word)
           if (problem !== undefined) return yield* new MoveRefused({ message: problem })
+          if (word.keepAddresses) yield* checkAddress(relay)
           yield* checkName(name, node, there)
           const place = yield* placeOn(relay, node, word.keepAddresses)
 

@@ -86,7 +86,14 @@ export class RelayRename extends Context.Service<RelayRename, {
           const formerly = [before, ...formerNames(relay).filter((name) => name !== after)]
           yield* relays.rename(before, after, formerly)
           yield* quarantine.release(relay.node_id, after)
-          yield* quarantine.add({ node_id: relay.node_id, name: before, slot: null, ip_v4: null, ip_v6: null })
+          yield* quarantine.add({
+            node_id: relay.node_id,
+            name: before,
+            slot: null,
+            ip_v4: null,
+            ip_v6: null,
+            or_port: null
+          })
           yield* audit.record({ who, what: `relay ${before}: renamed`, before, after })
           return relay
         },

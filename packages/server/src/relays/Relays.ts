@@ -25,7 +25,7 @@ export interface NewRelay {
 export const Held = Schema.Struct({ name: Schema.String, ip_v4: Schema.String, ip_v6: Schema.NullOr(Schema.String) })
 export type Held = typeof Held.Type
 
-/** The relays of all nodes. The database refuses a name, an address or a node's slot a second time. */
+/** The relays of all nodes. The database refuses a name, a port of an address or a node's slot a second time. */
 export class Relays extends Context.Service<Relays, {
   readonly list: Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
   /** The names and addresses of all, for an allocation among thousands. */
@@ -41,7 +41,7 @@ export class Relays extends Context.Service<Relays, {
   readonly move: (
     name: RelayName,
     node: NodeId,
-    place: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">
+    place: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6" | "or_port">
   ) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly rename: (
     before: RelayName,
@@ -87,7 +87,11 @@ export class Relays extends Context.Service<Relays, {
       }, asStoreFailed("store new relays"))
 
       const move = Effect.fn("Relays.move")(
-        function*(name: RelayName, node: NodeId, { slot, ip_v4, ip_v6 }: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6">) {
+        function*(
+          name: RelayName,
+          node: NodeId,
+          { slot, ip_v4, ip_v6, or_port }: Pick<NewRelay, "slot" | "ip_v4" | "ip_v6" | "or_port">
+        ) {
           yield* ConfigChange.counted
           const unknown = {
             fingerprint_rsa: null,
@@ -98,7 +102,7 @@ export class Relays extends Context.Service<Relays, {
             blocked: null,
             formerly: ""
           }
-          yield* sql`UPDATE relays SET ${sql.update({ node_id: node, slot, ip_v4, ip_v6, ...unknown })}
+          yield* sql`UPDATE relays SET ${sql.update({ node_id: node, slot, ip_v4, ip_v6, or_port, ...unknown })}
             WHERE name = ${name}`
         },
         asStoreFailed("move a relay")

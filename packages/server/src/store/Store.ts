@@ -17,6 +17,7 @@ import { createPools } from "./migrations/0011Pools.ts"
 import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.ts"
 import { chainAudit } from "./migrations/0013AuditChain.ts"
 import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
+import { shareAddresses } from "./migrations/0015SharedAddresses.ts"
 import { Notices } from "./Notices.ts"
 import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
 import * as SqliteClient from "./SqliteClient.ts"
@@ -40,7 +41,8 @@ export const MIGRATIONS = {
   "0011_pools": createPools,
   "0012_families_and_rollouts": createFamiliesAndRollouts,
   "0013_audit_chain": chainAudit,
-  "0014_keys_and_selections": addKeysAndSelections
+  "0014_keys_and_selections": addKeysAndSelections,
+  "0015_shared_addresses": shareAddresses
 }
 
 /** The newest of them. */

@@ -78,7 +78,15 @@ const ROWS: Readonly<Record<string, ReadonlyArray<Row>>> = {
     { family: "ipv6", first_address: "2001:db8::10", last_address: "2001:db8::ff", prefix: 64 }
   ],
   quarantine: [
-    { node_id: 1, name: "robiola", slot: 1, ip_v4: "192.0.2.12", ip_v6: null, since: "2026-01-02T00:00:00.000Z" }
+    {
+      node_id: 1,
+      name: "robiola",
+      slot: 1,
+      ip_v4: "192.0.2.12",
+      ip_v6: null,
+      or_port: 443,
+      since: "2026-01-02T00:00:00.000Z"
+    }
   ],
   family_keys: [{ serial: 1, family_id: "a".repeat(43), secret: "55".repeat(64), made_at: "2026-01-01T00:00:00.000Z" }],
   // Of the node that waits, which is told nothing.
