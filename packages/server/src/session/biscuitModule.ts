@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { quietly } from "./quietly.ts"
+import { quietStart } from "./quietStart.ts"
 
 /**
  * Loads biscuit-wasm, once, for commands that make few calls; see `renewedBiscuit` for a server's. Node warns that
@@ -10,8 +10,9 @@ export const loadBiscuit = Effect.runSync(Effect.cached(Effect.promise(async () 
   process.emitWarning = (warning: string | Error, ...rest: ReadonlyArray<unknown>) => {
     if (!String(warning).includes("WebAssembly")) Reflect.apply(emitWarning, process, [warning, ...rest])
   }
+  using _quiet = quietStart()
   try {
-    return await quietly(() => import("@biscuit-auth/biscuit-wasm"))
+    return await import("@biscuit-auth/biscuit-wasm")
   } finally {
     process.emitWarning = emitWarning
   }

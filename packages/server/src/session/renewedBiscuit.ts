@@ -1,6 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { readFile } from "node:fs/promises"
-import { quietly } from "./quietly.ts"
+import { quietStart } from "./quietStart.ts"
 
 /** What biscuit-wasm offers. */
 type BiscuitApi = typeof import("@biscuit-auth/biscuit-wasm")
@@ -47,7 +47,8 @@ const load = async (): Promise<RenewedBiscuit> => {
     const { exports } = new WebAssembly.Instance(module, imports)
     if (!isExports(exports)) throw new TypeError("biscuit_bg.wasm has not the exports of wasm-bindgen")
     glue.__wbg_set_wasm(exports)
-    quietly(() => exports.__wbindgen_start())
+    using _quiet = quietStart()
+    exports.__wbindgen_start()
     return exports
   }
   let current = start()

@@ -1,12 +1,15 @@
-/** Runs what loads biscuit-wasm, whose start prints a line to stdout that would spoil `--json`; nothing else is kept back. */
-export const quietly = <A>(start: () => A): A => {
+/**
+ * Keeps back the line that biscuit-wasm prints to stdout when it starts, which would spoil `--json`, and nothing else, until
+ * it is disposed of.
+ */
+export const quietStart = (): Disposable => {
   const write = process.stdout.write
   const quiet: typeof process.stdout.write = (chunk: string | Uint8Array, ...rest: ReadonlyArray<unknown>) =>
     String(chunk).startsWith("biscuit-wasm loading") || Reflect.apply(write, process.stdout, [chunk, ...rest])
   process.stdout.write = quiet
-  try {
-    return start()
-  } finally {
-    process.stdout.write = write
+  return {
+    [Symbol.dispose]: () => {
+      process.stdout.write = write
+    }
   }
 }
