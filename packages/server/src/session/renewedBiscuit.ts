@@ -1,9 +1,10 @@
+import type * as Biscuits from "@biscuit-auth/biscuit-wasm"
 import { Effect, type Scope } from "effect"
 import { readFile } from "node:fs/promises"
 import { quietStart } from "./quietStart.ts"
 
 /** What biscuit-wasm offers. */
-type BiscuitApi = typeof import("@biscuit-auth/biscuit-wasm")
+type BiscuitApi = typeof Biscuits
 
 /** What stands between the module and its callers, made by wasm-bindgen. It speaks to the instance that it was given last. */
 type Glue = BiscuitApi & { readonly __wbg_set_wasm: (exports: WebAssembly.Exports) => void }
