@@ -1,19 +1,17 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import type { Tcti } from "@patela/tpm/transport/Tcti"
-import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Context, Duration, Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { runningPatela } from "../../packages/server/test/rig/runningPatela.ts"
 import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
 import { newTpmState, swtpm } from "../../packages/tpm/test/host/Swtpm.ts"
-import { tpmBy, transports } from "../../packages/tpm/test/host/Transports.ts"
-import { sessionWith } from "../pure/SessionHouse.ts"
+import { transports } from "../../packages/tpm/test/host/Transports.ts"
+import { agentRun } from "../src/rig/agentRun.ts"
 
 const TIMEOUT = 180_000
-const once = { total: Duration.zero }
 const PCRS = "sha256:0,2,4,7,12,13,14"
 
 const Shown = Schema.fromJsonString(Schema.Struct({
@@ -45,17 +43,7 @@ describe("a node with a real TPM whose boot is enforced", () => {
             patela.cli(["node", "show", "1", "--json"]),
             ({ stdout }) => Schema.decodeEffect(Shown)(stdout)
           )
-          /** A run of the agent, with no token of an earlier one. */
-          const run = Effect.gen(function*() {
-            const tpm = Context.get(yield* Layer.build(Layer.fresh(tpmBy(transport, tcti))), Tpm)
-            const session = yield* sessionWith({
-              port: patela.server.port,
-              cert: patela.cert,
-              token: `${patela.folder}/no-token`,
-              tpm: Layer.succeed(Tpm, tpm)
-            })
-            return yield* session.config(once)
-          }).pipe(Effect.scoped)
+          const run = agentRun({ patela, tcti, transport })
 
           assert.strictEqual((yield* Effect.flip(run))._tag, "WaitingForApproval")
           yield* patela.cli(["enable", "1"])
@@ -100,6 +88,66 @@ describe("a node with a real TPM whose boot is enforced", () => {
           yield* run
           yield* tool(tcti, "tpm2_pcrextend", `7:sha256=${"b".repeat(64)}`)
           assert.match((yield* Effect.flip(run)).message, /PCR 7 of sha256 is/)
+        }).pipe(Effect.provide(NodeServices.layer)),
+      TIMEOUT
+    )
+
+    it.live(
+      `shows the bank that is selected, and says so where its TPM has none (${transport})`,
+      () =>
+        Effect.gen(function*() {
+          const state = yield* newTpmState
+          const patela = yield* runningPatela
+          const pcr = (...args: ReadonlyArray<string>) => patela.cli(["policy", "pcr", ...args])
+          const shown = Effect.flatMap(
+            patela.cli(["node", "show", "1", "--json"]),
+            ({ stdout }) => Effect.map(Schema.decodeEffect(Shown)(stdout), ({ boot }) => boot)
+          )
+          yield* Effect.gen(function*() {
+            const { tcti } = yield* swtpm(state)
+            const run = agentRun({ patela, tcti, transport })
+            yield* Effect.flip(run)
+            yield* patela.cli(["enable", "1"])
+            yield* pcr("enforce", "warn")
+            yield* run
+            yield* pcr("learn", "1")
+
+            yield* pcr("select", "--bank", "sha384", "4,7")
+            assert.strictEqual((yield* shown).state, "unknown")
+            yield* run
+            assert.strictEqual((yield* shown).state, "not allowed", "what is allowed is of the other bank")
+            const file = `${yield* temporaryDirectory}/values`
+            yield* tool(tcti, "tpm2_pcrread", "-Q", "-o", file, "sha384:4,7")
+            const values = yield* Effect.sync(() => readFileSync(file))
+            assert.strictEqual(values.length, 96)
+            assert.strictEqual((yield* shown).digest, createHash("sha256").update(values).digest("hex"))
+            yield* pcr("learn", "1")
+            yield* pcr("enforce", "on")
+            yield* run
+            // Of the other bank, which is not looked at.
+            yield* tool(tcti, "tpm2_pcrextend", `7:sha256=${"a".repeat(64)}`)
+            yield* run
+            yield* tool(tcti, "tpm2_pcrextend", `7:sha384=${"a".repeat(96)}`)
+            const refused = yield* Effect.flip(run)
+            assert.match(
+              refused.message,
+              /PCR 7 of sha384 is [0-9a-f]{96} on node 1, and 0{96} was learned from node 1/
+            )
+            yield* tool(tcti, "tpm2_pcrallocate", "-Q", "sha384:none+sha256:all")
+          }).pipe(Effect.scoped)
+
+          const { tcti } = yield* swtpm(state)
+          const run = agentRun({ patela, tcti, transport })
+          const without = yield* Effect.flip(run)
+          assert.strictEqual(without._tag, "TpmNotReady")
+          assert.include(without.message, "gives no PCR 4, 7 of its sha384 bank")
+          yield* pcr("enforce", "warn")
+          yield* run
+          assert.strictEqual((yield* shown).state, "unknown")
+          yield* pcr("select", "--bank", "sha256", "0,2,4,7,12,13,14")
+          yield* pcr("enforce", "on")
+          yield* run
+          assert.strictEqual((yield* shown).state, "allowed", "what was allowed of this bank before")
         }).pipe(Effect.provide(NodeServices.layer)),
       TIMEOUT
     )

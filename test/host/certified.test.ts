@@ -2,17 +2,15 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import type { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { certificateIndexes } from "@patela/tpm/identity/chooseEndorsementKey"
-import { Tpm } from "@patela/tpm/transport/Tpm"
-import { Context, Duration, Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { writeFileSync } from "node:fs"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
 import { certifiedTpm, withoutCertificate } from "../../packages/tpm/test/host/CertifiedTpm.ts"
-import { tpmBy, transports } from "../../packages/tpm/test/host/Transports.ts"
-import { sessionWith } from "../pure/SessionHouse.ts"
+import { transports } from "../../packages/tpm/test/host/Transports.ts"
+import { agentRun } from "../src/rig/agentRun.ts"
 
 const TIMEOUT = 180_000
-const once = { total: Duration.zero }
 
 const Listed = Schema.fromJsonString(Schema.Struct({
   nodes: Schema.Array(Schema.Struct({ id: Schema.Int, state: Schema.String, tier: Schema.String }))
@@ -24,18 +22,8 @@ const house = Effect.gen(function*() {
   const roots = yield* temporaryDirectory
   writeFileSync(`${roots}/vendor.der`, root)
   const patela = yield* runningPatelaWith({ PATELA_EK_ROOTS: roots })
-  /** A run of the agent, with no token of an earlier one. `before` is the key that an older version goes by. */
   const run = (transport: typeof transports[number], before?: EndorsementKeyKind) =>
-    Effect.gen(function*() {
-      const tpm = Context.get(yield* Layer.build(Layer.fresh(tpmBy(transport, tcti, before))), Tpm)
-      const session = yield* sessionWith({
-        port: patela.server.port,
-        cert: patela.cert,
-        token: `${patela.folder}/no-token`,
-        tpm: Layer.succeed(Tpm, tpm)
-      })
-      return yield* session.config(once)
-    }).pipe(Effect.scoped)
+    agentRun({ patela, tcti, transport, before })
   const listed = Effect.flatMap(
     patela.cli(["list", "node", "--json"]),
     ({ stdout }) => Effect.map(Schema.decodeEffect(Listed)(stdout), ({ nodes }) => nodes)

@@ -41,8 +41,17 @@ describe("patela policy pcr", () => {
         assert.include((yield* pcr("enforce", "warn")).stdout, "as before")
         assert.include((yield* pcr("remove", DIGEST)).stdout, "is no longer allowed")
         assert.include((yield* pcr("remove", DIGEST)).stdout, "was not allowed")
-        assert.include((yield* pcr("select", "7,0")).stdout, "asked for PCR 0,7")
+        assert.include((yield* pcr("select", "7,0")).stdout, "asked for PCR sha256:0,7")
         assert.deepInclude(JSON.parse((yield* pcr("select", "0,7", "--json")).stdout), { changed: false })
+        assert.include((yield* pcr("select", "--bank", "sha384")).stdout, "whose TPM has no sha384 bank")
+        assert.deepInclude(JSON.parse((yield* pcr("select", "0,4", "--json")).stdout), {
+          selection: { bank: "sha384", pcrs: [0, 4] },
+          changed: true
+        })
+        assert.strictEqual((yield* pcr("select")).stdout.trim(), "sha384:0,4")
+        assert.include((yield* pcr("list")).stdout, "PCRs: sha384:0,4")
+        assert.include((yield* pcr("allow", "4f")).stderr, "tpm2_pcrread -o FILE sha384:0,4")
+        assert.strictEqual((yield* pcr("select", "--bank", "sha1", "0")).code, 2)
         const { stdout } = yield* patela(variables, ["audit", "--json"])
         for (const what of ["boot allowed", "boot removed", "boot enforcement set", "PCRs of boots selected"]) {
           assert.include(stdout, what)

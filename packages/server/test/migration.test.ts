@@ -148,7 +148,7 @@ describe("a database of before PCRs could be selected", () => {
           const policy = yield* BootPolicy
           const digests = Effect.map(policy.allowed, (boots) => boots.map((boot) => boot.digest))
           assert.deepStrictEqual(yield* digests, [digest])
-          yield* policy.select("test", Result.getOrThrow(selectionFromText("0")))
+          yield* policy.select("test", Result.getOrThrow(selectionFromText("0", "sha256")))
           assert.deepStrictEqual(yield* digests, [])
           yield* policy.select("test", defaultSelection)
           assert.deepStrictEqual(yield* digests, [digest])

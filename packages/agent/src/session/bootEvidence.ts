@@ -6,18 +6,25 @@ import type { Tpm } from "@patela/tpm/transport/Tpm"
 import type { TpmError } from "@patela/tpm/transport/TpmError"
 import { Effect } from "effect"
 import { EventLogFile } from "./EventLogFile.ts"
+import { type PcrBankAbsent, pcrBankAbsent } from "./PcrBankAbsent.ts"
 
 /** What the TPM says of these PCRs for the challenge of a session, with the event log that leads to them. */
 export const bootEvidence = Effect.fn("bootEvidence")(
   function*(
     tpm: Pick<Tpm["Service"], "quote" | "pcrRead">,
     challenge: Uint8Array,
-    { pcrs }: BootSelection
-  ): Effect.fn.Return<BootEvidence, TpmError> {
+    { bank, pcrs }: BootSelection
+  ): Effect.fn.Return<BootEvidence, TpmError | PcrBankAbsent> {
     const eventLog = yield* (yield* EventLogFile).read
-    const selection = { bank: Algorithm.sha256, pcrs } as const
+    const hash = Algorithm[bank]
+    const selection = { bank: hash, pcrs }
+    // A TPM quotes a bank that it does not have without complaint, as no PCR at all.
+    const values = yield* tpm.pcrRead(selection).pipe(
+      Effect.catchTag("TpmRefused", ({ message }) => Effect.fail(pcrBankAbsent(bank, pcrs, message)))
+    )
+    const missing = pcrs.filter((pcr) => !values.has(pcr))
+    if (missing.length > 0) return yield* pcrBankAbsent(bank, missing)
     const { attested, signature } = yield* tpm.quote(quoteNonce(challenge, eventLog), selection)
-    const pcrValues = new Map([[Algorithm.sha256, yield* tpm.pcrRead(selection)]])
-    return bootEvidenceToWire({ attestation: attested, signature, pcrValues, eventLog })
+    return bootEvidenceToWire({ attestation: attested, signature, pcrValues: new Map([[hash, values]]), eventLog })
   }
 )

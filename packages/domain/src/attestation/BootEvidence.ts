@@ -7,9 +7,17 @@ export type PcrBank = typeof PcrBank.Type
 
 const PcrNumber = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))
 
-/** What the server asks a quote of: PCRs of the one bank that every TPM 2.0 of a PC has, numbers ascending. */
+/**
+ * The banks whose PCRs may stand for a boot: those whose hash is not broken, and that TPMs of PCs have (TCG PC Client
+ * Platform TPM Profile, "PCR Requirements").
+ */
+export const BOOT_BANKS = ["sha256", "sha384"] as const
+export const BootBank = Schema.Literals(BOOT_BANKS)
+export type BootBank = typeof BootBank.Type
+
+/** What the server asks a quote of: PCRs of one bank, numbers ascending. */
 export const BootSelection = Schema.Struct({
-  bank: Schema.Literal("sha256"),
+  bank: BootBank,
   pcrs: Schema.Array(PcrNumber).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24)))
 })
 export type BootSelection = typeof BootSelection.Type

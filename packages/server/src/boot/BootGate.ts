@@ -54,7 +54,7 @@ export class BootGate extends Context.Service<BootGate, {
         const kept = yield* shown.keep({
           node: node.id,
           challenge,
-          boot: bootOf(pcrValues),
+          boot: bootOf(selection.bank, pcrValues),
           eventLog: evidence.event_log?.toLowerCase()
         })
         if (kept) return

@@ -1,5 +1,5 @@
 import type { NodeId } from "@patela/domain/node/NodeId"
-import { type Boot, type BootDigest, bootDigestOf } from "./Boot.ts"
+import { bankOf, type Boot, type BootDigest, bootDigestOf } from "./Boot.ts"
 
 /** A boot that is allowed. `boot` is null where only its digest was allowed, `learned_from` where it was not learned. */
 export interface AllowedBoot {
@@ -59,5 +59,5 @@ export const refusalOf = (node: NodeId, shown: Boot, difference: BootDifference 
   }
   const { pcr, expected, found, learned_from } = difference
   const whence = learned_from === null ? "is allowed" : `was learned from node ${learned_from}`
-  return `PCR ${pcr} of sha256 is ${found} on node ${node}, and ${expected} ${whence}. ${todo}`
+  return `PCR ${pcr} of ${bankOf(shown)} is ${found} on node ${node}, and ${expected} ${whence}. ${todo}`
 }

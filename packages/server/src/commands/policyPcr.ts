@@ -2,7 +2,7 @@ import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { BootDigest, bootDigestOf } from "../boot/Boot.ts"
 import { BOOT_ENFORCEMENTS, BootPolicy } from "../boot/BootPolicy.ts"
-import { isOfSelection, selectionText } from "../boot/bootSelection.ts"
+import { isOfSelection, toolText } from "../boot/bootSelection.ts"
 import { ShownBoots } from "../boot/ShownBoots.ts"
 import { Administration } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -20,12 +20,12 @@ const digestArgument = Argument.String("digest").pipe(
 )
 
 const digestOf = Effect.fnUntraced(function*(text: string) {
-  const pcrs = selectionText(yield* (yield* BootPolicy).selection)
+  const pcrs = toolText(yield* (yield* BootPolicy).selection)
   return yield* Schema.decodeEffect(BootDigest)(text).pipe(
     Effect.mapError(() =>
       new CommandFailed({
         message: "Name the boot by its digest, 64 hexadecimal digits, as `patela node show ID` has it, or " +
-          `\`tpm2_pcrread -o FILE sha256:${pcrs}\` and \`sha256sum FILE\` on the machine`
+          `\`tpm2_pcrread -o FILE ${pcrs}\` and \`sha256sum FILE\` on the machine`
       })
     )
   )
@@ -97,7 +97,7 @@ const list = Command.make(
       )
     }))
     if (json) return yield* printJson({ enforcement, selection, allowed })
-    yield* Console.log(`Boots are enforced: ${enforcement}. PCRs: sha256:${selectionText(selection)}\n`)
+    yield* Console.log(`Boots are enforced: ${enforcement}. PCRs: ${toolText(selection)}\n`)
     yield* Console.log(
       table(
         ["DIGEST", "ALLOWED (UTC)", "LEARNED FROM", "NODES"],
