@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { connectionsTo } from "./rig/connectionsTo.ts"
 import { eventually } from "./rig/eventually.ts"
 import { httpsEvents } from "./rig/httpsEvents.ts"
-import { runningPatela } from "./rig/runningPatela.ts"
+import { runningPatelaWith } from "./rig/runningPatela.ts"
 
 const STREAMS = 200
 const TIMEOUT = 60_000
@@ -15,7 +15,9 @@ describe("events of a server in a process of its own", () => {
     "reach 200 streams within a second of another process's change, and end with the server",
     () =>
       Effect.gen(function*() {
-        const { server, cli, enrolled, ask, pem } = yield* runningPatela
+        const { server, cli, enrolled, ask, pem } = yield* runningPatelaWith({
+          PATELA_STREAMS_PER_NODE: String(STREAMS)
+        })
         const { id, token } = yield* enrolled
         const open = httpsEvents({ port: server.port, ca: pem, token })
         const streams = yield* Effect.forEach(Array.from({ length: STREAMS }), () => open, { concurrency: 20 })
@@ -45,7 +47,7 @@ describe("events of a server in a process of its own", () => {
 
   it.effect("hold no socket of a node that went away", () =>
     Effect.gen(function*() {
-      const { server, enrolled, pem } = yield* runningPatela
+      const { server, enrolled, pem } = yield* runningPatelaWith({ PATELA_STREAMS_PER_NODE: "30" })
       const { token } = yield* enrolled
       const open = httpsEvents({ port: server.port, ca: pem, token })
       const stays = yield* open

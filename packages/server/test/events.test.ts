@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
+import { NodeId } from "@patela/domain/node/NodeId"
 import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { ConfigChange } from "../src/generation/ConfigChange.ts"
@@ -125,6 +126,36 @@ describe("events", () => {
       assert.isUndefined(yield* late.next)
     }).pipe(Effect.provide(testApi())))
 
+  it.effect("of one node are four at most: one more ends the oldest, and no other node's", () =>
+    Effect.gen(function*() {
+      yield* enabledMany(2)
+      const { open } = yield* TestApi
+      const token = yield* tokenOf(node1)
+      const begun = Effect.fnUntraced(function*(whose: string) {
+        const stream = yield* open(whose)
+        const first = yield* stream.next
+        return { ...stream, first }
+      })
+      const other = yield* begun(yield* tokenOf(NodeId.make(2)))
+      const streams = yield* Effect.forEach([1, 2, 3, 4], () => begun(token))
+      const now = eventOf(yield* (yield* Generation).current)
+      assert.deepStrictEqual(streams.map(({ first }) => first), [now, now, now, now])
+
+      const fifth = yield* begun(token)
+      assert.strictEqual(fifth.first, now, "an agent that comes back is served")
+      const [oldest, ...younger] = streams
+      assert.isUndefined(yield* (oldest ?? fifth).next)
+      // One that its reader closed leaves room: nobody is ended for the next one.
+      yield* Effect.scoped(begun(token))
+      const [ended, ...left] = younger
+      assert.isUndefined(yield* (ended ?? fifth).next)
+      const last = yield* begun(token)
+      yield* TestClock.adjust(250)
+      yield* change
+      const event = eventOf(yield* (yield* Generation).current)
+      for (const stream of [...left, fifth, last, other]) assert.strictEqual(yield* stream.next, event)
+    }).pipe(Effect.provide(testApi())))
+
   it.effect("are for nodes that are enabled only", () =>
     Effect.gen(function*() {
       const { ask } = yield* TestApi
@@ -144,7 +175,7 @@ describe("events", () => {
       const before = yield* current
       const first = yield* Deferred.make<void>()
       const go = yield* Deferred.make<void>()
-      const reading = yield* (yield* EventStreams).open(Effect.void).pipe(
+      const reading = yield* (yield* EventStreams).open(node1, Effect.void).pipe(
         Stream.mapEffect((text) =>
           Effect.as(Deferred.succeed(first, undefined).pipe(Effect.andThen(Deferred.await(go))), text)
         ),

@@ -1,10 +1,15 @@
 import { CONFIG_EVENT, ConfigEvent, HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
 import type { BootNotAllowed, TokenRefused } from "@patela/domain/api/Problems"
+import type { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Context, Duration, Effect, Latch, Layer, Option, Schema, Stream } from "effect"
 import { Generation } from "../generation/Generation.ts"
+import { numberSetting } from "../limits/numberSetting.ts"
 
 /** Between two events of one stream: a fleet that boots changes the configuration hundreds of times in a second. */
 const BETWEEN_MILLIS = 250
+
+/** An agent has one. One that was cut off may have left another behind, which nobody knows to be dead yet. */
+const PER_NODE = 4
 
 const heartbeat = ":\n\n"
 
@@ -28,20 +33,56 @@ const until = (time: number): Effect.Effect<Duration.Duration> =>
  * newest generation when its reader took what came before, so a slow reader holds one line and no more.
  */
 export class EventStreams extends Context.Service<EventStreams, {
-  /** The text of one stream. It ends when `admitted`, asked at each heartbeat, refuses, and when the server ends. */
-  readonly open: (admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>) => Stream.Stream<string>
+  /**
+   * The text of one stream of a node. It ends when `admitted`, asked at each heartbeat, refuses, when the server ends, and
+   * where it is the oldest of a node that opened too many after it.
+   */
+  readonly open: (
+    node: NodeId,
+    admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>
+  ) => Stream.Stream<string>
   /** Ends every stream, and those that are opened later at once. */
   readonly end: Effect.Effect<void>
 }>()("@patela/server/http/EventStreams") {
+  /** With PATELA_STREAMS_PER_NODE. */
   static readonly layer = Layer.effect(
     EventStreams,
     Effect.gen(function*() {
       const generation = yield* Generation
-      const ending = yield* Latch.make(false)
+      const perNode = yield* numberSetting("PATELA_STREAMS_PER_NODE", "how many streams a node may have", PER_NODE)
+      let over = false
+      /** What ends each stream, the oldest first. */
+      const streams = new Map<NodeId, Set<Latch.Latch>>()
 
-      const open = (admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>): Stream.Stream<string> =>
+      /** The newest is the one that the node reads: refusing it would keep out an agent that was cut off. */
+      const join = (node: NodeId) =>
+        Effect.acquireRelease(
+          Effect.gen(function*() {
+            const mine = streams.get(node) ?? new Set()
+            const [oldest] = mine
+            if (oldest !== undefined && mine.size >= perNode) {
+              mine.delete(oldest)
+              yield* oldest.open
+            }
+            const ended = yield* Latch.make(false)
+            streams.set(node, mine.add(ended))
+            return ended
+          }),
+          (ended) =>
+            Effect.sync(() => {
+              const mine = streams.get(node)
+              mine?.delete(ended)
+              if (mine?.size === 0) streams.delete(node)
+            })
+        )
+
+      const open = (
+        node: NodeId,
+        admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>
+      ): Stream.Stream<string> =>
         Stream.unwrap(Effect.gen(function*() {
-          if (Latch.isOpen(ending)) return Stream.empty
+          if (over) return Stream.empty
+          const ended = yield* join(node)
           const nextAbove = yield* Effect.orDie(generation.listen)
           const start = yield* Clock.currentTimeMillis
 
@@ -62,10 +103,19 @@ export class EventStreams extends Context.Service<EventStreams, {
               ? [[heartbeat], Option.some<Standing>({ told, quietUntil, due: now + HEARTBEAT_MILLIS })] as const
               : [[], Option.none<Standing>()] as const
           })
-          return Stream.paginate<Standing, string>({ told: -1, quietUntil: start, due: start + HEARTBEAT_MILLIS }, step)
-        })).pipe(Stream.interruptWhen(ending.await))
+          return Stream.paginate<Standing, string>(
+            { told: -1, quietUntil: start, due: start + HEARTBEAT_MILLIS },
+            step
+          ).pipe(Stream.interruptWhen(ended.await))
+        }))
 
-      return EventStreams.of({ open, end: Effect.asVoid(ending.open) })
+      const end = Effect.suspend(() => {
+        over = true
+        return Effect.forEach([...streams.values()].flatMap((mine) => [...mine]), (ended) => ended.open, {
+          discard: true
+        })
+      })
+      return EventStreams.of({ open, end })
     })
   )
 }

@@ -85,8 +85,9 @@ export const PrivateGroup = HttpApiBuilder.group(
         return yield* nodeEntity(resolved, headers["if-none-match"])
       }),
       events: Effect.fn("private.events")(function*() {
+        const { id } = yield* CurrentNode
         const token = yield* credential
-        return HttpServerResponse.stream(Stream.encodeText(events.open(admit(token))), {
+        return HttpServerResponse.stream(Stream.encodeText(events.open(id, admit(token))), {
           contentType: EVENT_STREAM,
           // Closed at its end: a server that ends waits for connections that are kept.
           headers: { "cache-control": "no-store", connection: "close" }
