@@ -15,7 +15,8 @@ const TIMEOUT = 180_000
 const PCRS = "sha256:0,2,4,7,12,13,14"
 
 const Shown = Schema.fromJsonString(Schema.Struct({
-  boot: Schema.Struct({ state: Schema.String, digest: Schema.NullOr(Schema.String) })
+  boot: Schema.Struct({ state: Schema.String, digest: Schema.NullOr(Schema.String) }),
+  clock: Schema.Struct({ state: Schema.String })
 }))
 
 /** Runs one of tpm2-tools, as something else on the machine would. */
@@ -50,6 +51,7 @@ describe("a node with a real TPM whose boot is enforced", () => {
           yield* pcr("enforce", "warn")
           yield* run
           assert.strictEqual((yield* shown).boot.state, "not allowed")
+          assert.strictEqual((yield* shown).clock.state, "clock right", "as the agent said it")
           yield* pcr("learn", "1")
           yield* pcr("enforce", "on")
           yield* run

@@ -18,9 +18,14 @@ import { relayCount, relaysByHardware } from "./relayCount.ts"
 export class Allocator extends Context.Service<Allocator, {
   /**
    * Stores the hardware and the relays that it calls for in one transaction, and answers with how many relays the node
-   * has. Where a pool is exhausted nothing of it is kept, but that it was, for people to see.
+   * has. Where a pool is exhausted nothing of it is kept, but that it was, for people to see. `clockAhead` is by how many
+   * seconds the node's clock is ahead.
    */
-  readonly allocate: (node: NodeRow, specs: HardwareSpecs) => Effect.Effect<number, PoolExhausted | StoreFailed>
+  readonly allocate: (
+    node: NodeRow,
+    specs: HardwareSpecs,
+    clockAhead?: number | null
+  ) => Effect.Effect<number, PoolExhausted | StoreFailed>
   /**
    * Gives a node whose hardware is known the relays that it should have and has not: its number may have been raised since
    * it last said what hardware it has, which it does only with a new session. Mostly there is nothing to do.
@@ -40,7 +45,11 @@ export class Allocator extends Context.Service<Allocator, {
       const { memoryBound } = yield* PoolSettings
       const turn = yield* makeTurn("allocation")
 
-      const inOneTransaction = Effect.fnUntraced(function*(node: NodeRow, specs: HardwareSpecs) {
+      const inOneTransaction = Effect.fnUntraced(function*(
+        node: NodeRow,
+        specs: HardwareSpecs,
+        clockAhead?: number | null
+      ) {
         yield* turn.take
         // Not the row that the caller read: a relay may have been removed, and the node's number lowered, since.
         const now = Option.getOrElse(yield* nodes.find(node.id), () => node)
@@ -56,7 +65,7 @@ export class Allocator extends Context.Service<Allocator, {
           perAddress: relays_per_address
         })
         if (Result.isFailure(added)) return Result.fail(added.failure)
-        yield* nodes.saveSpecs(node.id, specs, relays_by_hardware)
+        yield* nodes.saveSpecs(node.id, specs, relays_by_hardware, clockAhead)
         if (now.allocation_refused !== null) yield* nodes.saveAllocationRefused(node.id, null)
         yield* relays.insert(node.id, added.success)
         if (added.success.length > 0) {
@@ -70,8 +79,15 @@ export class Allocator extends Context.Service<Allocator, {
         return Result.succeed(mine.length + added.success.length)
       }, generation.change)
 
-      const allocateNow = Effect.fn("Allocator.allocate")(function*(node: NodeRow, specs: HardwareSpecs) {
-        const outcome = yield* inOneTransaction(node, specs).pipe(turn.queue, asStoreFailed("allocate relays"))
+      const allocateNow = Effect.fn("Allocator.allocate")(function*(
+        node: NodeRow,
+        specs: HardwareSpecs,
+        clockAhead?: number | null
+      ) {
+        const outcome = yield* inOneTransaction(node, specs, clockAhead).pipe(
+          turn.queue,
+          asStoreFailed("allocate relays")
+        )
         if (Result.isFailure(outcome) && node.allocation_refused !== outcome.failure.message) {
           // A step of its own: it is to stay, and nothing else of the failed one.
           yield* nodes.saveAllocationRefused(node.id, outcome.failure.message)

@@ -1,10 +1,11 @@
 import type { BootState } from "../boot/BootStanding.ts"
+import { type ClockState, differenceText } from "../nodes/clockStanding.ts"
 import type { AllocationState, ConfigurationState, NodeState, NodeView } from "../nodes/NodeView.ts"
 import type { RelayState, RelayView } from "../relays/RelayView.ts"
 import { colour } from "./colour.ts"
 import { plain, table } from "./table.ts"
 
-type AnyState = NodeState | AllocationState | ConfigurationState | RelayState | BootState
+type AnyState = NodeState | AllocationState | ConfigurationState | RelayState | BootState | ClockState
 
 const STATE_COLOURS: Readonly<Record<AnyState, "green" | "yellow" | "red" | "dim">> = {
   enabled: "green",
@@ -25,7 +26,9 @@ const STATE_COLOURS: Readonly<Record<AnyState, "green" | "yellow" | "red" | "dim
   running: "green",
   new: "yellow",
   blocked: "red",
-  alarm: "red"
+  alarm: "red",
+  "clock right": "green",
+  "clock off": "yellow"
 }
 
 const stateText = (state: AnyState): string => colour(STATE_COLOURS[state], state)
@@ -48,6 +51,16 @@ const relaysText = ({ allocation: { state, wanted }, relays }: NodeView): string
 export const exhaustedText = (nodes: ReadonlyArray<NodeView>): ReadonlyArray<string> => {
   const lines = nodes.flatMap(({ allocation: { refused }, id }) =>
     refused === null ? [] : [`${colour("red", "alarm")}: node ${id} is given no more relays: ${plain(refused)}`]
+  )
+  return lines.length === 0 ? [] : [lines.join("\n")]
+}
+
+/** A line for each node whose clock is not that of the server. */
+export const clocksText = (nodes: ReadonlyArray<NodeView>): ReadonlyArray<string> => {
+  const lines = nodes.flatMap(({ clock: { ahead, state }, id }) =>
+    state !== "clock off" || ahead === null
+      ? []
+      : [`${stateText(state)}: that of node ${id} is ${differenceText(ahead)} the server's`]
   )
   return lines.length === 0 ? [] : [lines.join("\n")]
 }
@@ -107,6 +120,9 @@ const configurationText = ({ state, generation, current_generation, rolled_back 
 const bootText = ({ boot: { state, digest, why } }: NodeView): string =>
   [stateText(state), ...digest === null ? [] : [`, ${digest}`], ...why === null ? [] : [`: ${plain(why)}`]].join("")
 
+const clockText = ({ clock: { ahead, state } }: NodeView): string =>
+  ahead === null ? stateText(state) : `${stateText(state)}, ${differenceText(ahead)} the server's`
+
 const allocationText = ({ allocation: { by_hardware, refused, state, wanted } }: NodeView): string =>
   `${known(wanted)}, ${stateText(state)}; by hardware ${known(by_hardware)}${
     refused === null ? "" : `: ${plain(refused)}`
@@ -131,6 +147,7 @@ export const nodeText = (node: NodeView): string =>
     ["reported", known(node.reported_at)],
     ["keys", `${provenText(node)}, ${node.tier}`],
     ["boot", bootText(node)],
+    ["clock", clockText(node)],
     ["EK SHA-256", node.ek_sha256],
     ["AK name", node.ak_name]
   ])

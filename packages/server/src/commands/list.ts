@@ -8,7 +8,7 @@ import { nodeView } from "../nodes/NodeView.ts"
 import { Relays } from "../relays/Relays.ts"
 import { relayView } from "../relays/RelayView.ts"
 import { TrustPolicy } from "../trust/TrustPolicy.ts"
-import { exhaustedText, nodeTable, relayTable } from "./describe.ts"
+import { clocksText, exhaustedText, nodeTable, relayTable } from "./describe.ts"
 import { jsonFlag } from "./jsonFlag.ts"
 import { printJson } from "./print.ts"
 import { StoreServices } from "./StoreServices.ts"
@@ -49,7 +49,9 @@ export const list = Command.make(
     const wanted = { ...what === "relay" ? {} : { nodes }, ...what === "node" ? {} : { relays } }
     if (json) return yield* printJson(wanted)
     const tables = [...what === "relay" ? [] : [nodeTable(nodes)], ...what === "node" ? [] : [relayTable(relays)]]
-    yield* Console.log([...tables, ...what === "relay" ? [] : exhaustedText(nodes)].join("\n\n"))
+    yield* Console.log(
+      [...tables, ...what === "relay" ? [] : [...exhaustedText(nodes), ...clocksText(nodes)]].join("\n\n")
+    )
   })
 ).pipe(
   Command.withDescription("List nodes, relays, or all"),
@@ -58,6 +60,7 @@ export const list = Command.make(
     { command: "patela list node behind", description: "Those that have not taken up the newest configuration" },
     { command: "patela list node exhausted", description: "Those that are given no more relays, and why" },
     { command: "patela list node surplus", description: "Those that have more than their hardware calls for" },
+    { command: "patela list node \"clock off\"", description: "Those whose clock is more than a minute off" },
     { command: "patela list relay --json", description: "Every relay, for a program" }
   ]),
   Command.provide(StoreServices)

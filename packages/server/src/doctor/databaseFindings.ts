@@ -1,10 +1,15 @@
-import { Effect, FileSystem } from "effect"
+import { Clock, Effect, FileSystem, Schema } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
 import { dirname } from "node:path"
 import { faultText } from "../audit/ChainCheck.ts"
 import { verifyAudit } from "../audit/verifyAudit.ts"
+import { Whole } from "../store/Column.ts"
 import { integrityFaults } from "../store/integrityFaults.ts"
+import { postgresFaults } from "../store/postgresFaults.ts"
 import { schemaVersion } from "../store/schemaVersion.ts"
 import { NEWEST_SCHEMA } from "../store/Store.ts"
+import { asStoreFailed } from "../store/StoreFailed.ts"
+import { databaseClockFinding } from "./clockFinding.ts"
 import { type Finding, fine, warning, wrong } from "./Finding.ts"
 import { modeFinding } from "./modeFinding.ts"
 
@@ -40,17 +45,44 @@ const versionFinding = (version: number): Finding =>
     : warning(
       "migrations",
       `its schema is ${version}, and ${NEWEST_SCHEMA} is the newest`,
-      "Back it up (patela backup FILE); the next start of any command brings it there"
+      "Back it up (patela backup FILE, or pg_dump); the next start of any command brings it there"
     )
+
+const wholeOnSqlite = Effect.map(integrityFaults, (faults) => [
+  faults.length === 0
+    ? fine("database", "SQLite finds it whole")
+    : wrong("database", `it is damaged: ${faults.slice(0, SHOWN).join("; ")}`, BACKUP)
+])
+
+/** By how many seconds the clock of PostgreSQL's machine is ahead: what the question takes is not counted. */
+const databaseClock = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const asked = yield* Clock.currentTimeMillis
+  const { there } = yield* SqlSchema.findOne({
+    Request: Schema.Void,
+    Result: Schema.Struct({ there: Whole }),
+    execute: () => sql`SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint AS there`
+  })().pipe(Effect.catchTag("NoSuchElementError", Effect.die), asStoreFailed("say its time"))
+  const answered = yield* Clock.currentTimeMillis
+  return databaseClockFinding(Math.round((there - (asked + answered) / 2) / 1000))
+})
+
+const wholeOnPostgres = Effect.gen(function*() {
+  const faults = yield* postgresFaults
+  const whole = faults.length === 0
+    ? [fine("database", "its constraints, indexes, triggers and numbers are in force; of its pages pg_amcheck knows")]
+    : faults.slice(0, SHOWN).map(({ cure, fault }) => wrong("database", fault, `Back it up (pg_dump), then: ${cure}`))
+  const more = faults.length - SHOWN
+  const hidden = more > 0 ? [wrong("database", `${more} more like these`, "Look again once those are cured")] : []
+  return [...whole, ...hidden, yield* databaseClock]
+})
 
 /** Whether the database is whole, of this version, and its audit log as it was written. Nothing is written. */
 export const databaseFindings = Effect.gen(function*() {
-  const faults = yield* integrityFaults
-  const integrity = faults.length === 0
-    ? fine("database", "SQLite finds it whole")
-    : wrong("database", `it is damaged: ${faults.slice(0, SHOWN).join("; ")}`, BACKUP)
+  const sql = yield* SqlClient.SqlClient
   const version = yield* schemaVersion
-  const findings = [integrity, versionFinding(version)]
+  const whole = yield* sql.onDialectOrElse({ pg: () => wholeOnPostgres, orElse: () => wholeOnSqlite })
+  const findings = [...whole, versionFinding(version)]
   if (version !== NEWEST_SCHEMA) return { current: false, findings }
   const audit = yield* verifyAudit()
   findings.push(

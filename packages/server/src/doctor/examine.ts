@@ -1,12 +1,14 @@
-import { Clock, Effect, FileSystem, Layer } from "effect"
+import { Clock, Config, Effect, FileSystem, Layer, Option } from "effect"
 import { StoreServicesNoDatabase } from "../commands/StoreServices.ts"
 import { readCertificate } from "../http/readCertificate.ts"
-import { databaseFile } from "../store/databaseFile.ts"
+import { withPassword } from "../store/databasePassword.ts"
+import { type Database, databaseOf } from "../store/DatabaseUrl.ts"
 import { Notices } from "../store/Notices.ts"
 import * as SqliteClient from "../store/SqliteClient.ts"
+import { unmigrated } from "../store/Store.ts"
 import { certificateFindings } from "./certificateFindings.ts"
 import { databaseFileFindings, databaseFindings } from "./databaseFindings.ts"
-import { type Finding, wrong } from "./Finding.ts"
+import { wrong } from "./Finding.ts"
 import { fleetFindings } from "./fleetFindings.ts"
 import { modeFinding } from "./modeFinding.ts"
 import { tokenKeyFindings } from "./tokenKeyFindings.ts"
@@ -44,37 +46,58 @@ const certificates = Effect.fnUntraced(
   )
 )
 
+const unreadable = (message: string, advice: string) => [wrong("database", `it cannot be read: ${message}`, advice)]
+
+/** What is in a database. */
+const content = Effect.gen(function*() {
+  const { current, findings } = yield* databaseFindings
+  return current ? [...findings, ...(yield* fleetFindings)] : findings
+})
+
 /** Opened to be read: a doctor makes no database, and brings none to this version. */
-const database = Effect.gen(function*() {
-  const path = yield* databaseFile("pg_amcheck and pg_dump look after it")
+const sqliteFile = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   if (!(yield* Effect.orDie(fs.exists(path)))) {
     return [wrong("database", `there is none at ${path}`, "The first command makes it; or patela restore FILE")]
   }
   const files = yield* databaseFileFindings(path)
-  const content = yield* Effect.gen(function*() {
-    const { current, findings } = yield* databaseFindings
-    return current ? [...findings, ...(yield* fleetFindings)] : findings
-  }).pipe(
+  const advice = "Put a backup in its place: patela restore FILE --replace"
+  const found = yield* content.pipe(
     Effect.provide(
       Layer.provideMerge(StoreServicesNoDatabase, Layer.merge(SqliteClient.layerToRead(path), Notices.polling))
     ),
     Effect.catchTags({
-      SqlError: ({ reason }) => Effect.succeed([damaged(reason.message)]),
-      StoreFailed: ({ message }) => Effect.succeed([damaged(message)])
+      SqlError: ({ reason }) => Effect.succeed(unreadable(reason.message, advice)),
+      StoreFailed: ({ message }) => Effect.succeed(unreadable(message, advice))
     })
   )
-  return [...files, ...content]
-}).pipe(
-  Effect.catchTag(
-    "DatabaseUrlRefused",
-    ({ message }) =>
-      Effect.succeed([wrong("database", message, "Set it as for the server; the rest was not looked at")])
-  )
-)
+  return [...files, ...found]
+})
 
-const damaged = (why: string): Finding =>
-  wrong("database", `it cannot be read: ${why}`, "Put a backup in its place: patela restore FILE --replace")
+/** As it is: no migration is run. */
+const postgres = (found: Database) =>
+  content.pipe(
+    Effect.provide(Layer.provideMerge(StoreServicesNoDatabase, unmigrated(found))),
+    Effect.catchTag("StoreFailed", ({ message }) =>
+      Effect.succeed(
+        unreadable(message, "See that it is the database of Patela, and that the user of its URL owns it")
+      ))
+  )
+
+const database = Effect.gen(function*() {
+  const url = Option.getOrUndefined(yield* Effect.orDie(Config.option(Config.Redacted("DATABASE_URL"))))
+  const found = yield* Effect.fromResult(databaseOf("DATABASE_URL", url))
+  return yield* found.engine === "sqlite"
+    ? sqliteFile(found.path)
+    : Effect.flatMap(withPassword(found), postgres)
+}).pipe(
+  Effect.catchTags({
+    DatabaseUrlRefused: ({ message }) =>
+      Effect.succeed([wrong("database", message, "Set it as for the server; the rest was not looked at")]),
+    StoreUnusable: ({ message }) =>
+      Effect.succeed([wrong("database", message, "No server starts before; the rest was not looked at")])
+  })
+)
 
 /** Looks at everything that a server in this environment needs, and changes nothing. */
 export const examine = Effect.fn("examine")(function*(examined: Examined) {

@@ -5,6 +5,7 @@ import { Pools } from "../allocate/Pools.ts"
 import { environmentPools } from "../allocate/PoolSettings.ts"
 import { poolUsage } from "../allocate/poolUsage.ts"
 import { reservedAddresses } from "../allocate/reservedAddresses.ts"
+import { Nodes } from "../nodes/Nodes.ts"
 import { Quarantine } from "../relays/Quarantine.ts"
 import { Relays } from "../relays/Relays.ts"
 import { missingSettings } from "../settings/missingSettings.ts"
@@ -13,6 +14,7 @@ import { asStoreFailed } from "../store/StoreFailed.ts"
 import { EndorsementRoots } from "../trust/EndorsementRoots.ts"
 import { clockFinding } from "./clockFinding.ts"
 import { type Finding, fine, warning, wrong } from "./Finding.ts"
+import { nodeClockFinding } from "./nodeClockFinding.ts"
 import { poolFinding } from "./poolFinding.ts"
 
 /** What an environment variable says cannot be used; the message says what to do. */
@@ -101,6 +103,7 @@ export const fleetFindings = Effect.gen(function*() {
     Effect.provide(EndorsementRoots.layer),
     Effect.catchTag("RootsRefused", (error) => Effect.succeed([settingWrong("roots", error)]))
   )
-  const parts = yield* Effect.all([settings, roots, alarmFindings, clockFindings])
+  const nodeClocks = Effect.map(Effect.flatMap(Nodes, ({ list }) => list), (nodes) => [nodeClockFinding(nodes)])
+  const parts = yield* Effect.all([settings, roots, alarmFindings, clockFindings, nodeClocks])
   return parts.flat()
 })

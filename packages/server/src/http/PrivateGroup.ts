@@ -7,7 +7,7 @@ import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
 import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
-import { Effect, Option, Schema, Stream } from "effect"
+import { Clock, Effect, Option, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
@@ -52,7 +52,10 @@ export const PrivateGroup = HttpApiBuilder.group(
 
     return handlers.handleAll({
       specs: Effect.fn("private.specs")(function*({ payload }: { readonly payload: HardwareSpecs }) {
-        const relays = yield* allocator.allocate(yield* current, payload).pipe(
+        // Before anything that may wait for its turn, which would make the node's clock seem slow.
+        const now = yield* Clock.currentTimeMillis
+        const ahead = payload.clock === undefined ? null : Math.round((payload.clock - now) / 1000)
+        const relays = yield* allocator.allocate(yield* current, payload, ahead).pipe(
           Effect.catchTags({
             StoreFailed: Effect.die,
             PoolExhausted: ({ message }) => Effect.fail(new AllocationFailed({ detail: message }))

@@ -10,6 +10,7 @@ const Text = Schema.NullOr(Schema.String)
  * that of the configuration which the node says it was brought to, `rolled_back` why it took a newer one back.
  * `proven_at` is when it proved, while it waited, that it holds the keys. `ek_root` is the SHA-256 of the root certificate that vouched for its endorsement key.
  * `relays_by_hardware` is how many relays its hardware carries, `allocation_refused` why it is given no more of them.
+ * `clock_ahead` is by how many seconds its clock was ahead of the server's when it last authenticated.
  */
 export const NodeRow = Schema.Struct({
   id: NodeId,
@@ -37,7 +38,8 @@ export const NodeRow = Schema.Struct({
   proven_at: Text,
   ek_root: Text,
   relays_by_hardware: Schema.NullOr(Whole),
-  allocation_refused: Text
+  allocation_refused: Text,
+  clock_ahead: Schema.NullOr(Whole)
 })
 export type NodeRow = typeof NodeRow.Type
 

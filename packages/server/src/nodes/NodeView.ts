@@ -2,6 +2,7 @@ import { relayCount } from "../allocate/relayCount.ts"
 import type { BootStanding } from "../boot/BootStanding.ts"
 import { ekHashOf } from "../trust/EkHash.ts"
 import type { TrustTier } from "../trust/TrustTier.ts"
+import { clockStandingOf } from "./clockStanding.ts"
 import type { NodeRow } from "./NodeRow.ts"
 
 /** `waiting`: never enabled. `disabled`: was enabled once. */
@@ -53,7 +54,7 @@ export const allocationOf = (node: NodeRow, relays: number, mostByHardware: numb
   return { state, wanted, by_hardware: node.relays_by_hardware, refused }
 }
 
-/** A node as commands show it. `memory` is bytes, times are UTC. A null in `settings` is the common value. */
+/** A node as commands show it. `memory` is bytes, times are UTC, `clock.ahead` seconds. A null in `settings` is the common value. */
 export const nodeView = (
   node: NodeRow,
   relays: ReadonlyArray<string>,
@@ -85,6 +86,7 @@ export const nodeView = (
   authenticated_at: node.authenticated_at,
   reported_at: node.reported_at,
   proven: isProven(node),
+  clock: clockStandingOf(node.clock_ahead),
   tier,
   boot,
   ek_sha256: ekHashOf(node.ek_public),

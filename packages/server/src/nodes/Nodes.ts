@@ -47,11 +47,15 @@ export class Nodes extends Context.Service<Nodes, {
   readonly startEpoch: (id: NodeId) => Effect.Effect<void, StoreFailed>
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
-  /** The hardware of a node, and how many relays it carries. */
+  /**
+   * The hardware of a node, how many relays it carries, and by how many seconds its clock is ahead: null where it does not
+   * say, and what was known of that stays without it.
+   */
   readonly saveSpecs: (
     id: NodeId,
     specs: HardwareSpecs,
-    relays_by_hardware: number
+    relays_by_hardware: number,
+    clock_ahead?: number | null
   ) => Effect.Effect<void, StoreFailed>
   /** Why a node is given no more relays; null where it has what it should have. */
   readonly saveAllocationRefused: (id: NodeId, why: string | null) => Effect.Effect<void, StoreFailed>
@@ -191,11 +195,21 @@ export class Nodes extends Context.Service<Nodes, {
       const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(
         id: NodeId,
         specs: HardwareSpecs,
-        relays_by_hardware: number
+        relays_by_hardware: number,
+        clock_ahead?: number | null
       ) {
         const { n_cpus, memory, cpu_name, hostname = null, kernel = null, agent_version = null } = specs
         yield* sql`UPDATE nodes SET ${
-          sql.update({ n_cpus, memory, cpu_name, hostname, kernel, agent_version, relays_by_hardware })
+          sql.update({
+            n_cpus,
+            memory,
+            cpu_name,
+            hostname,
+            kernel,
+            agent_version,
+            relays_by_hardware,
+            ...clock_ahead === undefined ? {} : { clock_ahead }
+          })
         } WHERE id = ${id}`
       }, asStoreFailed("store a node's hardware"))
 

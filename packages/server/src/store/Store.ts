@@ -18,6 +18,7 @@ import { createFamiliesAndRollouts } from "./migrations/0012FamiliesAndRollouts.
 import { chainAudit } from "./migrations/0013AuditChain.ts"
 import { addKeysAndSelections } from "./migrations/0014KeysAndSelections.ts"
 import { shareAddresses } from "./migrations/0015SharedAddresses.ts"
+import { addNodeClocks } from "./migrations/0017NodeClocks.ts"
 import { Notices } from "./Notices.ts"
 import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
 import * as SqliteClient from "./SqliteClient.ts"
@@ -42,7 +43,8 @@ export const MIGRATIONS = {
   "0012_families_and_rollouts": createFamiliesAndRollouts,
   "0013_audit_chain": chainAudit,
   "0014_keys_and_selections": addKeysAndSelections,
-  "0015_shared_addresses": shareAddresses
+  "0015_shared_addresses": shareAddresses,
+  "0017_node_clocks": addNodeClocks
 }
 
 /** The newest of them. */
