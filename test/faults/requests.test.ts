@@ -44,7 +44,8 @@ const house = Effect.gen(function*() {
     cpu_name: "EPYC",
     hostname: "rack1",
     kernel: "6.1",
-    agent_version: "0.1.0"
+    agent_version: "0.1.0",
+    clock: 1_800_000_000_000
   }
   for (const each of [node.token, other.token]) yield* patela.ask("/private/specs", JSON.stringify(specs), each)
   const relays = ["toma", "brie"].map((name) => ({
