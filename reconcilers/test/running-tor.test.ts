@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { commandTor } from "../src/host/ControlSocket.ts"
+import { BootstrapReader } from "../src/units/BootstrapReader.ts"
 import { hasOtherListeners, loadedFrom } from "../src/units/LoadedTorrc.ts"
 import { loadCommand, RunningTor } from "../src/units/RunningTor.ts"
 
@@ -113,6 +114,26 @@ describe("a control socket", () => {
       ]
       for (const [tag, behave] of cases) {
         assert.strictEqual(tagOf(yield* withSocket(behave, ask)), tag, String(behave))
+      }
+    }))
+
+  it.live("says whether tor is bootstrapped, which it is not where it does not say so", () =>
+    Effect.gen(function*() {
+      const phase = (line: string) => (socket: Socket, asked: string) =>
+        socket.write(isLogin(asked) ? OK : `250-status/bootstrap-phase=NOTICE BOOTSTRAP ${line}\r\n${OK}`)
+      const cases: ReadonlyArray<readonly [boolean, ((socket: Socket, line: string) => void) | undefined]> = [
+        [true, phase("PROGRESS=100 TAG=done SUMMARY=\"Done\"")],
+        [false, phase("PROGRESS=10 TAG=conn_done SUMMARY=\"Connected to a relay\"")],
+        [false, phase("PROGRESS=1000")],
+        [false, (socket, line) => socket.write(isLogin(line) ? OK : "552 Unrecognized key\r\n")],
+        [false, undefined]
+      ]
+      for (const [expected, behave] of cases) {
+        const found = yield* withSocket(behave, (root) =>
+          Effect.gen(function*() {
+            return yield* (yield* BootstrapReader).isBootstrapped(RelayName.make("toma"))
+          }).pipe(Effect.provide(BootstrapReader.layerAt(root))))
+        assert.strictEqual(found, expected)
       }
     }))
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { HostCommand } from "../src/host/HostCommand.ts"
+import { BootstrapReader } from "../src/units/BootstrapReader.ts"
 import { InstanceReader, type InstanceTorrc } from "../src/units/InstanceReader.ts"
 import { dropInDigest, loadedFrom, type LoadedTorrc } from "../src/units/LoadedTorrc.ts"
 import { RunningTor, TorRefused } from "../src/units/RunningTor.ts"
@@ -131,6 +132,7 @@ const simulate = (start: {
       if (state.broken) return yield* new UnitJobFailed({ unit, result: "failed", message: "it is broken" })
     })
   const layer = Layer.mergeAll(
+    Layer.succeed(BootstrapReader, { isBootstrapped: () => Effect.succeed(false) }),
     Layer.succeed(RunningTor, {
       take: Effect.fnUntraced(function*(relay: RelayName) {
         const { control = "away" } = state

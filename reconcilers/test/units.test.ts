@@ -4,6 +4,7 @@ import { RelayName, unitOf } from "@patela/domain/relay/RelayName"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { HostCommand } from "../src/host/HostCommand.ts"
 import { FileNotWritten } from "../src/host/ReplaceFile.ts"
+import { BootstrapReader } from "../src/units/BootstrapReader.ts"
 import { InstanceReader, type InstanceTorrc } from "../src/units/InstanceReader.ts"
 import { loadedFrom, type LoadedTorrc } from "../src/units/LoadedTorrc.ts"
 import { RunningTor, TorRefused } from "../src/units/RunningTor.ts"
@@ -17,6 +18,7 @@ import { nodeInput, relayAt } from "./NodeInput.ts"
 import { type Monitors, noMonitors } from "./NoMonitors.ts"
 
 type Services =
+  | BootstrapReader
   | Monitors
   | HostCommand
   | InstanceReader
@@ -128,6 +130,7 @@ const worldOf = (states: typeof States.Type) => (broken: Broken): UnitWorld => {
           : host.write(() => ledger.set(name, torrc)),
       forget: (name) => ledger.has(name) ? host.write(() => ledger.delete(name)) : Effect.void
     }),
+    Layer.succeed(BootstrapReader, { isBootstrapped: () => Effect.succeed(false) }),
     Layer.succeed(RunningTor, {
       take: Effect.fnUntraced(function*(name: RelayName) {
         const unit = units.get(name)
@@ -196,7 +199,7 @@ describe("units", () => {
       const { jobs, layer } = worldOf(states)(new Set())
       const plan = yield* Effect.provide(kind.plan(inputOf(states)), layer)
       yield* Effect.provide(plan.apply(() => true), layer)
-      assert.deepEqual(jobs, ["reload brie", "restart toma", "tell fontina"])
+      assert.deepEqual(jobs, ["reload brie", "tell fontina", "restart toma"])
     }))
 })
 

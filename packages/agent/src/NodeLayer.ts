@@ -34,6 +34,7 @@ import { SourceNatWriter } from "@patela/reconcilers/source-nat/SourceNatWriter"
 import { TorrcReader } from "@patela/reconcilers/torrc/TorrcReader"
 import { TorrcVerifier } from "@patela/reconcilers/torrc/TorrcVerifier"
 import { TorrcWriter } from "@patela/reconcilers/torrc/TorrcWriter"
+import { BootstrapReader } from "@patela/reconcilers/units/BootstrapReader"
 import { InstanceReader } from "@patela/reconcilers/units/InstanceReader"
 import { RunningTor } from "@patela/reconcilers/units/RunningTor"
 import { SystemdReader } from "@patela/reconcilers/units/SystemdReader"
@@ -110,6 +111,7 @@ const writers = Layer.mergeAll(
   AccountWriter.layer,
   AgentNotes.layer,
   AddressWriter.layer,
+  BootstrapReader.layer,
   ConfigKeeper.layer,
   DaemonReload.layer,
   DirectoryWriter.layer,

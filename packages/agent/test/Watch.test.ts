@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { watchOverflows } from "@patela/agent/metrics/AgentMetrics"
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import { RelayName } from "@patela/domain/relay/RelayName"
+import { SignOfLife } from "@patela/reconcilers/host/SignOfLife"
 import { Duration, Effect, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import { memoryInput } from "./MemoryKinds.ts"
@@ -116,6 +117,24 @@ describe("a watching agent", () => {
       assert.isAbove(last, 20)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(signs(), last)
+    }))
+
+  it.effect("is not taken to hang by the watchdog while a pass restarts many relays, each of which is a sign of life", () =>
+    Effect.gen(function*() {
+      const rig = yield* makeWatchRig(configOf("a", "b"), Duration.seconds(60))
+      const signs = () => rig.notified.filter((line) => line === "WATCHDOG=1").length
+      let restarted = 0
+      rig.meanwhile = (kind) =>
+        Effect.gen(function*() {
+          if (kind !== "unit") return
+          for (; restarted < 64; restarted += 1) {
+            yield* yield* SignOfLife
+            yield* Effect.sleep("30 seconds")
+          }
+        })
+      yield* Effect.forkScoped(rig.run)
+      yield* TestClock.adjust("40 minutes")
+      assert.deepStrictEqual([restarted, signs()], [64, 80])
     }))
 
   it.effect("looks at everything when events were lost, and counts that", () =>

@@ -54,7 +54,7 @@ describe("patela rollout", () => {
         assert.strictEqual(change.code, 0, change.stderr)
         assert.deepStrictEqual(yield* Ref.get(seen), [])
 
-        const stopped = yield* cli(["rollout", "run", "--nodes", "1", "--within", "1"])
+        const stopped = yield* cli(["rollout", "run", "--nodes", "1", "--within", "1", "--pause", "0"])
         assert.deepStrictEqual(
           [stopped.code, stopped.stdout],
           [1, "released node 1\nreleased node 2\n"],
@@ -65,7 +65,7 @@ describe("patela rollout", () => {
         assert.deepStrictEqual(yield* Ref.get(seen), ["node 1", "node 2"])
 
         yield* Ref.set(takesItBack, false)
-        const again = yield* cli(["rollout", "run", "--nodes", "1", "--within", "1"])
+        const again = yield* cli(["rollout", "run", "--nodes", "1", "--within", "1", "--pause", "0"])
         assert.deepStrictEqual(
           [again.code, again.stdout],
           [0, "released node 3\nAll nodes have the configuration.\n"],

@@ -8,8 +8,10 @@ import { availableParallelism } from "node:os"
 import { type CommandFailed, HostCommand } from "../host/HostCommand.ts"
 import { torrcFileOf } from "../host/HostPaths.ts"
 import type { FileNotWritten } from "../host/ReplaceFile.ts"
+import type { BootstrapReader } from "./BootstrapReader.ts"
 import { InstanceReader } from "./InstanceReader.ts"
 import { hasOtherListeners } from "./LoadedTorrc.ts"
+import { restartInTurn } from "./restartInTurn.ts"
 import { RunningTor, type TorRefused } from "./RunningTor.ts"
 import { SystemdWriter, type UnitJobFailed } from "./SystemdWriter.ts"
 import { type UnitEntry, UnitLedgerWriter } from "./UnitLedger.ts"
@@ -20,7 +22,7 @@ export interface DesiredUnit {
   readonly unit: string
 }
 
-export type UnitWriters = HostCommand | InstanceReader | RunningTor | SystemdWriter | UnitLedgerWriter
+export type UnitWriters = BootstrapReader | HostCommand | InstanceReader | RunningTor | SystemdWriter | UnitLedgerWriter
 
 type UnitChange = Change<DesiredUnit, ObservedUnit>
 type Outcomes = ReadonlyArray<readonly [ResourceAddress, Outcome]>
@@ -30,20 +32,31 @@ const STARTS_AT_ONCE = availableParallelism() * 2
 
 const STOPS_AT_ONCE = 16
 
-/** Stops and starts go together; what a running relay has to suffer, reload or restart, comes to one at a time. */
+/**
+ * Stops and starts go together; what a running relay has to suffer comes to one at a time, and restarts last, each after the
+ * one before has come back.
+ */
 export const applyUnits = Effect.fn("units.apply")(function*(changes: ReadonlyArray<UnitChange>) {
   const gentle: Array<UnitChange> = []
+  const restarts: Array<{ readonly name: RelayName; readonly change: UnitChange }> = []
   const starts: Array<UnitChange> = []
   const stops: Array<UnitChange> = []
   for (const change of changes) {
     const step = stepOf(change)
     if (change.action === "remove") stops.push(change)
+    else if (step === "restart") restarts.push({ name: change.desired.name, change })
     else (step === "start" ? starts : gentle).push(change)
   }
   const stopped = yield* Effect.forEach(stops, applyOne, { concurrency: STOPS_AT_ONCE })
   const started = yield* Effect.forEach(starts, applyOne, { concurrency: STARTS_AT_ONCE })
   const changed = yield* Effect.forEach(gentle, applyOne)
-  const outcomes: Outcomes = [...stopped, ...started, ...changed]
+  const restarted: Array<Outcomes[number]> = []
+  yield* restartInTurn(restarts, ({ change }) =>
+    Effect.map(applyOne(change), (one) => {
+      restarted.push(one)
+      return one[1].done
+    }))
+  const outcomes: Outcomes = [...stopped, ...started, ...changed, ...restarted]
   return new Map(outcomes)
 })
 

@@ -29,6 +29,7 @@ import { ResolverWriter } from "../../src/resolver/ResolverWriter.ts"
 import { TorrcReader } from "../../src/torrc/TorrcReader.ts"
 import { TorrcVerifier } from "../../src/torrc/TorrcVerifier.ts"
 import { TorrcWriter } from "../../src/torrc/TorrcWriter.ts"
+import { BootstrapReader } from "../../src/units/BootstrapReader.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
 import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
@@ -115,7 +116,8 @@ export const mortalHost = (broken: Broken, stored: StoredIdentities = new Map())
     mortal(RunningTor, host, RunningTor.layer),
     mortal(TorKeygen, host, TorKeygen.layer),
     mortal(UnitLedgerWriter, host, UnitLedgerWriter.layer),
-    TorrcVerifier.layer
+    TorrcVerifier.layer,
+    BootstrapReader.layer
   )
   const systemd = Layer.merge(SystemdReader.layer, mortal(SystemdWriter, host, SystemdWriter.layer)).pipe(
     Layer.provide(SystemBus.layer)

@@ -15,6 +15,7 @@ import { FileMonitor } from "../../src/host/FileMonitor.ts"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
+import { BootstrapReader } from "../../src/units/BootstrapReader.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
 import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
@@ -33,6 +34,7 @@ export const host = Layer.mergeAll(
   DropInReader.layer,
   FileMonitor.layer,
   InstanceReader.layer,
+  BootstrapReader.layer,
   RunningTor.layer,
   UnitLedgerReader.layer,
   Layer.mergeAll(DropInLedgerWriter.layer, DropInWriter.layer, UnitLedgerWriter.layer).pipe(

@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { ReplaceFile } from "../../src/host/ReplaceFile.ts"
 import { SystemBus } from "../../src/host/SystemBus.ts"
+import { BootstrapReader } from "../../src/units/BootstrapReader.ts"
 import { InstanceReader } from "../../src/units/InstanceReader.ts"
 import { RunningTor } from "../../src/units/RunningTor.ts"
 import { SystemdReader } from "../../src/units/SystemdReader.ts"
@@ -26,6 +27,7 @@ const V4 = Ipv4.make("192.0.2.1")
 
 const host = Layer.mergeAll(
   InstanceReader.layer,
+  BootstrapReader.layer,
   RunningTor.layer,
   UnitLedgerReader.layer,
   UnitLedgerWriter.layer.pipe(Layer.provide(ReplaceFile.layer)),

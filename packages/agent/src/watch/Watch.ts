@@ -1,5 +1,6 @@
 import type { NodeConfig } from "@patela/domain/node/NodeConfig"
 import type { Kind } from "@patela/domain/reconciler/Kind"
+import { SignOfLife } from "@patela/reconcilers/host/SignOfLife"
 import { Clock, DateTime, Duration, Effect, Metric, Option, Random, Ref, type Stream } from "effect"
 import { troubleText } from "../converge/Trouble.ts"
 import { AgentState } from "../host/AgentState.ts"
@@ -128,11 +129,12 @@ const makeTurn = Effect.fnUntraced(function*<Read, Write>(
       const latest = yield* Ref.get(watching.latest)
       const { config, takenBack } = enforcedFor(latest, yield* state.read, yield* kept.read)
       const book = yield* Ref.get(watching.book)
+      const alive = Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(watching.turned, now))
       const result = yield* pass(kinds, config, {
         relayInterface,
         hold: holdBy(book, began),
         ...(dirty.full ? {} : { only: dirty.kinds })
-      })
+      }).pipe(Effect.provideService(SignOfLife, alive))
       const { cameUp, lookedAt } = result.convergence
       yield* wanted.answered(lookedAt)
       if (cameUp.size > 0) yield* wanted.look(cameUp)

@@ -1,7 +1,8 @@
 import type { NodeId } from "@patela/domain/node/NodeId"
-import { Clock, Console, Effect, Option } from "effect"
+import { Console, Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { Rollout, RolloutRefused, type Standing } from "../rollout/Rollout.ts"
+import { Rollout, type Standing } from "../rollout/Rollout.ts"
+import { runRollout } from "../rollout/runRollout.ts"
 import { administrator } from "./administrator.ts"
 import { CommandFailed } from "./CommandFailed.ts"
 import { jsonFlag } from "./jsonFlag.ts"
@@ -27,34 +28,6 @@ const begin = Command.make(
   Command.provide(StoreServices)
 )
 
-/** Waits until all that were released are good. Fails with the first that is not, or with those that are late. */
-const allGood = Effect.fnUntraced(function*(withinMillis: number) {
-  const rollout = yield* Rollout
-  const deadline = (yield* Clock.currentTimeMillis) + withinMillis
-  while (true) {
-    const standing = Option.getOrUndefined(yield* rollout.standing)
-    if (standing === undefined) return yield* RolloutRefused.none
-    const bad = standing.released.flatMap(({ node, verdict }) =>
-      verdict.verdict === "failed" ? [{ node, ...verdict }] : []
-    )
-    const open = standing.released.flatMap(({ node, verdict }) =>
-      verdict.verdict === "waiting" ? [{ node, ...verdict }] : []
-    )
-    if (bad.length === 0 && open.length === 0) return standing
-    const [first] = bad.length > 0 ? bad : (yield* Clock.currentTimeMillis) >= deadline ? open : []
-    if (first !== undefined) {
-      return yield* new CommandFailed({
-        message:
-          `The rollout stops at node ${first.node}: ${
-            plain(first.why)
-          }. ${standing.held.length} nodes are still held. ` +
-          "Put it right (the released nodes hear of a change at once) and run this again; or: patela rollout end"
-      })
-    }
-    yield* Effect.sleep("500 millis")
-  }
-})
-
 const run = Command.make(
   "run",
   {
@@ -62,26 +35,40 @@ const run = Command.make(
     within: Flag.Int("within").pipe(
       Flag.withDescription("Minutes in which released nodes have to report that all is well"),
       Flag.withDefault(5)
+    ),
+    pause: Flag.Int("pause").pipe(
+      Flag.withDescription("Minutes between two releases at least, in which clients find other ways; 0 for none"),
+      Flag.withDefault(10)
     )
   },
-  Effect.fn("rollout.run")(function*({ nodes, within }) {
-    if (nodes < 1 || within < 1) {
-      return yield* new CommandFailed({ message: "--nodes and --within are whole numbers from 1 on" })
+  Effect.fn("rollout.run")(function*({ nodes, within, pause }) {
+    if (nodes < 1 || within < 1 || pause < 0) {
+      return yield* new CommandFailed({
+        message: "--nodes and --within are whole numbers from 1 on, --pause is one from 0 on"
+      })
     }
-    const rollout = yield* Rollout
-    const who = yield* administrator
-    while ((yield* allGood(within * 60_000)).held.length > 0) {
-      const chosen = yield* rollout.release(who, nodes)
-      yield* Console.log(`released ${nodesText(chosen)}`)
-    }
-    yield* rollout.end(who)
+    yield* runRollout({
+      who: yield* administrator,
+      nodes,
+      within: Duration.minutes(within),
+      pause: Duration.minutes(pause),
+      tell: (step) =>
+        Console.log(
+          "released" in step
+            ? `released ${nodesText(step.released)}`
+            : `all is well; the next of ${step.held} nodes in ${Math.ceil(Duration.toMinutes(step.pausing))} minutes`
+        )
+    }).pipe(
+      Effect.catchTag("RolloutStopped", ({ message }) => new CommandFailed({ message: plain(message) }))
+    )
     yield* Console.log("All nodes have the configuration.")
   })
 ).pipe(
   Command.withDescription("Let nodes see the configuration, some at a time, and stop at the first failure"),
   Command.withExamples([
     { command: "patela rollout run --nodes 1", description: "One at a time; a second run goes on where one stopped" },
-    { command: "patela rollout run --nodes 10 --within 15", description: "Ten, each ten in a quarter of an hour" }
+    { command: "patela rollout run --nodes 10 --within 15", description: "Ten, each ten in a quarter of an hour" },
+    { command: "patela rollout run --nodes 5 --pause 0", description: "For a change that restarts no relay" }
   ]),
   Command.provide(StoreServices)
 )

@@ -1,5 +1,5 @@
 import { NodeId } from "@patela/domain/node/NodeId"
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { Audit } from "../audit/Audit.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Nodes } from "../nodes/Nodes.ts"
@@ -19,9 +19,10 @@ export class RolloutRefused extends Schema.TaggedError<RolloutRefused>()("Rollou
   })
 }
 
-/** The nodes that a rollout has come to, and the generation of their release. */
+/** The nodes that a rollout has come to, and the generation of their release; when the newest was, in Unix milliseconds. */
 const Under = Schema.Struct({
-  released: Schema.Array(Schema.Struct({ node: NodeId, generation: Schema.Int }))
+  released: Schema.Array(Schema.Struct({ node: NodeId, generation: Schema.Int })),
+  released_at: Schema.optionalKey(Schema.Int)
 })
 type Under = typeof Under.Type
 
@@ -29,6 +30,8 @@ type Under = typeof Under.Type
 export interface Standing {
   readonly held: ReadonlyArray<NodeId>
   readonly released: ReadonlyArray<{ readonly node: NodeId; readonly verdict: Verdict }>
+  /** When nodes were released last, in Unix milliseconds; null where none were. */
+  readonly released_at: number | null
 }
 
 const SETTING = "rollout"
@@ -105,7 +108,10 @@ export class Rollout extends Context.Service<Rollout, {
           yield* letGo(who, chosen)
           // The transaction counts one at its end, whatever it changed.
           const next = (yield* generation.current) + (chosen.length === 0 ? 0 : 1)
-          yield* save({ released: [...before.released, ...chosen.map((node) => ({ node, generation: next }))] })
+          yield* save({
+            released: [...before.released, ...chosen.map((node) => ({ node, generation: next }))],
+            released_at: yield* Clock.currentTimeMillis
+          })
           return chosen
         },
         generation.change,
@@ -135,7 +141,11 @@ export class Rollout extends Context.Service<Rollout, {
           if (node === undefined) return []
           return [{ node: id, verdict: verdictOn(node, theirs.filter(({ node_id }) => node_id === id), at) }]
         })
-        return Option.some<Standing>({ held: yield* held.nodes, released })
+        return Option.some<Standing>({
+          held: yield* held.nodes,
+          released,
+          released_at: state.value.released_at ?? null
+        })
       })
 
       return Rollout.of({ standing, begin, release, end })
