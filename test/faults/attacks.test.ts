@@ -12,6 +12,7 @@ import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.
 import { sameBiscuit } from "../../packages/server/test/rig/sameBiscuit.ts"
 import { SealedText } from "../../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
+import { SQLITE_TABLES } from "../../packages/server/test/rig/tableNames.ts"
 import { keyOf } from "../../packages/tpm/test/fixtures.ts"
 import { alter, Mutation } from "./alteredRequest.ts"
 
@@ -26,25 +27,13 @@ const UNLIMITED = {
 
 const Waiting = Schema.fromJsonString(Schema.Struct({ proof: ProofChallenge }))
 
-const TABLES = [
-  "nodes",
-  "sessions",
-  "shown_boots",
-  "event_logs",
-  "allowed_boots",
-  "relays",
-  "settings",
-  "allowed_eks",
-  "generation",
-  "audit"
-]
-
 /** All that the database holds, but for when somebody was last seen. */
 const contentOf = (folder: string): string => {
   const database = new DatabaseSync(`${folder}/patela.db`, { readOnly: true })
   try {
+    const tables = database.prepare(SQLITE_TABLES).all().map(({ name }) => String(name))
     return JSON.stringify(
-      TABLES.map((table) => database.prepare(`SELECT * FROM ${table}`).all().map((row) => ({ ...row, last_seen: "" })))
+      tables.map((table) => database.prepare(`SELECT * FROM ${table}`).all().map((row) => ({ ...row, last_seen: "" })))
     )
   } finally {
     database.close()

@@ -6,7 +6,7 @@ import { Generation } from "../generation/Generation.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import type { NodeRow } from "./NodeRow.ts"
 import { type NodeOverrides, Nodes } from "./Nodes.ts"
-import { type NodeSetting, overridesOf, settingText, withSetting } from "./NodeSetting.ts"
+import { type NodeSetting, overridesOf, settingEntry, withSetting } from "./NodeSetting.ts"
 import { stateOf } from "./NodeView.ts"
 
 /** There is no node of this number. */
@@ -91,12 +91,7 @@ export class Administration extends Context.Service<Administration, {
           )
           yield* generation.change(Effect.andThen(
             nodes.saveOverrides(id, after),
-            audit.record({
-              who,
-              what: `node ${id}: ${setting} set`,
-              before: settingText(before, setting),
-              after: settingText(after, setting)
-            })
+            audit.record(settingEntry(who, id, setting, { before, after }))
           )).pipe(asStoreFailed("change a node"))
           return after
         }

@@ -1,5 +1,7 @@
+import type { NodeId } from "@patela/domain/node/NodeId"
 import { SLOTS } from "@patela/domain/relay/Slot"
 import { Result } from "effect"
+import type { AuditedChange } from "../audit/Audit.ts"
 import type { NodeRow } from "./NodeRow.ts"
 import type { NodeOverrides } from "./Nodes.ts"
 
@@ -12,6 +14,19 @@ export const settingText = (overrides: NodeOverrides, setting: NodeSetting): str
   if (setting === "relays") return String(overrides.relays_override ?? "default")
   return overrides.geoip_override === null ? "default" : overrides.geoip_override ? "on" : "off"
 }
+
+/** What the audit log says of a setting that became another, whatever made it so. */
+export const settingEntry = (
+  who: string,
+  node: NodeId,
+  setting: NodeSetting,
+  { after, before }: { readonly before: NodeOverrides; readonly after: NodeOverrides }
+): AuditedChange => ({
+  who,
+  what: `node ${node}: ${setting} set`,
+  before: settingText(before, setting),
+  after: settingText(after, setting)
+})
 
 export const overridesOf = ({ relays_override, geoip_override }: NodeRow): NodeOverrides => ({
   relays_override,

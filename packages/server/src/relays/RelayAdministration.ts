@@ -4,7 +4,7 @@ import { Audit } from "../audit/Audit.ts"
 import { Generation } from "../generation/Generation.ts"
 import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import { Nodes } from "../nodes/Nodes.ts"
-import { overridesOf, settingText } from "../nodes/NodeSetting.ts"
+import { overridesOf, settingEntry } from "../nodes/NodeSetting.ts"
 import { sqlAsStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { makeTurn } from "../store/Turn.ts"
 import { Departure } from "./Departure.ts"
@@ -58,14 +58,7 @@ export class RelayAdministration extends Context.Service<RelayAdministration, {
           before: JSON.stringify(relayView(relay)),
           after: null
         })
-        if (fewer) {
-          yield* audit.record({
-            who,
-            what: `node ${relay.node_id}: relays set`,
-            before: settingText(before, "relays"),
-            after: settingText(after, "relays")
-          })
-        }
+        if (fewer) yield* audit.record(settingEntry(who, relay.node_id, "relays", { before, after }))
         return found
       }, generation.change)
 

@@ -11,7 +11,7 @@ import { Generation } from "../generation/Generation.ts"
 import { Administration, type NodeUnknown } from "../nodes/Administration.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { Nodes } from "../nodes/Nodes.ts"
-import { overridesOf, settingText } from "../nodes/NodeSetting.ts"
+import { overridesOf, settingEntry } from "../nodes/NodeSetting.ts"
 import { configurationStateOf, stateOf } from "../nodes/NodeView.ts"
 import { sqlAsStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { makeTurn } from "../store/Turn.ts"
@@ -144,14 +144,7 @@ export class RelayMove extends Context.Service<RelayMove, {
             before: JSON.stringify(relayView(relay)),
             after: JSON.stringify(relayView(moved))
           })
-          if (fewer) {
-            yield* audit.record({
-              who,
-              what: `node ${relay.node_id}: relays set`,
-              before: settingText(before, "relays"),
-              after: settingText(left.after, "relays")
-            })
-          }
+          if (fewer) yield* audit.record(settingEntry(who, relay.node_id, "relays", { before, after: left.after }))
           return { left, moved }
         },
         generation.change,

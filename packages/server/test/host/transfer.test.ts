@@ -18,6 +18,7 @@ import { transfer } from "../../src/transfer/transfer.ts"
 import { patela } from "../rig/commandLine.ts"
 import { enlistMany, network, node1, specs } from "../rig/Fleet.ts"
 import { postgresForFile } from "../rig/postgresForFile.ts"
+import { tableNames } from "../rig/tableNames.ts"
 import { temporaryDirectory } from "../rig/temporaryDirectory.ts"
 import { environment, poolVariables } from "../rig/TestApi.ts"
 import { emptyDatabase, type TestDatabase } from "../rig/testDatabase.ts"
@@ -55,19 +56,10 @@ const file = Effect.gen(function*() {
   return { folder, path }
 })
 
-const tablesOf = (sql: SqlClient.SqlClient) =>
-  Effect.map(
-    sql.onDialectOrElse({
-      pg: () => sql`SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`,
-      orElse: () => sql`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY 1`
-    }),
-    (rows) => rows.map(({ name }) => String(name))
-  )
-
 /** All rows of all tables, but when migrations were applied. */
 const contentOf = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const names = (yield* tablesOf(sql)).filter((name) => name !== "patela_migrations")
+  const names = (yield* tableNames(sql)).filter((name) => name !== "patela_migrations")
   return new Map(
     yield* Effect.forEach(names, (name) =>
       Effect.map(sql`SELECT * FROM ${sql(name)}`, (rows) => {
@@ -141,7 +133,7 @@ describe("patela migrate sqlite-to-postgres", () => {
       const sql = Context.get(yield* Layer.build(at(to)), SqlClient.SqlClient)
       const rehearsed = yield* moved(path, to, true)
       assert.deepInclude(rehearsed, { name: "nodes", rows: 129 })
-      assert.deepStrictEqual(yield* tablesOf(sql), [])
+      assert.deepStrictEqual(yield* tableNames(sql), [])
 
       yield* Effect.provide(
         Effect.flatMap(SqlClient.SqlClient, (own) => own`UPDATE nodes SET hostname = ${"a\u0000b"} WHERE id = 100`),
@@ -149,11 +141,11 @@ describe("patela migrate sqlite-to-postgres", () => {
       )
       const failed = yield* Effect.flip(moved(path, to))
       assert.match(failed.message, /^The table nodes cannot be copied: .*0x00.*Nothing was copied$/s)
-      assert.deepStrictEqual(yield* tablesOf(sql), [])
+      assert.deepStrictEqual(yield* tableNames(sql), [])
 
       yield* sql`CREATE TABLE mine (id INTEGER)`
       assert.include((yield* Effect.flip(moved(path, to))).message, "not empty: it has the tables mine")
-      assert.deepStrictEqual(yield* tablesOf(sql), ["mine"])
+      assert.deepStrictEqual(yield* tableNames(sql), ["mine"])
     }))
 
   it.effect("refuses a file of another version, no database, and no file", () =>
@@ -170,7 +162,7 @@ describe("patela migrate sqlite-to-postgres", () => {
       assert.include(yield* refusal(`${folder}/text`), "not a database")
       assert.include(yield* refusal(`${folder}/nothing`), "cannot be opened")
       const sql = Context.get(yield* Layer.build(at(to)), SqlClient.SqlClient)
-      assert.deepStrictEqual(yield* tablesOf(sql), [])
+      assert.deepStrictEqual(yield* tableNames(sql), [])
     }))
 
   it.effect(

@@ -11,6 +11,7 @@ import { WaitingBound } from "../../src/nodes/WaitingBound.ts"
 import { newTokenKey, TokenKey } from "../../src/session/TokenKey.ts"
 import { layerOf } from "../../src/store/Store.ts"
 import { EndorsementRoots } from "../../src/trust/EndorsementRoots.ts"
+import { tableNames } from "./tableNames.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 import { testDatabase } from "./testDatabase.ts"
 
@@ -40,29 +41,12 @@ export interface OpenStream {
   readonly next: Effect.Effect<string | undefined>
 }
 
-const TABLES = [
-  "nodes",
-  "sessions",
-  "shown_boots",
-  "event_logs",
-  "allowed_boots",
-  "relays",
-  "removed_relays",
-  "pools",
-  "quarantine",
-  "family_keys",
-  "held_configs",
-  "settings",
-  "generation",
-  "audit"
-]
-
 /** The whole API over a real database, called without a socket so that TestClock is its clock. */
 export class TestApi extends Context.Service<TestApi, {
   readonly ask: (ask: Ask) => Effect.Effect<Answer>
   /** Opens /private/events; closed with the scope. */
   readonly open: (token: string) => Effect.Effect<OpenStream, never, Scope.Scope>
-  /** How many rows each table has, and the last seen times left out: what a refused request must not change. */
+  /** Every row of every table, the last seen times left out: what a refused request must not change. */
   readonly rows: Effect.Effect<string>
 }>()("@patela/server/test/TestApi") {}
 
@@ -122,8 +106,9 @@ const make = Effect.gen(function*() {
       retryAfter: Option.getOrUndefined(Headers.get(response.headers, "retry-after"))
     }
   })
+  const tables = yield* Effect.orDie(tableNames(sql))
   const rows = Effect.forEach(
-    TABLES,
+    tables,
     (table) =>
       Effect.map(
         sql`SELECT * FROM ${sql(table)} ORDER BY 1`,
