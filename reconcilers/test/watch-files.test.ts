@@ -2,8 +2,7 @@ import { describe, it } from "@effect/vitest"
 import type { Kind, WatchSignal } from "@patela/domain/reconciler/Kind"
 import { Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { expect } from "vitest"
 import { AccountReader } from "../src/accounts/AccountReader.ts"
 import { Accounts } from "../src/accounts/Accounts.ts"
@@ -24,6 +23,7 @@ import { Resolver } from "../src/resolver/Resolver.ts"
 import { ResolverReader } from "../src/resolver/ResolverReader.ts"
 import { TorrcReader } from "../src/torrc/TorrcReader.ts"
 import { Torrcs } from "../src/torrc/Torrcs.ts"
+import { ED25519, ETC, FAMILY, hostRoot, put, replace, STATE, UNITS } from "./WatchedRoot.ts"
 
 const readers = Layer.mergeAll(
   AccountReader.layer,
@@ -43,43 +43,6 @@ const readers = Layer.mergeAll(
 )
 type FileKind = Kind<FileMonitor | Layer.Success<typeof readers>, never>
 const watchOf = <Write>(kind: Kind<FileMonitor | Layer.Success<typeof readers>, Write>): FileKind["watch"] => kind.watch
-
-const ETC = "etc/tor/instances"
-const UNITS = "run/systemd/system"
-const STATE = "var/lib/tor-instances"
-const ED25519 = "ed25519_master_id_secret_key"
-const FAMILY = "patela-00000000.secret_family_key"
-
-/** A host with one instance, as far as files go. */
-const hostRoot = Effect.acquireRelease(
-  Effect.sync(() => {
-    const root = fs.mkdtempSync(join(tmpdir(), "patela-watch-"))
-    put(
-      root,
-      "etc/passwd",
-      "etc/group",
-      "etc/patela/resolv.conf",
-      `${ETC}/toma/torrc`,
-      `${UNITS}/tor@toma.service.d/patela.conf`
-    )
-    put(root, ...[ED25519, FAMILY, "secret_id_key", "secret_onion_key"].map((name) => `${STATE}/toma/keys/${name}`))
-    return root
-  }),
-  (root) => Effect.sync(() => fs.rmSync(root, { recursive: true, force: true }))
-)
-
-function put(root: string, ...files: ReadonlyArray<string>) {
-  for (const file of files) {
-    fs.mkdirSync(dirname(join(root, file)), { recursive: true })
-    fs.writeFileSync(join(root, file), "before")
-  }
-}
-
-/** As most programs write: beside its place, and renamed. */
-const replace = (path: string) => {
-  fs.writeFileSync(join(dirname(path), ".temporary"), `${Math.random()}`)
-  fs.renameSync(join(dirname(path), ".temporary"), path)
-}
 
 /** Milliseconds in which a change has to be told. */
 const SOON = 250

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import { availableParallelism } from "node:os"
+import { footprint } from "../src/mission/footprint.ts"
 import { Mission } from "../src/mission/Mission.ts"
 import { managementPath, seeRelay, seeRoot } from "../src/mission/observe.ts"
 import { relaysOnRecord } from "../src/mission/RelayOnRecord.ts"
@@ -43,22 +44,6 @@ const inSync = Effect.fnUntraced(function*() {
   assert.strictEqual(diff.exitCode, 0, `${diff.stdout}${diff.stderr}`)
 })
 
-/** Everything on the node that Patela could have written, with the times of files: equal means that nothing was. */
-const footprint = Effect.fnUntraced(function*() {
-  const { node } = yield* Story
-  const looks: ReadonlyArray<Argv> = [
-    ["find", "/etc", "/run/patela", "/run/systemd/system", "-printf", "%p %m %u %g %s %T@ %i\n"],
-    ["find", "/var/lib/tor-instances", "-maxdepth", "1", "-printf", "%p %m %u %g %T@ %i\n"],
-    ["find", "/var/lib/tor-instances", "-name", "*secret_key", "-printf", "%p %m %u %g %s %T@ %i\n"],
-    ["nft", "--handle", "list", "ruleset"],
-    ["ip", "address", "show"],
-    ["ip", "rule"],
-    ["ip", "route", "show", "table", "all"],
-    ["systemctl", "show", "--property=InvocationID,MainPID,ExecMainStartTimestamp", "tor@*"]
-  ]
-  return yield* Effect.forEach(looks, (argv) => node.execOk(argv))
-})
-
 layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission", (it) => {
   it.effect("a node that nobody enabled is told to wait, and is listed", () =>
     Effect.gen(function*() {
@@ -90,9 +75,9 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
 
   it.effect("a second pass writes nothing", () =>
     Effect.gen(function*() {
-      const before = yield* footprint()
+      const before = yield* footprint(yield* Story)
       const { stderr, stdout } = yield* reconcile(0)
-      assert.deepStrictEqual(yield* footprint(), before)
+      assert.deepStrictEqual(yield* footprint(yield* Story), before)
       assert.strictEqual(`${stdout}${stderr}`, "", "and says nothing")
     }))
 

@@ -18,37 +18,23 @@ import {
   selectionFromText,
   selectionText
 } from "../src/boot/bootSelection.ts"
-import { Administration } from "../src/nodes/Administration.ts"
-import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
-import { network, node1, specs } from "./rig/Fleet.ts"
-import { SealedAnswer } from "./rig/SealedAnswer.ts"
-import { type EvidenceChange, type SoftwareTpm, softwareTpm } from "./rig/SoftwareTpm.ts"
+import { enrolled, session } from "./rig/bootSession.ts"
+import { node1 } from "./rig/Fleet.ts"
+import type { EvidenceChange, SoftwareTpm } from "./rig/SoftwareTpm.ts"
 import { TestApi, testApi } from "./rig/TestApi.ts"
 
 const select = (text: string, bank: BootBank = "sha256") => Result.getOrThrow(selectionFromText(text, bank))
 const few = select("0,4")
 
-const enrolled = Effect.gen(function*() {
-  const { ask } = yield* TestApi
-  yield* (yield* NetworkAdministration).set("test", network)
-  const tpm = softwareTpm()
-  yield* ask({ path: "/public/auth", body: tpm.request })
-  yield* (yield* Administration).setEnabled("test", node1, true)
-  return tpm
-})
-
 /** A new session, later than any before. */
-const session = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
+const laterSession = Effect.fnUntraced(function*(tpm: SoftwareTpm) {
   yield* TestClock.adjust("1 minute")
-  const { ask } = yield* TestApi
-  const { body } = yield* ask({ path: "/public/auth", body: tpm.request })
-  const sealed = yield* Effect.orDie(Schema.decodeUnknownEffect(SealedAnswer)(body))
-  const token = tpm.open(sealed)
+  const { asked, challenge, show, work } = yield* session(tpm)
   return {
-    asked: sealed.boot,
+    asked,
+    work,
     show: (values: ReturnType<typeof someValues>, change: EvidenceChange = {}) =>
-      ask({ path: "/private/evidence", token, body: tpm.evidence(sealed.challenge, values, change) }),
-    work: ask({ path: "/private/specs", token, body: specs })
+      show(tpm.evidence(challenge, values, change))
   }
 })
 
@@ -104,7 +90,7 @@ describe("the PCRs of the boot policy", () => {
       const policy = yield* BootPolicy
       const tpm = yield* enrolled
       yield* policy.enforce("test", "warn")
-      const before = yield* session(tpm)
+      const before = yield* laterSession(tpm)
       assert.strictEqual((yield* before.show(all)).status, 204)
       yield* policy.learn("test", node1)
       assert.strictEqual(yield* state, "allowed")
@@ -118,7 +104,7 @@ describe("the PCRs of the boot policy", () => {
       assert.deepStrictEqual(yield* policy.allowed, [])
       assert.strictEqual((yield* Effect.flip(policy.learn("test", node1)))._tag, "NothingShown")
 
-      const after = yield* session(tpm)
+      const after = yield* laterSession(tpm)
       assert.deepStrictEqual(after.asked, few)
       assert.strictEqual((yield* after.show(all)).status, 400, "more than was asked for")
       assert.strictEqual((yield* after.show(fewer)).status, 204)
@@ -137,7 +123,7 @@ describe("the PCRs of the boot policy", () => {
         yield* policy.select("test", defaultSelection),
         { changed: true, inapplicable: 0, applicable: 1 }
       )
-      yield* (yield* session(tpm)).show(all)
+      yield* (yield* laterSession(tpm)).show(all)
       assert.strictEqual(yield* state, "allowed")
     }).pipe(Effect.provide(testApi())))
 
@@ -160,10 +146,10 @@ describe("the PCRs of the boot policy", () => {
       yield* policy.enforce("test", "warn")
       const zero = (pcr: number) => new Map([[Algorithm.sha256, new Map([[pcr, new Uint8Array(32)]])]])
       yield* policy.select("test", select("12"))
-      yield* (yield* session(tpm)).show(zero(12))
+      yield* (yield* laterSession(tpm)).show(zero(12))
       const { digest } = yield* policy.learn("test", node1)
       yield* policy.select("test", select("13"))
-      yield* (yield* session(tpm)).show(zero(13))
+      yield* (yield* laterSession(tpm)).show(zero(13))
       assert.strictEqual((yield* policy.standings)(node1).digest, digest)
       assert.strictEqual(yield* state, "not allowed")
       assert.isFalse(yield* policy.allows(digest))
@@ -175,7 +161,7 @@ describe("the PCRs of the boot policy", () => {
       const { rows } = yield* TestApi
       const tpm = yield* enrolled
       yield* policy.enforce("test", "warn")
-      const before = yield* session(tpm)
+      const before = yield* laterSession(tpm)
       yield* before.show(all)
       const { digest: old } = yield* policy.learn("test", node1)
 
@@ -196,7 +182,7 @@ describe("the PCRs of the boot policy", () => {
         const replayed = Result.getOrThrow(replayEventLog(log, Algorithm[bank])).get(Algorithm[bank])
         return new Map([[Algorithm[bank], new Map([...replayed ?? []].filter(([pcr]) => wide.pcrs.includes(pcr)))]])
       }
-      const after = yield* session(tpm)
+      const after = yield* laterSession(tpm)
       assert.deepStrictEqual(after.asked, wide)
       yield* after.work
       const untouched = yield* rows
@@ -216,7 +202,7 @@ describe("the PCRs of the boot policy", () => {
       assert.strictEqual((yield* after.work).status, 200)
       assert.strictEqual((yield* before.work).status, 401, "a session that showed the other bank authenticates again")
 
-      const changed = yield* session(tpm)
+      const changed = yield* laterSession(tpm)
       yield* changed.show(someValues(pcrSelectionOf(wide)))
       const refused = yield* changed.work
       assert.strictEqual(refused.status, 403)
