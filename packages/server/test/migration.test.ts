@@ -79,7 +79,9 @@ describe("a database of before relays shared addresses", () => {
   it.effect("keeps its relays, lets others onto their addresses with other ports, and counts on", () =>
     Effect.gen(function*() {
       const { database } = yield* emptyDatabase(yield* temporaryDirectory)
-      const { "0015_shared_addresses": _, ...before } = MIGRATIONS
+      const before = Object.fromEntries(
+        Object.entries(MIGRATIONS).filter(([name]) => Number.parseInt(name, 10) < 15)
+      )
       yield* Effect.provide(
         Effect.gen(function*() {
           yield* asItWas(before)
