@@ -258,7 +258,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
       assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
       const after = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
       assert.deepStrictEqual(after, before)
-      assert.match((yield* mission.server.lines).join("\n"), /credential: 200/)
+      assert.match((yield* mission.server.lines).join("\n"), /node 1 authenticated: 200/)
       yield* inSync()
     }))
 
