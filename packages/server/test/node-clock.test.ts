@@ -3,6 +3,7 @@ import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Allocator } from "../src/allocate/Allocator.ts"
+import { clocksText } from "../src/commands/describe.ts"
 import { nodeClockFinding } from "../src/doctor/nodeClockFinding.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { CLOCK_TOLERANCE, clockStandingOf, differenceText } from "../src/nodes/clockStanding.ts"
@@ -33,6 +34,16 @@ describe("the clocks of nodes", () => {
     const known = nodes.filter(({ clock_ahead, enabled }) => enabled && clock_ahead !== null)
     // One cannot say which of two clocks is wrong; many that agree against one can.
     if (off.length > 1) assert.strictEqual(advice?.includes("server's own clock") ?? false, off.length === known.length)
+  })
+
+  it.prop("law: are flagged in a list, a line for each that is off", [Fleet], ([fleet]) => {
+    const nodes = fleet.map(({ clock_ahead }, at) => ({ id: NodeId.make(at + 1), clock: clockStandingOf(clock_ahead) }))
+    const off = nodes.filter(({ clock }) => clock.state === "clock off")
+    const [text = ""] = clocksText(nodes)
+    assert.strictEqual(text === "" ? 0 : text.split("\n").length, off.length)
+    for (const { id, clock } of off) {
+      assert.include(text, `that of node ${id} is ${differenceText(clock.ahead ?? 0)} the server's`)
+    }
   })
 
   it.effect("are told with the hardware, and kept as the difference to the server's", () =>

@@ -56,7 +56,7 @@ export const exhaustedText = (nodes: ReadonlyArray<NodeView>): ReadonlyArray<str
 }
 
 /** A line for each node whose clock is not that of the server. */
-export const clocksText = (nodes: ReadonlyArray<NodeView>): ReadonlyArray<string> => {
+export const clocksText = (nodes: ReadonlyArray<Pick<NodeView, "id" | "clock">>): ReadonlyArray<string> => {
   const lines = nodes.flatMap(({ clock: { ahead, state }, id }) =>
     state !== "clock off" || ahead === null
       ? []
