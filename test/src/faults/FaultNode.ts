@@ -41,7 +41,7 @@ systemctl show --property=InvocationID,MainPID,ExecMainStartTimestamp 'tor@*'`
 export const FaultNode = {
   make: Effect.fnUntraced(function*() {
     const folder = yield* TemporaryDirectory.make("faults")
-    yield* fault(bundle(`${repositoryRoot}/test/src/faults/passDriver.ts`, `${folder}/passDriver.mjs`))
+    yield* fault(bundle(`${repositoryRoot}/test/src/faults/passDriver.ts`, `${folder}/passDriver.cjs`))
     const mission = yield* Mission.make({
       agentAtBoot: false,
       byTpmTools: true,
@@ -59,7 +59,7 @@ export const FaultNode = {
         kill,
         passes
       })
-      const { exitCode, stderr, stdout } = yield* node.exec(["/opt/patela/node", "/opt/faults/passDriver.mjs"], {
+      const { exitCode, stderr, stdout } = yield* node.exec(["/opt/patela/node", "/opt/faults/passDriver.cjs"], {
         env: { NODE_COMPILE_CACHE: "/opt/faults/cache", PATELA_TPM_TRANSPORT: "tools" },
         stdin: request,
         within: "3 minutes"
