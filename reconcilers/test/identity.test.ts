@@ -12,6 +12,9 @@ import { expanded, identityAt, newKeyFiles, Pick } from "./TestIdentities.ts"
 
 const get = <A, E>(result: Result.Result<A, E>): A => Result.getOrThrow(result)
 
+/** RFC 8032, section 5.1: the order of the base point. */
+const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
+
 describe("the public point of a scalar", () => {
   it.effect.prop(
     "is the one that node:crypto derives from the seed",
@@ -26,6 +29,19 @@ describe("the public point of a scalar", () => {
         })
         const x = generatePublic(key)
         assert.deepEqual(Buffer.from(publicPointOf(expanded(seed).subarray(0, 32))), x)
+      }),
+    { arbitrary: { runs: 25 } }
+  )
+
+  it.effect.prop(
+    "is the same for a scalar that is the order of the base point more, up to the largest of 32 bytes",
+    [Schema.Uint8Array],
+    ([random]) =>
+      Effect.sync(() => {
+        const scalar = BigInt(`0x${createHash("sha256").update(random).digest("hex")}`) % ORDER
+        const most = (2n ** 256n - 1n - scalar) / ORDER
+        const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, "0"), "hex").reverse()
+        assert.deepEqual(publicPointOf(bytes(scalar + most * ORDER)), publicPointOf(bytes(scalar)))
       }),
     { arbitrary: { runs: 25 } }
   )

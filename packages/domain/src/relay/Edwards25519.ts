@@ -21,7 +21,18 @@ interface Point {
   readonly t: bigint
 }
 
-const mod = (value: bigint): bigint => {
+/** A point as it is added to others: what of it each addition would compute. */
+interface Addend {
+  readonly sum: bigint
+  readonly difference: bigint
+  readonly z2: bigint
+  readonly dt2: bigint
+}
+
+/** Congruent, and as negative as the value: sums and products need no more, and a comparison each time is saved. */
+const mod = (value: bigint): bigint => value % P
+
+const least = (value: bigint): bigint => {
   const rest = value % P
   return rest < 0n ? rest + P : rest
 }
@@ -35,11 +46,21 @@ const BASE = pointAt(
 )
 const NEUTRAL = pointAt(0n, 1n)
 
-const add = (one: Point, other: Point): Point => {
-  const a = mod((one.y - one.x) * (other.y - other.x))
-  const b = mod((one.y + one.x) * (other.y + other.x))
-  const c = mod(2n * D * mod(one.t * other.t))
-  const d = mod(2n * one.z * other.z)
+const addendOf = ({ t, x, y, z }: Point): Addend => ({
+  sum: y + x,
+  difference: y - x,
+  z2: 2n * z,
+  dt2: mod(2n * D * t)
+})
+
+/** -P is (-x, y). */
+const negated = ({ difference, dt2, sum, z2 }: Addend): Addend => ({ sum: difference, difference: sum, z2, dt2: -dt2 })
+
+const add = (one: Point, other: Addend): Point => {
+  const a = mod((one.y - one.x) * other.difference)
+  const b = mod((one.y + one.x) * other.sum)
+  const c = mod(one.t * other.dt2)
+  const d = mod(one.z * other.z2)
   return assemble(b - a, d - c, d + c, b + a)
 }
 
@@ -50,40 +71,45 @@ const assemble = (e: bigint, f: bigint, g: bigint, h: bigint): Point => ({
   t: mod(e * h)
 })
 
-/** Fermat's inverse: z^(p-2). */
+/** By Euclid's extended algorithm, which takes a third of the time of a power. */
 const inverse = (value: bigint): bigint => {
-  let result = 1n
-  let base = mod(value)
-  for (let exponent = P - 2n; exponent > 0n; exponent >>= 1n) {
-    if ((exponent & 1n) === 1n) result = mod(result * base)
-    base = mod(base * base)
+  let [older, newer] = [least(value), P]
+  let [coefficient, next] = [1n, 0n]
+  while (newer !== 0n) {
+    const quotient = older / newer
+    ;[older, newer] = [newer, older - quotient * newer]
+    ;[coefficient, next] = [next, coefficient - quotient * next]
   }
-  return result
+  return mod(coefficient)
 }
 
-/** Bits of the scalar that one addition takes care of. */
+/** Bits of the scalar that one addition takes care of, by a digit between -8 and 8. */
 const WINDOW = 4n
 const DIGITS = 16
+const LARGEST = DIGITS / 2
+
+/** Digits of a scalar of 32 bytes, and one for what the largest carries over. */
+const WINDOWS = 65
 
 /**
- * `multiplesOfBase()[i][j]` is j * 16^i * B. Half a dozen derivations' work, made when the first is asked for; then a
- * derivation is 63 additions and no doubling, which tells where a node starts with 64 relays' keys.
+ * `multiplesOfBase()[i][j - 1]` is j * 16^i * B. Half a dozen derivations' work, made when the first is asked for; then a
+ * derivation is 65 additions and no doubling, which tells where a node starts with 64 relays' keys.
  */
-let table: ReadonlyArray<ReadonlyArray<Point>> | undefined
+let table: ReadonlyArray<ReadonlyArray<Addend>> | undefined
 const multiplesOfBase = () => (table ??= makeMultiples())
 
-const makeMultiples = (): ReadonlyArray<ReadonlyArray<Point>> => {
-  const rows: Array<ReadonlyArray<Point>> = []
-  let unit = BASE
-  for (let window = 0n; window < 256n; window += WINDOW) {
-    const row = [NEUTRAL]
-    let multiple = NEUTRAL
-    for (let digit = 1; digit < DIGITS; digit++) {
+const makeMultiples = (): ReadonlyArray<ReadonlyArray<Addend>> => {
+  const rows: Array<ReadonlyArray<Addend>> = []
+  let multiple = BASE
+  for (let window = 0; window < WINDOWS; window++) {
+    const unit = addendOf(multiple)
+    const row = [unit]
+    while (row.length < LARGEST) {
       multiple = add(multiple, unit)
-      row.push(multiple)
+      row.push(addendOf(multiple))
     }
     rows.push(row)
-    unit = add(multiple, unit)
+    multiple = add(multiple, addendOf(multiple))
   }
   return rows
 }
@@ -93,11 +119,14 @@ export const publicPointOf = (scalar: Uint8Array): Uint8Array => {
   let bits = BigInt(`0x${Hex.encode(scalar.toReversed())}`)
   let point = NEUTRAL
   for (const row of multiplesOfBase()) {
-    point = add(point, row[Number(bits % BigInt(DIGITS))] ?? NEUTRAL)
-    bits >>= WINDOW
+    const low = Number(BigInt.asUintN(Number(WINDOW), bits))
+    const digit = low > LARGEST ? low - DIGITS : low
+    bits = (bits - BigInt(digit)) >> WINDOW
+    const multiple = row[Math.abs(digit) - 1]
+    if (multiple !== undefined) point = add(point, digit < 0 ? negated(multiple) : multiple)
   }
   const inverseOfZ = inverse(point.z)
-  const x = mod(point.x * inverseOfZ)
-  const y = mod(point.y * inverseOfZ)
+  const x = least(point.x * inverseOfZ)
+  const y = least(point.y * inverseOfZ)
   return Result.getOrThrow(Hex.decode((y | ((x & 1n) << 255n)).toString(16).padStart(64, "0"))).toReversed()
 }
