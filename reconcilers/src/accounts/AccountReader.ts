@@ -1,6 +1,7 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer } from "effect"
 import * as fs from "node:fs/promises"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { GROUPS, USERS } from "../host/HostPaths.ts"
 import { causeText } from "../host/SystemError.ts"
 import { type AccountTables, parseGroups, parseUsers } from "./AccountTables.ts"
@@ -11,15 +12,16 @@ export class AccountReader extends Context.Service<AccountReader, {
 }>()("@patela/reconcilers/accounts/AccountReader") {
   /** From the two files; accounts of other sources, such as LDAP, have no business on a node. */
   static readonly layerAt = (passwd: string, group: string): Layer.Layer<AccountReader> =>
-    Layer.succeed(
-      AccountReader,
-      AccountReader.of({
+    Layer.sync(AccountReader, () => {
+      const users = decodedOnce((text) => parseUsers(passwd, text))
+      const groups = decodedOnce((text) => parseGroups(group, text))
+      return AccountReader.of({
         read: Effect.all({
-          users: Effect.flatMap(readText(passwd), (text) => parseUsers(passwd, text)),
-          groups: Effect.flatMap(readText(group), (text) => parseGroups(group, text))
+          users: Effect.flatMap(readText(passwd), users),
+          groups: Effect.flatMap(readText(group), groups)
         }, { concurrency: "unbounded" })
       })
-    )
+    })
 
   static readonly layer: Layer.Layer<AccountReader> = AccountReader.layerAt(USERS, GROUPS)
 }

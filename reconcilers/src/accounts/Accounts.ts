@@ -1,4 +1,5 @@
 import { make } from "@patela/domain/reconciler/Kind"
+import { lastResult } from "@patela/domain/reconciler/lastResult"
 import { Effect, Stream } from "effect"
 import { FileMonitor } from "../host/FileMonitor.ts"
 import { GROUPS, USERS } from "../host/HostPaths.ts"
@@ -10,6 +11,8 @@ import { applyAccounts } from "./applyAccounts.ts"
 import { type DesiredAccount, desiredAccounts } from "./DesiredAccount.ts"
 import { diffAccounts } from "./diffAccounts.ts"
 import { type ObservedAccount, observedAccounts } from "./ObservedAccount.ts"
+
+const observed = lastResult(observedAccounts)
 
 /** `relay/NAME/account`: the user and the group that each relay runs as. */
 export const Accounts = make<
@@ -23,7 +26,7 @@ export const Accounts = make<
   observe: Effect.fn("accounts.observe")(function*(desired) {
     const accounts = yield* AccountReader
     const ledger = yield* LedgerReader
-    return observedAccounts(yield* accounts.read, yield* ledger.read, desired)
+    return observed(yield* accounts.read, yield* ledger.read, desired)
   }),
   diff: diffAccounts,
   apply: applyAccounts,

@@ -1,6 +1,7 @@
 import { ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer, Option, Schema } from "effect"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { HostCommand } from "../host/HostCommand.ts"
 
 /** An address on a link. `failed`: duplicate address detection found it in use elsewhere, so nothing can use it here. */
@@ -63,11 +64,12 @@ export class AddressReader extends Context.Service<AddressReader, {
     AddressReader,
     Effect.gen(function*() {
       const host = yield* HostCommand
+      const decoded = decodedOnce(readLinks)
       const run = host.run("ip", ["-j", "address", "show"])
       const links = host.ask(["ip", "-j", "-batch", "-"], ["address show"]).pipe(
         Effect.flatMap(Option.match({ onNone: () => run, onSome: ([answer = ""]) => Effect.succeed(answer) })),
         Effect.mapError(({ message }) => unreadable(message)),
-        Effect.flatMap(readLinks),
+        Effect.flatMap(decoded),
         Effect.withSpan("AddressReader.links")
       )
       return AddressReader.of({ links })

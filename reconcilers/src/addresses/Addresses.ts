@@ -1,4 +1,5 @@
 import { make } from "@patela/domain/reconciler/Kind"
+import { lastResult } from "@patela/domain/reconciler/lastResult"
 import type { Resource } from "@patela/domain/reconciler/Resource"
 import { Effect } from "effect"
 import type { HostMonitor } from "../host/HostMonitor.ts"
@@ -13,6 +14,8 @@ import { diffAddresses, type ObservedAddress, observedAddresses } from "./diffAd
 import { watchAddresses } from "./watchAddresses.ts"
 
 type Readers = AddressReader | HostMonitor | LedgerReader
+const observed = lastResult(observedAddresses)
+
 type Writers = AddressWriter | LedgerWriter
 
 /** The relay link, up, and each relay's addresses on it. */
@@ -22,7 +25,7 @@ export const Addresses = make<DesiredAddress, ObservedAddress, Readers, Writers>
   observe: Effect.fn("Addresses.observe")(function*(desired: ReadonlyArray<Resource<DesiredAddress>>) {
     const links = yield* (yield* AddressReader).links
     const { addresses } = yield* (yield* LedgerReader).read
-    return observedAddresses(desired, links, addresses)
+    return observed(desired, links, addresses)
   }),
   diff: diffAddresses,
   apply: applyAddresses,

@@ -1,6 +1,7 @@
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Schema } from "effect"
 import * as fs from "node:fs/promises"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { RUNTIME_DIRECTORY } from "../host/HostPaths.ts"
 import { type FileNotWritten, ReplaceFile } from "../host/ReplaceFile.ts"
 
@@ -24,7 +25,7 @@ export class DropInLedgerReader extends Context.Service<DropInLedgerReader, {
   readonly read: Effect.Effect<LoadedDropIns>
 }>()("@patela/reconcilers/drop-ins/DropInLedgerReader") {
   static readonly layerAt = (directory: string): Layer.Layer<DropInLedgerReader> =>
-    Layer.sync(DropInLedgerReader, () => DropInLedgerReader.of({ read: readAt(directory) }))
+    Layer.sync(DropInLedgerReader, () => DropInLedgerReader.of({ read: readAt(directory, decodedOnce(decodeLoaded)) }))
 
   static readonly layer = DropInLedgerReader.layerAt(RUNTIME_DIRECTORY)
 }
@@ -75,9 +76,11 @@ export const updated = (
   return after
 }
 
-const readAt = (directory: string): Effect.Effect<LoadedDropIns> =>
+const decodeLoaded = (text: string) =>
+  Effect.map(Effect.fromOption(decode(text)), ({ loaded }): LoadedDropIns => new Map(loaded))
+
+const readAt = (directory: string, decodeText = decodeLoaded): Effect.Effect<LoadedDropIns> =>
   Effect.tryPromise(() => fs.readFile(`${directory}/${FILE}`, "utf8")).pipe(
-    Effect.flatMap((text) => Effect.fromOption(decode(text))),
-    Effect.map(({ loaded }): LoadedDropIns => new Map(loaded)),
+    Effect.flatMap(decodeText),
     Effect.orElseSucceed((): LoadedDropIns => new Map())
   )

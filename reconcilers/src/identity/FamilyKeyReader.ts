@@ -3,6 +3,7 @@ import { type FamilySecret, familySecretFromFile } from "@patela/domain/family/F
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import * as fs from "node:fs"
+import { hasSettled, stampOf, statsAt } from "../host/FileMemory.ts"
 import { INSTANCES_STATE } from "../host/HostPaths.ts"
 import { familyTagOf } from "./IdentityStore.ts"
 import { directoryAt, type KeyFileFound, keyFileIn } from "./KeyDirectory.ts"
@@ -31,23 +32,35 @@ export class FamilyKeyReader extends Context.Service<FamilyKeyReader, {
 }>()("@patela/reconcilers/identity/FamilyKeyReader") {
   /** Relays' state directories are in `root`. */
   static readonly layerAt = (root: string): Layer.Layer<FamilyKeyReader> =>
-    Layer.succeed(
-      FamilyKeyReader,
-      FamilyKeyReader.of({
-        look: Effect.sync(() =>
-          new Map(
-            relaysIn(root).flatMap((name) => {
-              const found = keysOf(root, name)
-              return found.length === 0 ? [] : [[name, found.map(({ key }) => key)] as const]
+    Layer.sync(FamilyKeyReader, () => {
+      // Directories with no file of a family in them, as they were last seen: nothing was put there since.
+      const without = new Map<RelayName, string>()
+      const lookAt = (name: RelayName): ReadonlyArray<FoundFamilyKey> => {
+        const stamp = directoryStamp(root, name)
+        if (stamp !== undefined && without.get(name) === stamp) return []
+        without.delete(name)
+        const found = keysOf(root, name)
+        if (stamp !== undefined && found?.length === 0) without.set(name, stamp)
+        return (found ?? []).map(({ key }) => key)
+      }
+      return FamilyKeyReader.of({
+        look: Effect.sync(() => {
+          const names = relaysIn(root)
+          const there = new Set(names)
+          for (const name of without.keys()) if (!there.has(name)) without.delete(name)
+          return new Map(
+            names.flatMap((name) => {
+              const found = lookAt(name)
+              return found.length === 0 ? [] : [[name, found] as const]
             })
           )
-        ).pipe(Effect.withSpan("FamilyKeyReader.look")),
+        }).pipe(Effect.withSpan("FamilyKeyReader.look")),
         secrets: Effect.fn("FamilyKeyReader.secrets")((relays, ids) =>
           Effect.sync(() => {
             const secrets = new Map<FamilyId, FamilySecret>()
             for (const name of relays) {
               if (secrets.size === ids.length) break
-              for (const { key, secret } of keysOf(root, name)) {
+              for (const { key, secret } of keysOf(root, name) ?? []) {
                 if (secret !== undefined && key.id !== undefined && ids.includes(key.id)) secrets.set(key.id, secret)
               }
             }
@@ -55,7 +68,7 @@ export class FamilyKeyReader extends Context.Service<FamilyKeyReader, {
           })
         )
       })
-    )
+    })
 
   static readonly layer = FamilyKeyReader.layerAt(INSTANCES_STATE)
 }
@@ -71,6 +84,22 @@ const relaysIn = (root: string): ReadonlyArray<RelayName> => {
   }
 }
 
+/**
+ * A text that is another after a file came or went; undefined where that was so shortly ago that the times may not tell, or
+ * there is no such directory.
+ */
+const directoryStamp = (root: string, name: RelayName): string | undefined => {
+  try {
+    const [state, keys] = [`${root}/${name}`, `${root}/${name}/keys`].map(statsAt)
+    if (state?.isDirectory() !== true || keys?.isDirectory() !== true || !hasSettled(keys, Date.now())) return undefined
+    return `${state.ino} ${stampOf(keys)}`
+  } catch {
+    // Whoever reads it finds nothing either.
+    return undefined
+  }
+}
+
+/** Undefined where they cannot be read. */
 const keysOf = (root: string, name: RelayName) => {
   try {
     using state = directoryAt(`${root}/${name}`)
@@ -87,6 +116,6 @@ const keysOf = (root: string, name: RelayName) => {
     })
   } catch {
     // Whoever writes there says what is wrong.
-    return []
+    return undefined
   }
 }

@@ -26,12 +26,15 @@ export const parseLedger = (path: string, text: string): Effect.Effect<Owned, Ob
 export const renderLedger = (owned: Owned): string => `${encode({ version: 1, ...owned })}\n`
 
 /** What the ledger says; an absent one is an empty one, as after a boot. Links are not followed. */
-export const readLedger = Effect.fn("LedgerFile.read")(function*(path: string) {
+export const readLedger = Effect.fn("LedgerFile.read")(function*(
+  path: string,
+  parse: (text: string) => Effect.Effect<Owned, ObservationFailed> = (text) => parseLedger(path, text)
+) {
   const text = yield* Effect.tryPromise({
     try: () => readText(path),
     catch: (cause) => unreadable(path, causeText(cause))
   })
-  return text === undefined ? nothingOwned : yield* parseLedger(path, text)
+  return text === undefined ? nothingOwned : yield* parse(text)
 })
 
 const readText = async (path: string): Promise<string | undefined> => {

@@ -1,7 +1,8 @@
 import type { ObservationFailed } from "@patela/domain/reconciler/Kind"
-import { Context, type Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { OWNED_FILE } from "../host/HostPaths.ts"
-import { readLedger } from "./LedgerFile.ts"
+import { parseLedger, readLedger } from "./LedgerFile.ts"
 import type { Owned } from "./Owned.ts"
 
 /** Tells what Patela made on this boot. */
@@ -10,7 +11,11 @@ export class LedgerReader extends Context.Service<LedgerReader, {
   readonly read: Effect.Effect<Owned, ObservationFailed>
 }>()("@patela/reconcilers/ledger/LedgerReader") {
   static readonly layerAt = (path: string): Layer.Layer<LedgerReader> =>
-    Layer.succeed(LedgerReader, LedgerReader.of({ read: readLedger(path) }))
+    Layer.sync(LedgerReader, () => {
+      // Several kinds ask for it in one pass.
+      const parse = decodedOnce((text) => parseLedger(path, text))
+      return LedgerReader.of({ read: Effect.suspend(() => readLedger(path, parse)) })
+    })
 
   static readonly layer: Layer.Layer<LedgerReader> = LedgerReader.layerAt(OWNED_FILE)
 }

@@ -13,12 +13,18 @@ const decodeLinks = Schema.decodeUnknownOption(Links)
  */
 export const linkNames = () => {
   const known = new Map<string, ReadonlyMap<number, string>>()
+  // The same text again says nothing new; one that was found to be untrue is not kept.
+  const held = new Map<string, string>()
   return (asker: string, links: string): boolean => {
+    if (held.get(asker) === links) return true
+    held.delete(asker)
     const found = decodeLinks(links)
     if (Option.isNone(found)) return false
     const before = known.get(asker)
     const now = new Map(found.value.map(({ ifindex, ifname }) => [ifindex, ifname]))
     known.set(asker, new Map([...before ?? [], ...now]))
-    return [...now].every(([index, name]) => (before?.get(index) ?? name) === name)
+    const holds = [...now].every(([index, name]) => (before?.get(index) ?? name) === name)
+    if (holds) held.set(asker, links)
+    return holds
   }
 }

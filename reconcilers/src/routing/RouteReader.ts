@@ -1,6 +1,7 @@
 import { ipv6FromBigInt, ipv6ToBigInt } from "@patela/domain/net/Ipv6"
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer, Option, Schema } from "effect"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { HostCommand } from "../host/HostCommand.ts"
 import { linkNames, LINKS } from "./LinkNames.ts"
 import { type Family, ROUTE_TYPES, type RouteEntry, routeEntry, ruleEntry, TABLE } from "./RouteEntry.ts"
@@ -111,6 +112,10 @@ export class RouteReader extends Context.Service<RouteReader, {
     Effect.gen(function*() {
       const host = yield* HostCommand
       const namesHold = linkNames()
+      const decoded = {
+        v4: decodedOnce((output) => readEntries("v4", output)),
+        v6: decodedOnce((output) => readEntries("v6", output))
+      }
       // Two processes, for a batch has one family. `-N`: a table may have a name in rt_tables, and this is its number.
       const output = Effect.fnUntraced(function*(format: "-j" | "-o", family: "-4" | "-6") {
         const args = [family, "-N", format, "-batch", "-"] as const
@@ -140,7 +145,7 @@ export class RouteReader extends Context.Service<RouteReader, {
         return answers.flat()
       })
       return RouteReader.of({
-        entries: ask("-j", readEntries).pipe(Effect.withSpan("RouteReader.entries")),
+        entries: ask("-j", (family, output) => decoded[family](output)).pipe(Effect.withSpan("RouteReader.entries")),
         texts: ask("-o", (family, output) => Effect.succeed(textEntries(family, output))).pipe(
           Effect.withSpan("RouteReader.texts")
         )

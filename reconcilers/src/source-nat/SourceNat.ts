@@ -1,14 +1,16 @@
 import { make } from "@patela/domain/reconciler/Kind"
+import { lastResult } from "@patela/domain/reconciler/lastResult"
 import { done, failed, type Outcome, outcomesOf } from "@patela/domain/reconciler/Outcome"
 import type { Resource, ResourceAddress } from "@patela/domain/reconciler/Resource"
 import type { Slot } from "@patela/domain/relay/Slot"
 import { Effect, type Schema } from "effect"
 import type { HostMonitor } from "../host/HostMonitor.ts"
 import { LedgerReader } from "../ledger/LedgerReader.ts"
-import { nothingOwned, slotOwners } from "../ledger/Owned.ts"
+import { nothingOwned, type Owned, slotOwners } from "../ledger/Owned.ts"
 import { checkpointTable } from "./checkpointTable.ts"
 import { type DesiredSource, desiredSources } from "./DesiredSource.ts"
 import { diffSources, type ObservedSource, observedSources, type SourceChange } from "./diffSources.ts"
+import type { ObservedTable } from "./ObservedTable.ts"
 import {
   type Element,
   elementsOf,
@@ -27,6 +29,10 @@ import { watchSources } from "./watchSources.ts"
 
 type Readers = HostMonitor | LedgerReader | SourceNatReader
 
+const observed = lastResult((desired: ReadonlyArray<Resource<DesiredSource>>, table: ObservedTable, owned: Owned) =>
+  observedSources(desired, table, slotOwners(owned))
+)
+
 /** The nft table `inet patela`: every packet of a relay leaves by the relay link with the relay's source, or not. */
 export const SourceNat = make<DesiredSource, ObservedSource, Readers, SourceNatWriter>({
   kind: "source-nat",
@@ -35,7 +41,7 @@ export const SourceNat = make<DesiredSource, ObservedSource, Readers, SourceNatW
     const table = yield* (yield* SourceNatReader).table
     // It only names what nobody wants any more.
     const owned = yield* Effect.orElseSucceed((yield* LedgerReader).read, () => nothingOwned)
-    return observedSources(desired, table, slotOwners(owned))
+    return observed(desired, table, owned)
   }),
   diff: diffSources,
   apply: Effect.fn("SourceNat.apply")(function*(changes: ReadonlyArray<SourceChange>) {

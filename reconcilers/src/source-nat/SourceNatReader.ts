@@ -1,5 +1,6 @@
 import { ObservationFailed } from "@patela/domain/reconciler/Kind"
 import { Context, Effect, Layer, Option } from "effect"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { HostCommand } from "../host/HostCommand.ts"
 import { ABSENT, DORMANT, type ObservedTable, readTable } from "./ObservedTable.ts"
 import { FAMILY, TABLE } from "./Skeleton.ts"
@@ -25,14 +26,7 @@ export class SourceNatReader extends Context.Service<SourceNatReader, {
           })
         )
       const text = list().pipe(Effect.withSpan("SourceNatReader.text"))
-      // Decoding the table of many relays takes longer than reading it, and it is mostly the same text.
-      let last: { readonly json: string; readonly table: ObservedTable } | undefined
-      const decoded = Effect.fnUntraced(function*(json: string) {
-        if (last?.json === json) return last.table
-        const table = yield* readTable(json)
-        last = { json, table }
-        return table
-      })
+      const decoded = decodedOnce(readTable)
       const json = host.ask(["nft", "-j", "-i"], [`list table ${FAMILY} ${TABLE}`]).pipe(
         Effect.flatMap(Option.match({ onNone: () => list("-j"), onSome: ([answer]) => Effect.succeed(answer) }))
       )

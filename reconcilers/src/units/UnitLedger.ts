@@ -1,6 +1,7 @@
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Effect, Layer, Schema, Semaphore } from "effect"
 import * as fs from "node:fs/promises"
+import { decodedOnce } from "../host/decodedOnce.ts"
 import { RUNTIME_DIRECTORY } from "../host/HostPaths.ts"
 import { type FileNotWritten, ReplaceFile } from "../host/ReplaceFile.ts"
 import { LoadedTorrc } from "./LoadedTorrc.ts"
@@ -33,7 +34,7 @@ export class UnitLedgerReader extends Context.Service<UnitLedgerReader, {
   readonly read: Effect.Effect<UnitEntries>
 }>()("@patela/reconcilers/units/UnitLedgerReader") {
   static readonly layerAt = (directory: string): Layer.Layer<UnitLedgerReader> =>
-    Layer.sync(UnitLedgerReader, () => UnitLedgerReader.of({ read: readAt(directory) }))
+    Layer.sync(UnitLedgerReader, () => UnitLedgerReader.of({ read: readAt(directory, decodedOnce(decodeUnits)) }))
 
   static readonly layer = UnitLedgerReader.layerAt(RUNTIME_DIRECTORY)
 }
@@ -73,9 +74,11 @@ export class UnitLedgerWriter extends Context.Service<UnitLedgerWriter, {
   static readonly layer = UnitLedgerWriter.layerAt(RUNTIME_DIRECTORY)
 }
 
-const readAt = (directory: string): Effect.Effect<UnitEntries> =>
+const decodeUnits = (text: string) =>
+  Effect.map(Effect.fromOption(decode(text)), ({ units }): UnitEntries => new Map(units))
+
+const readAt = (directory: string, decodeText = decodeUnits): Effect.Effect<UnitEntries> =>
   Effect.tryPromise(() => fs.readFile(`${directory}/${FILE}`, "utf8")).pipe(
-    Effect.flatMap((text) => Effect.fromOption(decode(text))),
-    Effect.map(({ units }) => new Map(units)),
-    Effect.orElseSucceed(() => new Map<RelayName, UnitEntry>())
+    Effect.flatMap(decodeText),
+    Effect.orElseSucceed((): UnitEntries => new Map())
   )

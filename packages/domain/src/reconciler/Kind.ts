@@ -2,6 +2,7 @@ import { Effect, Schema, type Stream } from "effect"
 import type { HostFacts } from "../node/HostFacts.ts"
 import type { NodeConfig } from "../node/NodeConfig.ts"
 import type { Change, ChangeView, Reason } from "./Change.ts"
+import { lastResult } from "./lastResult.ts"
 import type { Outcome } from "./Outcome.ts"
 import type { Follow, RefusedResource, Resource, ResourceAddress, Scope } from "./Resource.ts"
 
@@ -106,30 +107,25 @@ const resourceView = <D>(resource: Resource<D> | RefusedResource): ResourceView 
 /** Closes over the types of a kind. */
 export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind<Read, Write> => {
   // A pass asks several times, and the next pass mostly for the same.
-  let last:
-    | { readonly config: NodeConfig; readonly facts: HostFacts; readonly all: ReturnType<typeof spec.desired> }
-    | undefined
-  const desiredOf = ({ config, facts }: DesiredInput) => {
-    if (last === undefined || last.config !== config || last.facts !== facts) {
-      last = { config, facts, all: spec.desired({ config, facts }) }
-    }
-    return last.all
-  }
+  const desiredFor = lastResult((config: NodeConfig, facts: HostFacts) => {
+    const all = spec.desired({ config, facts })
+    return { desired: all.filter(isWanted), refused: all.filter(isRefused), views: all.map(resourceView) }
+  })
+  const desiredOf = ({ config, facts }: DesiredInput) => desiredFor(config, facts)
+  const differencesOf = lastResult(spec.diff)
 
-  const resources = (input: DesiredInput) => desiredOf(input).map(resourceView)
+  const resources = (input: DesiredInput) => desiredOf(input).views
 
   const plan = Effect.fn(`${spec.kind}.plan`)(function*(input: DesiredInput) {
-    const all = desiredOf(input)
-    const refused = all.filter(isRefused)
-    const desired = all.filter(isWanted)
+    const { desired, refused, views } = desiredOf(input)
     const observed = yield* spec.observe(desired)
     const untouchable = new Set(refused.map(({ address }) => address))
-    const changes = spec.diff(desired, observed)
+    const changes = differencesOf(desired, observed)
       .filter(({ address }) => !untouchable.has(address))
       .map((change) => ({ change, view: viewOf(spec.kind, change, input) }))
     return {
       kind: spec.kind,
-      resources: all.map(resourceView),
+      resources: views,
       refused,
       changes: changes.map(({ view }) => view),
       apply: (admitted: (change: ChangeView) => boolean) => {
@@ -147,7 +143,7 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
     watch: spec.watch,
     checkpoint: checkpoint === undefined
       ? undefined
-      : (input) => checkpoint(desiredOf(input).filter(isWanted))
+      : (input) => checkpoint(desiredOf(input).desired)
   }
 }
 
