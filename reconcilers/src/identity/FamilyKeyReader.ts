@@ -30,13 +30,13 @@ export class FamilyKeyReader extends Context.Service<FamilyKeyReader, {
     ids: ReadonlyArray<FamilyId>
   ) => Effect.Effect<ReadonlyMap<FamilyId, FamilySecret>>
 }>()("@patela/reconcilers/identity/FamilyKeyReader") {
-  /** Relays' state directories are in `root`. */
-  static readonly layerAt = (root: string): Layer.Layer<FamilyKeyReader> =>
+  /** Relays' state directories are in `root`. `now` is milliseconds since 1970. */
+  static readonly layerAt = (root: string, now: () => number = Date.now): Layer.Layer<FamilyKeyReader> =>
     Layer.sync(FamilyKeyReader, () => {
       // Directories with no file of a family in them, as they were last seen: nothing was put there since.
       const without = new Map<RelayName, string>()
       const lookAt = (name: RelayName): ReadonlyArray<FoundFamilyKey> => {
-        const stamp = directoryStamp(root, name)
+        const stamp = directoryStamp(root, name, now())
         if (stamp !== undefined && without.get(name) === stamp) return []
         without.delete(name)
         const found = keysOf(root, name)
@@ -88,10 +88,10 @@ const relaysIn = (root: string): ReadonlyArray<RelayName> => {
  * A text that is another after a file came or went; undefined where that was so shortly ago that the times may not tell, or
  * there is no such directory.
  */
-const directoryStamp = (root: string, name: RelayName): string | undefined => {
+const directoryStamp = (root: string, name: RelayName, now: number): string | undefined => {
   try {
     const [state, keys] = [`${root}/${name}`, `${root}/${name}/keys`].map(statsAt)
-    if (state?.isDirectory() !== true || keys?.isDirectory() !== true || !hasSettled(keys, Date.now())) return undefined
+    if (state?.isDirectory() !== true || keys?.isDirectory() !== true || !hasSettled(keys, now)) return undefined
     return `${state.ino} ${stampOf(keys)}`
   } catch {
     // Whoever reads it finds nothing either.

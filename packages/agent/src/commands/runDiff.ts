@@ -16,6 +16,7 @@ import type { NodeOptions } from "./AgentFlags.ts"
 import { readConfigFile } from "./ConfigFile.ts"
 import { configSourceOf } from "./ConfigSource.ts"
 import { exitWith } from "./ExitWith.ts"
+import { lookAhead } from "./lookAhead.ts"
 import { requireRoot } from "./requireRoot.ts"
 
 const IN_SYNC = 0
@@ -52,7 +53,8 @@ const ofFile = Effect.fn("Diff.ofFile")(function*(path: string, options: LookOpt
 const ofServer = Effect.fn("Diff.ofServer")(function*(server: URL, options: LookOptions) {
   yield* asRoot
   return yield* Effect.gen(function*() {
-    const config = yield* (yield* Session).config({ total: Duration.zero })
+    const asked = (yield* Session).config({ total: Duration.zero })
+    const [config] = yield* Effect.all([asked, lookAhead], { concurrency: "unbounded" })
     return yield* look(config, { from: "server", url: server.origin }, options)
   }).pipe(Effect.provide(observingLayer({ ...options, server })))
 })
