@@ -23,8 +23,11 @@ import { type Dirty, isClean, makeWanted, type Wanted } from "./Wanted.ts"
 /** A full look at least this often, give or take a tenth, so that a fleet does not look in step. */
 const RESYNC = Duration.seconds(60)
 
-/** Events that come together are one look. */
-const DEBOUNCE = Duration.millis(20)
+/**
+ * Events that come together are one look: what the kernel tells of one transaction comes within a millisecond or two. What
+ * comes later is the next look's, and BREATH says how soon that may be.
+ */
+const DEBOUNCE = Duration.millis(10)
 
 /** Between the end of a pass and the next one: a storm of events is looked at ten times a second, the last one for sure. */
 const BREATH = Duration.millis(100)
