@@ -247,7 +247,8 @@ export const keyStoreSpec: KindSpec<
   }),
 
   // The TPM tells nobody when it is written.
-  watch: watchKeyFiles("key-store")
+  watch: watchKeyFiles("key-store"),
+  unhurried: true
 }
 
 const nounOf = (wanted: DesiredEntry): string => wanted.is === "family" ? `key of the family ${wanted.id}` : "identity"

@@ -18,6 +18,7 @@ import { makeReporter } from "./Reporter.ts"
 import { afterPass, contendedIn, emptyBook, forgetRetries, holdBy, nextDue, type RetryBook } from "./RetryBook.ts"
 import { makeSayOnce } from "./SayOnce.ts"
 import { type Situation, situationAfter, unknownSituation } from "./Situation.ts"
+import { makeTurns } from "./Turns.ts"
 import { type Dirty, isClean, makeWanted, type Wanted } from "./Wanted.ts"
 
 /** A full look at least this often, give or take a tenth, so that a fleet does not look in step. */
@@ -68,6 +69,7 @@ export const watch = Effect.fn("Watch.watch")(function*<Read, Write, E extends {
     situation: yield* Ref.make(unknownSituation),
     turned: yield* Ref.make(yield* Clock.currentTimeMillis)
   }
+  const divided = makeTurns(kinds)
   const turn = yield* makeTurn(kinds, relayInterface, watching, wanted)
   const notify = yield* ServiceNotify
   yield* startAtZero
@@ -88,7 +90,9 @@ export const watch = Effect.fn("Watch.watch")(function*<Read, Write, E extends {
     const dirty = yield* wanted.take
     // What was asked for may have been answered meanwhile.
     if (isClean(dirty)) return
-    yield* turn(dirty)
+    const { later, now } = divided(dirty)
+    if (later.size > 0) yield* wanted.look(later)
+    yield* turn(now)
     yield* Effect.sleep(BREATH)
   }))
 }, Effect.scoped)

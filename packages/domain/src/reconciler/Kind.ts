@@ -50,6 +50,8 @@ export interface KindSpec<D, A, Read, Write> {
     changes: ReadonlyArray<Change<D, A>>
   ) => Effect.Effect<ReadonlyMap<ResourceAddress, Outcome>, never, Write>
   readonly watch: Stream.Stream<WatchSignal, ObservationFailed, Read>
+  /** A look takes its time, as a TPM does, and nothing waits for it: after an event other kinds are looked at first. */
+  readonly unhurried?: boolean
   /**
    * For a kind that could cut the node off from its server: remembers what it has on the host now, and gives the effect
    * that puts just that back, whatever was applied since.
@@ -66,6 +68,8 @@ export interface Kind<Read, Write> {
   readonly resources: (input: DesiredInput) => ReadonlyArray<ResourceView>
   readonly plan: (input: DesiredInput) => Effect.Effect<KindPlan<Write>, ObservationFailed, Read>
   readonly watch: Stream.Stream<WatchSignal, ObservationFailed, Read>
+  /** See `KindSpec`. */
+  readonly unhurried: boolean
   /** See `KindSpec`; undefined for a kind that cannot cut the node off. */
   readonly checkpoint:
     | ((input: DesiredInput) => Effect.Effect<Effect.Effect<Outcome, never, Write>, ObservationFailed, Read>)
@@ -141,6 +145,7 @@ export const make = <D, A, Read, Write>(spec: KindSpec<D, A, Read, Write>): Kind
     resources,
     plan,
     watch: spec.watch,
+    unhurried: spec.unhurried === true,
     checkpoint: checkpoint === undefined
       ? undefined
       : (input) => checkpoint(desiredOf(input).desired)
