@@ -56,6 +56,7 @@ export const bundle = Effect.fn("bundle")((
         logLevel: "silent",
         // dbus-next looks for a session bus through X11 where there is one; the system bus is all that is used here.
         external: ["x11"],
+        inject: [`${root}/scripts/laterSegmenter.ts`],
         define: { "import.meta.dirname": "__dirname", ...define }
       })
       const contents = Buffer.concat(outputFiles.map((file) => file.contents))
