@@ -40,7 +40,7 @@ describe("the public point of a scalar", () => {
       Effect.sync(() => {
         const scalar = BigInt(`0x${createHash("sha256").update(random).digest("hex")}`) % ORDER
         const most = (2n ** 256n - 1n - scalar) / ORDER
-        const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, "0"), "hex").reverse()
+        const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, "0"), "hex").toReversed()
         assert.deepEqual(publicPointOf(bytes(scalar + most * ORDER)), publicPointOf(bytes(scalar)))
       }),
     { arbitrary: { runs: 25 } }
