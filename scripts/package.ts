@@ -3,6 +3,7 @@ import { build } from "esbuild"
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { chmodSync, copyFileSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rehearsalConfig } from "./rehearsal.ts"
 
@@ -60,6 +61,7 @@ export const bundle = Effect.fn("bundle")((
         define: { "import.meta.dirname": "__dirname", ...define }
       })
       const contents = Buffer.concat(outputFiles.map((file) => file.contents))
+      mkdirSync(dirname(outfile), { recursive: true })
       writeFileSync(outfile, contents)
       return contents
     },

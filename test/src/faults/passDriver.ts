@@ -5,7 +5,7 @@ import { kindsFor } from "@patela/agent/Kinds"
 import { nodeLayer, observingLayer } from "@patela/agent/NodeLayer"
 import { changeText, pass } from "@patela/agent/pass/Pass"
 import { recoverTrial } from "@patela/agent/pass/recoverTrial"
-import { Effect, Layer, Logger, Result, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, Result, Schema } from "effect"
 import { type Calls, countedServices, countFileSteps } from "./KillPoint.ts"
 import { type PassAnswer, PassAnswers, PassRequest } from "./PassRequest.ts"
 
@@ -72,5 +72,9 @@ const main = Effect.gen(function*() {
   yield* Effect.callback<void>((resume) => void process.stdout.write(`${text}\n`, () => resume(Effect.void)))
 }).pipe(Effect.scoped, Effect.provide(Logger.layer([JournalLogger])))
 
-await Effect.runPromise(main)
-process.exit(0)
+Effect.runCallback(main, {
+  onExit: (exit) => {
+    if (Exit.isFailure(exit)) process.stderr.write(`${Cause.pretty(exit.cause)}\n`)
+    process.exit(Exit.isSuccess(exit) ? 0 : 1)
+  }
+})
