@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
-import { connect, createServer, type Server, type Socket } from "node:net"
-import { handshakesInTurn } from "../src/limits/handshakesInTurn.ts"
+import { Deferred, Effect, Fiber, Schema } from "effect"
+import { connect, createServer, type Server } from "node:net"
+import { Handshakes } from "../src/limits/Handshakes.ts"
 import { runs } from "./rig/runs.ts"
 
 const listening = (server: Server) =>
@@ -24,15 +24,44 @@ const countTurns = Effect.gen(function*() {
     if (counting) setImmediate(next)
   }
   setImmediate(next)
-  yield* Effect.addFinalizer(() => Effect.sync(() => (counting = false)))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      counting = false
+    })
+  )
   return () => turns
 })
 
-const soon = (done: () => boolean) =>
-  Effect.promise(async () => {
-    for (let look = 0; look < 5000 && !done(); look++) await new Promise((resolve) => setImmediate(resolve))
-    assert.isTrue(done())
+const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
+const until = Effect.fnUntraced(function*(done: () => boolean) {
+  for (let look = 0; look < 200_000 && !done(); look++) yield* turn
+  assert.isTrue(done())
+})
+
+/** A server that says hello once a handshake would begin, and its clients. */
+const house = Effect.gen(function*() {
+  const turns = yield* countTurns
+  const handshakes = new Handshakes()
+  const begun: Array<number> = []
+  const server = createServer((socket) => {
+    begun.push(turns())
+    socket.end("hello")
   })
+  handshakes.inTurn(server)
+  const port = yield* listening(server)
+  const ended: Array<string> = []
+  const come = () => {
+    let said = ""
+    const client = connect(port, "127.0.0.1")
+    client.on("data", (data) => {
+      said += String(data)
+    })
+    client.on("error", () => {})
+    client.on("close", () => ended.push(said))
+  }
+  return { handshakes, server, begun, ended, come }
+})
 
 describe("handshakes", () => {
   it.live.prop(
@@ -40,35 +69,53 @@ describe("handshakes", () => {
     [Schema.Array(Schema.Boolean).pipe(Schema.check(Schema.isMaxLength(40)))],
     ([crowd]) =>
       Effect.scoped(Effect.gen(function*() {
-        const turns = yield* countTurns
-        const begun: Array<number> = []
-        const accepted: Array<Socket> = []
-        const server = createServer((socket) => {
-          begun.push(turns())
-          socket.end("hello")
-        })
-        handshakesInTurn(server)
+        const { begun, come, ended, server } = yield* house
+        let accepted = 0
         server.on("connection", (socket) => {
-          accepted.push(socket)
           // As the limit of connections does.
-          if (crowd[accepted.length - 1] === false) socket.destroy()
+          if (crowd[accepted] === false) socket.destroy()
+          accepted += 1
         })
-        const port = yield* listening(server)
-        const ended: Array<string> = []
-        for (const _ of crowd) {
-          const client = connect(port, "127.0.0.1")
-          let said = ""
-          client.on("data", (data) => {
-            said += String(data)
-          })
-          client.on("error", () => {})
-          client.on("close", () => ended.push(said))
-        }
-        yield* soon(() => ended.length === crowd.length)
+        for (const _ of crowd) come()
+        yield* until(() => ended.length === crowd.length)
         const stayed = crowd.filter((stays) => stays).length
         assert.strictEqual(ended.filter((said) => said === "hello").length, stayed)
         assert.strictEqual(new Set(begun).size, stayed)
       })),
     runs(100)
   )
+
+  it.live("wait while many requests are being answered, and not for ever", () =>
+    Effect.gen(function*() {
+      const { begun, come, handshakes } = yield* house
+      const answer = yield* Deferred.make<void>()
+      const asked = yield* Effect.forkChild(
+        Effect.all(Array.from({ length: 32 }, () => handshakes.counted(Deferred.await(answer))), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* turn
+      const start = performance.now()
+      for (let client = 0; client < 20; client++) come()
+      yield* until(() => begun.length === 2)
+      assert.isAtLeast(performance.now() - start, 150)
+      assert.isBelow(begun.length, 5)
+      yield* Deferred.succeed(answer, undefined)
+      yield* Fiber.join(asked)
+      yield* until(() => begun.length === 20)
+    }))
+
+  it.live("wait for no request that failed, or whose client left", () =>
+    Effect.gen(function*() {
+      const { begun, come, handshakes } = yield* house
+      for (let request = 0; request < 40; request++) {
+        yield* Effect.ignore(handshakes.counted(Effect.fail("no")))
+        yield* Fiber.interrupt(yield* Effect.forkChild(handshakes.counted(Effect.never)))
+      }
+      const start = performance.now()
+      come()
+      come()
+      yield* until(() => begun.length === 2)
+      assert.isBelow(performance.now() - start, 95)
+    }))
 })
