@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import type { IncomingMessage } from "node:http"
 import { Agent, request } from "node:https"
-import type { Tally } from "./Tally.ts"
+import type { Tally, Timed } from "./Tally.ts"
 
 /** Where the server is. */
 export interface At {
@@ -37,6 +37,7 @@ export class NodeClient {
   readonly #agent: Agent
   readonly #at: At
   readonly #tally: Tally
+  #closed = false
 
   constructor(at: At, tally: Tally) {
     this.#at = at
@@ -47,29 +48,29 @@ export class NodeClient {
   /** Asks, and takes the statuses that are named for an answer; every other is an error. */
   async ask(asked: Asked, statuses: ReadonlyArray<number>): Promise<Said> {
     const body = asked.body === undefined ? undefined : JSON.stringify(asked.body)
-    const { answering, connecting, said } = await this.#send(asked, body)
-    this.#tally.requests.push({ what: asked.what, connecting, answering })
+    const { answering, connected, connecting, said } = await this.#send(asked, body)
+    this.#tally.requests.push({ what: asked.what, connected, connecting, answering })
     if (statuses.includes(said.status)) return said
     throw this.#fault(`${asked.what}: ${said.status} ${said.text.slice(0, 200)}`)
   }
 
-  /** Opens the stream of events. `heard` is given the generation of each; `ended` resolves when the server ends it. */
-  async events(token: string, heard: (generation: number) => void): Promise<{ readonly ended: Promise<void> }> {
+  /** Opens the stream of events. `heard` is given the generation of each. */
+  async events(token: string, heard: (generation: number) => void): Promise<void> {
     const response = await this.#open(token)
     if (response.statusCode !== 200) throw this.#fault(`events: ${response.statusCode}`)
-    const ended = new Promise<void>((resolve) => {
-      response.on("close", resolve)
-      // Who closes it is us, or the server: both are its end.
-      response.on("error", () => {})
+    response.on("close", () => {
+      if (!this.#closed) this.#fault("events: the server ended the stream")
     })
+    // The close says it.
+    response.on("error", () => {})
     response.setEncoding("utf8")
     response.on("data", (text: string) => {
       for (const [, generation] of text.matchAll(/data: \{"generation":(\d+)\}/g)) heard(Number(generation))
     })
-    return { ended }
   }
 
   close(): void {
+    this.#closed = true
     this.#agent.destroy()
   }
 
@@ -81,7 +82,10 @@ export class NodeClient {
   #open(token: string): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${token}` }
-      const asking = request({ host: "127.0.0.1", path: STREAM_PATH, agent: this.#agent, headers, ...this.#at }, resolve)
+      const asking = request(
+        { host: "127.0.0.1", path: STREAM_PATH, agent: this.#agent, headers, ...this.#at },
+        resolve
+      )
       asking.once("error", (error) => reject(this.#fault(`events: ${error.message}`)))
       asking.end()
     })
@@ -90,10 +94,10 @@ export class NodeClient {
   #send(
     { etag, path, token, what }: Asked,
     body: string | undefined
-  ): Promise<{ readonly said: Said; readonly connecting: number; readonly answering: number }> {
+  ): Promise<Omit<Timed, "what"> & { readonly said: Said }> {
     return new Promise((resolve, reject) => {
       const began = performance.now()
-      let connected = began
+      let ready = began
       const headers = {
         ...body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
         ...token === undefined ? {} : { authorization: `Bearer ${token}` },
@@ -109,13 +113,14 @@ export class NodeClient {
         })
         response.on("end", () => {
           const said = { status: response.statusCode ?? 0, text, etag: response.headers.etag }
-          resolve({ said, connecting: connected - began, answering: performance.now() - connected })
+          const connecting = ready - began
+          resolve({ said, connected: asking.reusedSocket, connecting, answering: performance.now() - ready })
         })
       })
       asking.once("socket", (socket) => {
         if (socket.connecting) {
           socket.once("secureConnect", () => {
-            connected = performance.now()
+            ready = performance.now()
           })
         }
       })

@@ -52,6 +52,8 @@ export class PlayedNode {
   #node: Kept<ResolvedNode> | undefined
   #relays: Kept<ReadonlyArray<ResolvedRelay>> | undefined
   #reported: number | undefined
+  /** What is done at an event. */
+  heard: (generation: number) => Promise<void> | void = () => this.follows()
 
   constructor(at: At, tpm: SoftwareTpm, tally: Tally) {
     this.#client = new NodeClient(at, tally)
@@ -71,9 +73,7 @@ export class PlayedNode {
     await this.authenticate()
     await this.read()
     await this.report()
-    await new Promise<void>((resolve, reject) => {
-      this.follow(() => this.follows().then(resolve, reject)).catch(reject)
-    })
+    await this.follow()
   }
 
   async authenticate(): Promise<void> {
@@ -110,14 +110,16 @@ export class PlayedNode {
     if (this.#reported !== this.generation) await this.report()
   }
 
-  /** Runs `heard` for each event, one after the other, as the agent does. Ends with the stream. */
-  async follow(heard: (generation: number) => Promise<void> | void): Promise<void> {
-    let before: Promise<void> = Promise.resolve()
-    const { ended } = await this.#client.events(this.#token, (generation) => {
-      before = before.then(() => heard(generation))
+  /** Opens its stream of events, and has done what there is to do at the first of them, the generation of now. */
+  follow(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let before: Promise<void> = Promise.resolve()
+      const heard = (generation: number) => {
+        // One after the other, as the agent does.
+        before = before.then(() => this.heard(generation)).then(resolve, reject)
+      }
+      this.#client.events(this.#token, heard).catch(reject)
     })
-    await ended
-    await before
   }
 
   close(): void {

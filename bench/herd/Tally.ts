@@ -1,7 +1,9 @@
 /** One request of a played node, in milliseconds. */
 export interface Timed {
   readonly what: string
-  /** Until it had a connection: nothing where one was kept. */
+  /** Whether a kept connection was there for it. */
+  readonly connected: boolean
+  /** Until it had one. */
   readonly connecting: number
   /** From then to the end of its answer. */
   readonly answering: number
@@ -16,5 +18,10 @@ export class Tally {
   /** Of the answers alone, whatever the connection took. */
   get answering(): ReadonlyArray<number> {
     return this.requests.map((request) => request.answering)
+  }
+
+  /** Of those that had no connection yet. */
+  get connecting(): ReadonlyArray<number> {
+    return this.requests.flatMap(({ connecting, connected }) => connected ? [] : [connecting])
   }
 }

@@ -86,4 +86,6 @@ export const fleetHouse = Effect.fnUntraced(function*(count: number, processor: 
 /** Where a profile of the server is wanted: `PATELA_BENCH_PROFILE=FOLDER`. */
 const profiled = process.env["PATELA_BENCH_PROFILE"] === undefined
   ? {}
-  : { NODE_OPTIONS: process.env["PATELA_BENCH_OPTIONS"] ?? `--cpu-prof --cpu-prof-dir=${process.env["PATELA_BENCH_PROFILE"]}` }
+  : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${process.env["PATELA_BENCH_PROFILE"]}` }
+
+export type House = Effect.Success<ReturnType<typeof fleetHouse>>

@@ -1,13 +1,11 @@
 import { Context, Effect } from "effect"
 import { Nodes } from "../../packages/server/src/nodes/Nodes.ts"
 import { Relays } from "../../packages/server/src/relays/Relays.ts"
-import type { fleetHouse } from "./fleetHouse.ts"
+import type { House } from "./fleetHouse.ts"
 import { NodeFault } from "./NodeClient.ts"
 import { PlayedNode, RELAYS_OF_EACH } from "./PlayedNode.ts"
 import { processorOf } from "./processor.ts"
 import { Tally } from "./Tally.ts"
-
-type House = Effect.Success<ReturnType<typeof fleetHouse>>
 
 /** A herd that has booted; its nodes still follow their events. */
 export interface Herd {
@@ -54,7 +52,9 @@ export const herdOf = Effect.fnUntraced(function*(house: House, from: number, to
   const reported = (yield* Context.get(house.services, Nodes).list).filter(({ reported_at }) => reported_at !== null)
   if (tally.errors.length === 0 && fault !== undefined) return yield* new NodeFault({ message: fault })
   if (tally.errors.length === 0 && (stored.length !== to * RELAYS_OF_EACH || reported.length !== to)) {
-    return yield* new NodeFault({ message: `${stored.length} relays are stored, and ${reported.length} nodes reported` })
+    return yield* new NodeFault({
+      message: `${stored.length} relays are stored, and ${reported.length} nodes reported`
+    })
   }
   return { nodes, seconds, each, processor, tally } satisfies Herd
 })

@@ -170,8 +170,7 @@ const make = Effect.fnUntraced(function*(opening: () => DatabaseSync) {
   const withTransaction: SqlClient.SqlClient["withTransaction"] = (step) =>
     Effect.flatMap(
       Effect.serviceOption(client.transactionService),
-      (outer) =>
-        Option.isSome(outer) ? once(step) : settledAfter(shared, (note) => once(Effect.tap(step, note)))
+      (outer) => Option.isSome(outer) ? once(step) : settledAfter(shared, (note) => once(Effect.tap(step, note)))
     )
   return Object.assign(client, { withTransaction })
 })

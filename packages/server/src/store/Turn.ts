@@ -28,8 +28,7 @@ export const makeTurn = Effect.fnUntraced(function*(of: keyof typeof LOCKS) {
       orElse: () => Effect.void
     }),
     // On SQLite they wait for its one writer; waiting here for a commit, they could not share it.
-    queue: (transaction) =>
-      sql.onDialectOrElse({ pg: () => queue.withPermit(transaction), orElse: () => transaction })
+    queue: (transaction) => sql.onDialectOrElse({ pg: () => queue.withPermit(transaction), orElse: () => transaction })
   }
   return turn
 })
