@@ -77,7 +77,10 @@ export const fleetHouse = Effect.fnUntraced(function*(count: number, processor: 
     ...ONE_SOURCE,
     ...profiled
   }
-  const server = yield* runServer(variables, ["--cert", cert, "--key", key])
+  const start = runServer(variables, ["--cert", cert, "--key", key])
+  // Once before: what Node keeps of the code that it compiled is there at every start but a machine's first.
+  yield* Effect.scoped(Effect.flatMap(start, ({ stop }) => stop))
+  const server = yield* start
   const pid = server.pid ?? 0
   yield* pinned(pid, processor)
   return { at: { port: server.port, ca: pem }, pid, nodes, services, stop: server.stop }
