@@ -51,9 +51,9 @@ const house = Effect.gen(function*() {
   handshakes.inTurn(server)
   const port = yield* listening(server)
   const ended: Array<string> = []
-  const come = () => {
+  const come = (localAddress = "127.0.0.1") => {
     let said = ""
-    const client = connect(port, "127.0.0.1")
+    const client = connect({ port, host: "127.0.0.1", localAddress })
     client.on("data", (data) => {
       said += String(data)
     })
@@ -127,6 +127,32 @@ describe("handshakes", () => {
       yield* turn
       yield* until(() => begun.length >= 37)
       assert.isBelow(performance.now() - start, 250)
+    }))
+
+  it.live("of a source that comes now and then do not wait for those of one that floods", () =>
+    Effect.gen(function*() {
+      const { come, handshakes, server } = yield* house
+      const order: Array<string> = []
+      server.on("connection", (socket) => {
+        socket.end = () => {
+          order.push(String(socket.remoteAddress))
+          return socket
+        }
+      })
+      const answer = yield* Deferred.make<void>()
+      // Nothing begins by itself while so many are answered.
+      yield* Effect.forkChild(
+        Effect.all(Array.from({ length: 32 }, () => handshakes.counted(Deferred.await(answer))), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* turn
+      for (let client = 0; client < 200; client++) come()
+      yield* until(() => server.listenerCount("connection") > 0 && order.length >= 1)
+      come("127.0.0.2")
+      yield* until(() => order.includes("127.0.0.2"))
+      assert.isBelow(order.indexOf("127.0.0.2"), 8)
+      yield* Deferred.succeed(answer, undefined)
     }))
 
   it.live("wait for no request that failed, or whose client left", () =>

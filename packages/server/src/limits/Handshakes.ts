@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import type { Server, Socket } from "node:net"
+import { sourceOf } from "./sourceOf.ts"
 
 /** While so many handshakes and answers are under way, no handshake begins. */
 const BUSY = 32
@@ -11,14 +12,14 @@ const LONGEST = 50
 const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
 
 /**
- * Lets handshakes begin in the order in which connections came, one in a turn of the event loop, and while the server is
- * not busy. A fleet that comes at once is served node by node so: those that have begun are answered soon, and the others
+ * Lets handshakes begin one in a turn of the event loop, and while the server is not busy: one of each source after the
+ * other, and of each in the order in which its connections came. A fleet that comes at once is served node by node so: those that have begun are answered soon, and the others
  * wait for their handshake and cost nothing meanwhile. Without it all handshakes come before the first answer, and every
- * node waits as long as the last.
+ * node waits as long as the last. A source that sends connections without end holds up itself.
  */
 export class Handshakes {
-  /** In the order of their coming, which a Set keeps. */
-  readonly #waiting = new Set<Socket>()
+  /** By source, those whose turn was longest ago first; both keep the order in which they were put in. */
+  readonly #waiting = new Map<string, Set<Socket>>()
   /** By the names of their connections, for the socket that a handshake ends with is another one. */
   readonly #under = new Set<string>()
   #begin: (socket: Socket) => void = () => {}
@@ -35,9 +36,12 @@ export class Handshakes {
     }
     server.on("connection", (socket) => {
       const name = nameOf(socket)
-      this.#waiting.add(socket)
+      const source = sourceOf(socket.remoteAddress)
+      const others = this.#waiting.get(source)
+      if (others === undefined) this.#waiting.set(source, new Set([socket]))
+      else others.add(socket)
       socket.once("close", () => {
-        this.#waiting.delete(socket)
+        this.#leave(source, socket)
         this.#ended(name)
       })
       // A socket that nobody listens to would end the process with its error.
@@ -63,6 +67,12 @@ export class Handshakes {
     if (this.#under.delete(name)) this.#look()
   }
 
+  #leave(source: string, socket: Socket): void {
+    const others = this.#waiting.get(source)
+    others?.delete(socket)
+    if (others?.size === 0) this.#waiting.delete(source)
+  }
+
   #look(): void {
     if (this.#waiting.size === 0 || this.#next !== undefined) return
     if (this.#answering + this.#under.size < BUSY) this.#next = setImmediate(() => this.#one())
@@ -74,14 +84,25 @@ export class Handshakes {
     clearImmediate(this.#next)
     this.#atLast = undefined
     this.#next = undefined
-    for (const socket of this.#waiting) {
-      this.#waiting.delete(socket)
-      // Refused, or gone, and its close not told yet.
-      if (socket.destroyed) continue
+    const socket = this.#take()
+    if (socket !== undefined) {
       this.#under.add(nameOf(socket))
       this.#begin(socket)
-      break
     }
     this.#look()
+  }
+
+  #take(): Socket | undefined {
+    for (const [source, sockets] of this.#waiting) {
+      this.#waiting.delete(source)
+      for (const socket of sockets) {
+        sockets.delete(socket)
+        // Refused, or gone, and its close not told yet.
+        if (socket.destroyed) continue
+        if (sockets.size > 0) this.#waiting.set(source, sockets)
+        return socket
+      }
+    }
+    return undefined
   }
 }
