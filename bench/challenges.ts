@@ -1,10 +1,10 @@
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Effect, Schema } from "effect"
-import { readFileSync } from "node:fs"
 import { runningPatelaWith } from "../packages/server/test/rig/runningPatela.ts"
 import { SealedText } from "../packages/server/test/rig/SealedAnswer.ts"
 import { softwareTpm } from "../packages/server/test/rig/SoftwareTpm.ts"
 import type { Bench } from "./Bench.ts"
+import { processorOf } from "./herd/processor.ts"
 import { httpsLoad, type LoadRequest } from "./httpsLoad.ts"
 import { atLeast, median, percentile, plain } from "./Row.ts"
 
@@ -19,17 +19,6 @@ const UNLIMITED = { PATELA_NEW_PER_SOURCE: "9999999", PATELA_NEW_IN_ALL: "999999
 
 /** The server did not do what was measured. */
 class ServerFault extends Schema.TaggedError<ServerFault>()("ServerFault", { message: Schema.String }) {}
-
-/** Ticks of the clock that processor times are counted in, a second (sysconf(3), _SC_CLK_TCK). */
-const TICKS = 100
-
-/** Seconds of processor time that a process took in all of its threads, user and system (proc_pid_stat(5)). */
-const processorOf = (pid: number) =>
-  Effect.sync(() => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13).map(Number)
-    return ((user ?? 0) + (system ?? 0)) / TICKS
-  })
 
 const house = Effect.gen(function*() {
   const patela = yield* runningPatelaWith(UNLIMITED)

@@ -5,13 +5,14 @@ import { parseArgs } from "node:util"
 import type { Bench } from "./Bench.ts"
 import { bundle } from "./bundle.ts"
 import { challenges } from "./challenges.ts"
+import { herd } from "./herd.ts"
 import { host } from "./host.ts"
 import { host64 } from "./host64.ts"
 import { merge } from "./merge.ts"
 import { Row } from "./Row.ts"
 import { tpm } from "./tpm.ts"
 
-const BENCHES: ReadonlyArray<Bench> = [bundle, tpm, challenges, merge, host, host64]
+const BENCHES: ReadonlyArray<Bench> = [bundle, tpm, challenges, merge, herd, host, host64]
 
 const USAGE = `npm run bench                     every figure that this machine can take
 npm run bench -- agent.bundle     those whose names begin so

@@ -44,11 +44,13 @@ const setEnabled = (enabled: boolean) =>
 
 /** One more relay than there are, by the operator's number and the node's next report of its hardware. */
 const raise = Effect.gen(function*() {
-  const count = (yield* (yield* Relays).ofNode(node1)).length
+  const relays = yield* Relays
+  const count = (yield* relays.ofNode(node1)).length
   yield* (yield* Administration).set("test", node1, "relays", String(count + 1))
   const before = yield* (yield* Generation).current
   yield* post("/private/specs", specs)
-  assert.isAbove(yield* (yield* Generation).current, before, "by the allocation itself")
+  assert.strictEqual((yield* relays.ofNode(node1)).length, count + 1)
+  assert.strictEqual(yield* (yield* Generation).current, before, "only who asks is told of an allocation")
 })
 
 const changes = {
@@ -83,7 +85,7 @@ const changes = {
     const name = yield* firstRelay
     yield* (yield* RelayRename).rename("test", name, `x${yield* (yield* Generation).current}`)
   }),
-  allocation: raise,
+  "node set relays": raise,
   removal: Effect.gen(function*() {
     // One more first, so that there is always one left.
     yield* raise

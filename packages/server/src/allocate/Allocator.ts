@@ -77,7 +77,7 @@ export class Allocator extends Context.Service<Allocator, {
           })
         }
         return Result.succeed(mine.length + added.success.length)
-      }, generation.change)
+      }, generation.changeForAsker)
 
       const allocateNow = Effect.fn("Allocator.allocate")(function*(
         node: NodeRow,

@@ -10,15 +10,17 @@ import { type OwnAddresses, v4Places } from "./v4Places.ts"
 /** There are fewer free addresses, or free slots on the node, than are asked for. Nothing was given. */
 export class PoolExhausted extends Schema.TaggedError<PoolExhausted>()("PoolExhausted", { message: Schema.String }) {}
 
+type Holds<Value> = Pick<ReadonlySet<Value>, "has">
+
 /** What cannot be given to the node: others have it, or it is in quarantine. */
 export interface Taken {
-  readonly names: ReadonlySet<string>
+  readonly names: Holds<string>
   /** In canonical form. Also addresses that are somebody else's: gateways and name servers. */
-  readonly addresses: ReadonlySet<string>
+  readonly addresses: Holds<string>
   /** Of those the IPv4 addresses that it may put more relays on. */
   readonly own: OwnAddresses
   /** On this node. */
-  readonly slots: ReadonlySet<number>
+  readonly slots: Holds<number>
 }
 
 export interface AllocationInput {

@@ -1,9 +1,9 @@
 import type { Ipv4 } from "@patela/domain/net/Ipv4"
 import type { NodeId } from "@patela/domain/node/NodeId"
 import type { RelayName } from "@patela/domain/relay/RelayName"
+import type { HeldByRelays } from "../relays/heldByRelays.ts"
 import type { LeftBehind } from "../relays/Quarantine.ts"
 import { formerNames, type RelayRow } from "../relays/RelayRow.ts"
-import type { Held } from "../relays/Relays.ts"
 import type { Taken } from "./allocate.ts"
 import type { OwnAddresses } from "./v4Places.ts"
 
@@ -16,25 +16,25 @@ const present = <A>(value: A | null): ReadonlyArray<A> => value === null ? [] : 
 export const takenBy = (input: {
   readonly node: NodeId
   /** Of all nodes. */
-  readonly relays: ReadonlyArray<Held>
+  readonly relays: HeldByRelays
   readonly mine: ReadonlyArray<RelayRow>
   readonly held: ReadonlyArray<LeftBehind>
   readonly removed: ReadonlyArray<RelayName>
   readonly reserved: ReadonlySet<string>
 }): Taken => {
   const { node, relays, mine, held, removed, reserved } = input
+  const names = new Set<string>([
+    ...held.flatMap(({ name }) => present(name)),
+    ...removed,
+    ...mine.flatMap(formerNames)
+  ])
+  const addresses = new Set<string>([
+    ...held.flatMap(({ ip_v4, ip_v6 }) => [...present(ip_v4), ...present(ip_v6)]),
+    ...reserved
+  ])
   return {
-    names: new Set([
-      ...relays.map(({ name }) => name),
-      ...held.flatMap(({ name }) => present(name)),
-      ...removed,
-      ...mine.flatMap(formerNames)
-    ]),
-    addresses: new Set<string>([
-      ...relays.flatMap(({ ip_v4, ip_v6 }) => [ip_v4, ...present(ip_v6)]),
-      ...held.flatMap(({ ip_v4, ip_v6 }) => [...present(ip_v4), ...present(ip_v6)]),
-      ...reserved
-    ]),
+    names: { has: (name) => relays.names.has(name) || names.has(name) },
+    addresses: { has: (address) => relays.addresses.has(address) || addresses.has(address) },
     own: ownAddresses(input),
     slots: new Set<number>([
       ...mine.map(({ slot }) => slot),

@@ -23,6 +23,7 @@ import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import { Held } from "../rollout/Held.ts"
 import { Rollout } from "../rollout/Rollout.ts"
+import { FleetSettings } from "../settings/FleetSettings.ts"
 import { ImageApproval } from "../settings/ImageApproval.ts"
 import { NetworkAdministration } from "../settings/NetworkAdministration.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -63,6 +64,7 @@ export const StoreServicesNoDatabase = Layer.mergeAll(
 ).pipe(
   Layer.provideMerge(Telling.layer),
   Layer.provideMerge(Layer.mergeAll(Departure.layer, Family.layer, Holdings.layer)),
+  Layer.provideMerge(FleetSettings.layer),
   Layer.provideMerge(Administration.layer),
   Layer.provideMerge(repositories)
 )

@@ -6,6 +6,7 @@ import { RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import type { NodeRow } from "../nodes/NodeRow.ts"
+import { FleetSettings } from "../settings/FleetSettings.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { FamilyKeys } from "./FamilyKeys.ts"
 import { FamilySwitches } from "./FamilySwitches.ts"
@@ -34,6 +35,7 @@ export class Family extends Context.Service<Family, {
     Family,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const fleet = yield* FleetSettings
       const keys = yield* FamilyKeys
       const switches = yield* FamilySwitches
       const recorded = SqlSchema.findAll({
@@ -52,8 +54,9 @@ export class Family extends Context.Service<Family, {
       })
 
       const told = Effect.fn("Family.told")(function*({ tor_version }: Pick<NodeRow, "tor_version">) {
-        const ids = takesFamilyId(tor_version) ? yield* idsNow : []
-        const all = (yield* switches.read).members ? yield* members : []
+        const { family } = yield* fleet.now
+        const ids = takesFamilyId(tor_version) && family.id ? family.keys : []
+        const all = family.members ? yield* members : []
         const named = all.length > MOST_MEMBERS ? [] : all
         return ids.length === 0 && named.length === 0 ? undefined : { ids, members: named }
       })

@@ -18,6 +18,13 @@ export class Generation extends Context.Service<Generation, {
   readonly change: <A, E, R>(
     step: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | SqlError.SqlError | StoreFailed, Exclude<R, ConfigChange>>
+  /**
+   * The same for what only the node that asks is told, which reads it next: nobody else need hear of it, so it is not
+   * counted.
+   */
+  readonly changeForAsker: <A, E, R>(
+    step: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | SqlError.SqlError, Exclude<R, ConfigChange>>
   /** Listens while the scope is open: to this process at once, to others as soon as the database tells of them. */
   readonly listen: Effect.Effect<NextAbove, StoreFailed, Scope.Scope>
 }>()("@patela/server/generation/Generation") {
@@ -62,6 +69,9 @@ export class Generation extends Context.Service<Generation, {
         return result
       })
 
+      const changeForAsker = <A, E, R>(step: Effect.Effect<A, E, R>) =>
+        sql.withTransaction(Effect.provideService(step, ConfigChange, { counted: Effect.void }))
+
       const look = Effect.flatMap(current, tell)
       const follow = Effect.gen(function*() {
         const well = yield* Ref.make(true)
@@ -89,6 +99,7 @@ export class Generation extends Context.Service<Generation, {
       return Generation.of({
         current,
         change,
+        changeForAsker,
         listen: RcRef.get(follower).pipe(Effect.andThen(look), Effect.as(nextAbove))
       })
     })

@@ -1,7 +1,7 @@
 import { CONFIG_EVENT, ConfigEvent, HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
 import type { BootNotAllowed, TokenRefused } from "@patela/domain/api/Problems"
 import type { NodeId } from "@patela/domain/node/NodeId"
-import { Clock, Context, Duration, Effect, Latch, Layer, Option, Schema, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Latch, Layer, Option, Ref, Schema, Stream } from "effect"
 import { Generation } from "../generation/Generation.ts"
 import { numberSetting } from "../limits/numberSetting.ts"
 
@@ -15,7 +15,7 @@ const heartbeat = ":\n\n"
 
 const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(ConfigEvent))
 
-const eventText = (generation: number): Effect.Effect<string> =>
+const textOf = (generation: number): Effect.Effect<string> =>
   Effect.map(Effect.orDie(encodeEvent({ generation })), (data) => `event: ${CONFIG_EVENT}\ndata: ${data}\n\n`)
 
 /** Where a stream stands: the last generation it told, then when the next event may and heartbeat must be, in Unix ms. */
@@ -53,6 +53,15 @@ export class EventStreams extends Context.Service<EventStreams, {
       let over = false
       /** What ends each stream, the oldest first. */
       const streams = new Map<NodeId, Set<Latch.Latch>>()
+      // Thousands of streams tell the same at once.
+      const newest = yield* Ref.make({ generation: -1, text: "" })
+      const eventText = Effect.fnUntraced(function*(generation: number) {
+        const before = yield* Ref.get(newest)
+        if (before.generation === generation) return before.text
+        const text = yield* textOf(generation)
+        yield* Ref.set(newest, { generation, text })
+        return text
+      })
 
       /** The newest is the one that the node reads: refusing it would keep out an agent that was cut off. */
       const join = (node: NodeId) =>

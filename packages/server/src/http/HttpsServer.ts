@@ -6,6 +6,7 @@ import { HttpRouter, HttpServerRequest } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { createServer } from "node:https"
 import { Connections, type Patience } from "../limits/Connections.ts"
+import { Handshakes } from "../limits/Handshakes.ts"
 import { answerClientErrors, MAX_HEADER } from "./answerClientErrors.ts"
 import { OPENAPI_PATH } from "./apiRoutes.ts"
 import { PrivateGroup } from "./PrivateGroup.ts"
@@ -70,9 +71,12 @@ export const layer = (certificate: Certificate, address: { readonly host: string
           message: "The certificate and its key cannot be used: both must be PEM, and belong together"
         })
     })
+    const handshakes = new Handshakes()
+    handshakes.inTurn(server)
     guard(server)
     answerClientErrors(server)
-    return HttpRouter.serve(routes, { disableListenLog: true, disableLogger: true }).pipe(
+    const counted = HttpRouter.middleware(handshakes.counted, { global: true })
+    return HttpRouter.serve(Layer.merge(routes, counted), { disableListenLog: true, disableLogger: true }).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => server, { ...address, gracefulShutdownTimeout: "3 seconds" }))
     )
   }))

@@ -9,6 +9,7 @@ import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now } from "../store/Column.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
+import { type HeldByRelays, heldByRelays } from "./heldByRelays.ts"
 import { RelayRow } from "./RelayRow.ts"
 
 /** What a new relay is given. */
@@ -21,15 +22,11 @@ export interface NewRelay {
   readonly dir_port: number | null
 }
 
-/** What nobody else may be given. */
-export const Held = Schema.Struct({ name: Schema.String, ip_v4: Schema.String, ip_v6: Schema.NullOr(Schema.String) })
-export type Held = typeof Held.Type
-
 /** The relays of all nodes. The database refuses a name, a port of an address or a node's slot a second time. */
 export class Relays extends Context.Service<Relays, {
   readonly list: Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
-  /** The names and addresses of all, for an allocation among thousands. */
-  readonly held: Effect.Effect<ReadonlyArray<Held>, StoreFailed>
+  /** The names and addresses of all. In the transaction that has the turn of allocations, or they may change meanwhile. */
+  readonly held: Effect.Effect<HeldByRelays, StoreFailed>
   /** Those of one node, by slot. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
   readonly find: (name: RelayName) => Effect.Effect<Option.Option<RelayRow>, StoreFailed>
@@ -58,15 +55,11 @@ export class Relays extends Context.Service<Relays, {
     Relays,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const { changed, held } = yield* heldByRelays
       const all = SqlSchema.findAll({
         Request: Schema.Void,
         Result: RelayRow,
         execute: () => sql`SELECT * FROM relays ORDER BY node_id, slot`
-      })
-      const names = SqlSchema.findAll({
-        Request: Schema.Void,
-        Result: Held,
-        execute: () => sql`SELECT name, ip_v4, ip_v6 FROM relays`
       })
       const byNode = SqlSchema.findAll({
         Request: NodeId,
@@ -84,6 +77,7 @@ export class Relays extends Context.Service<Relays, {
         if (!Array.isReadonlyArrayNonEmpty(rows)) return
         yield* ConfigChange.counted
         yield* sql`INSERT INTO relays ${sql.insert(rows)}`
+        yield* changed(relays)
       }, asStoreFailed("store new relays"))
 
       const move = Effect.fn("Relays.move")(
@@ -104,6 +98,7 @@ export class Relays extends Context.Service<Relays, {
           }
           yield* sql`UPDATE relays SET ${sql.update({ node_id: node, slot, ip_v4, ip_v6, or_port, ...unknown })}
             WHERE name = ${name}`
+          yield* changed("others")
         },
         asStoreFailed("move a relay")
       )
@@ -113,6 +108,7 @@ export class Relays extends Context.Service<Relays, {
           yield* ConfigChange.counted
           yield* sql`UPDATE relays SET ${sql.update({ name: after, formerly: formerly.join(" ") })}
             WHERE name = ${before}`
+          yield* changed("others")
         },
         asStoreFailed("rename a relay")
       )
@@ -120,6 +116,7 @@ export class Relays extends Context.Service<Relays, {
       const remove = Effect.fn("Relays.delete")(function*(name: RelayName) {
         yield* ConfigChange.counted
         yield* sql`DELETE FROM relays WHERE name = ${name}`
+        yield* changed("others")
       }, asStoreFailed("delete a relay"))
 
       const saveTorrc = Effect.fn("Relays.saveTorrc")(function*(name: RelayName, torrc: string) {
@@ -145,7 +142,7 @@ export class Relays extends Context.Service<Relays, {
 
       return Relays.of({
         list: all().pipe(asStoreFailed("list the relays")),
-        held: names().pipe(asStoreFailed("list what relays have")),
+        held: held.pipe(asStoreFailed("list what relays have")),
         ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
         find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
         insert,

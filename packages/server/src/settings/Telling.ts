@@ -1,15 +1,13 @@
 import type { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
-import { Context, Effect, Layer, Option, Schema } from "effect"
-import { Pools } from "../allocate/Pools.ts"
+import { Context, Effect, Layer, Schema } from "effect"
 import { Family } from "../family/Family.ts"
-import { Generation } from "../generation/Generation.ts"
 import type { NodeRow } from "../nodes/NodeRow.ts"
 import { fingerprintsOf, formerNames } from "../relays/RelayRow.ts"
 import { Relays } from "../relays/Relays.ts"
 import { RemovedRelays } from "../relays/RemovedRelays.ts"
 import type { StoreFailed } from "../store/StoreFailed.ts"
 import { layerReader, resolveTorrc } from "../torrc/resolveTorrc.ts"
-import { Settings } from "./Settings.ts"
+import { FleetSettings } from "./FleetSettings.ts"
 
 /** Nobody said yet what network relays are in. */
 export class NetworkMissing extends Schema.TaggedError<NetworkMissing>()("NetworkMissing", { message: Schema.String }) {
@@ -29,16 +27,14 @@ export class Telling extends Context.Service<Telling, {
   static readonly layer = Layer.effect(
     Telling,
     Effect.gen(function*() {
-      const generation = yield* Generation
+      const fleet = yield* FleetSettings
       const relays = yield* Relays
       const removed = yield* RemovedRelays
-      const settings = yield* Settings
-      const pools = yield* Pools
       const family = yield* Family
 
       const relaysOf = Effect.fn("Telling.relaysOf")(function*(node: NodeRow) {
-        const global = Option.getOrElse(yield* settings.torrc, () => "")
-        const read = layerReader(Option.exists(yield* settings.network, (network) => network.test_network))
+        const { network, plainTorrc, torrc: global } = yield* fleet.now
+        const read = layerReader(network?.test_network === true)
         return (yield* relays.ofNode(node.id)).map((relay): ResolvedRelay => ({
           ...relay.formerly === "" ? {} : { formerly: formerNames(relay) },
           name: relay.name,
@@ -47,18 +43,17 @@ export class Telling extends Context.Service<Telling, {
           ip_v6: relay.ip_v6,
           or_port: relay.or_port,
           dir_port: relay.dir_port,
-          torrc: resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, read),
+          torrc: node.torrc === "" && relay.torrc === ""
+            ? plainTorrc
+            : resolveTorrc({ global, node: node.torrc, relay: relay.torrc }, read),
           fingerprint: fingerprintsOf(relay)
         }))
       })
 
       const of = Effect.fn("Telling.of")(function*(node: NodeRow) {
-        // First: should a change come between, the answer is newer than it says, and asked for again; never older.
-        const current = yield* generation.current
-        const network = Option.getOrUndefined(yield* settings.network)
+        const { generation, imagePolicy: image_policy, network, pools: { v4, v6 } } = yield* fleet.now
         if (network === undefined) return yield* NetworkMissing.made
         const { gateway_v4, gateway_v6, dns, geoip, test_network } = network
-        const { v4, v6 } = yield* pools.all
         const gateways = {
           v4: v4.find((pool) => pool.networkHolds(gateway_v4)) ?? v4[0],
           v6: v6.find((pool) => gateway_v6 !== null && pool.networkHolds(gateway_v6)) ?? v6[0]
@@ -66,7 +61,7 @@ export class Telling extends Context.Service<Telling, {
         if (gateways.v4 === undefined) return yield* NetworkMissing.noPool
         const declared = yield* family.told(node)
         return {
-          generation: current,
+          generation,
           removed: yield* removed.ofNode(node.id),
           network: {
             gateway_v4,
@@ -78,10 +73,7 @@ export class Telling extends Context.Service<Telling, {
           },
           geoip: node.geoip_override ?? geoip,
           test_network,
-          ...Option.match(yield* settings.imagePolicy, {
-            onNone: () => ({}),
-            onSome: (image_policy) => ({ image_policy })
-          }),
+          ...image_policy === undefined ? {} : { image_policy },
           ...declared === undefined ? {} : { family: declared }
         }
       })

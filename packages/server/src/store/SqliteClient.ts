@@ -1,9 +1,10 @@
-import { Effect, Layer, Semaphore, Stream } from "effect"
+import { Deferred, Effect, Layer, Option, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
-import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { SqlClient, type SqlConnection, type SqlError, Statement } from "effect/sql"
 import { closeSync, openSync, statSync } from "node:fs"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import { pathToFileURL } from "node:url"
+import { type Settled, SharedCommit, sqliteFailure } from "./SharedCommit.ts"
 
 /** How long a statement waits for another process, such as `patela enable` beside the server, in milliseconds. */
 const BUSY_TIMEOUT = 5000
@@ -16,14 +17,6 @@ const CACHED_STATEMENTS = 200
  * to a node must not be given to another after a power cut (sqlite.org/pragma, "synchronous").
  */
 const PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"
-
-const failure = (cause: unknown, operation: string): SqlError.SqlError =>
-  new SqlError.SqlError({
-    reason: SqlError.classifySqliteError(cause, {
-      message: cause instanceof Error ? cause.message : "SQLite failed",
-      operation
-    })
-  })
 
 const isInput = (value: unknown): value is SQLInputValue =>
   value === null || typeof value === "string" || typeof value === "number" || typeof value === "bigint" ||
@@ -66,7 +59,12 @@ const openToRead = (path: string, as: ReadAs): DatabaseSync => {
   return new DatabaseSync(url, { readOnly: true })
 }
 
-const connectionTo = (database: DatabaseSync): SqlConnection.Connection => {
+/** How a transaction of SqlClient begins and ends, which is not what is said to SQLite. */
+const BEGIN = "BEGIN"
+const COMMIT = "COMMIT"
+const ROLLBACK = "ROLLBACK"
+
+const connectionTo = (database: DatabaseSync) => {
   const cache = new Map<string, StatementSync>()
   const prepare = (sql: string): StatementSync => {
     const known = cache.get(sql)
@@ -76,52 +74,105 @@ const connectionTo = (database: DatabaseSync): SqlConnection.Connection => {
     cache.set(sql, statement)
     return statement
   }
+  const shared = new SharedCommit(database, (sql) => void prepare(sql).run())
+  const controls = new Map([
+    [BEGIN, () => shared.begin()],
+    [COMMIT, () => shared.end()],
+    [ROLLBACK, () => shared.undo()]
+  ])
   const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, SqlError.SqlError> =>
-    Effect.try({ try: run, catch: (cause) => failure(cause, operation) })
-  const execute: SqlConnection.Connection["execute"] = (sql, params, transformRows) =>
-    attempt("execute", () => {
-      const rows = prepare(sql).all(...inputsOf(params))
-      return transformRows === undefined ? rows : transformRows(rows)
+    Effect.try({ try: run, catch: (cause) => sqliteFailure(cause, operation) })
+  const said = (operation: string, sql: string, run: () => ReadonlyArray<Record<string, unknown>>) => {
+    const control = controls.get(sql)
+    if (control === undefined) return attempt(operation, () => shared.inside ? run() : shared.alone(sql, run))
+    return attempt(sql, () => {
+      control()
+      return []
     })
+  }
+  const execute: SqlConnection.Connection["execute"] = (sql, params, transformRows) =>
+    said("execute", sql, () => {
+      const rows = prepare(sql).all(...inputsOf(params))
+      return transformRows === undefined ? rows : [...transformRows(rows)]
+    })
+  const alone = <A>(operation: string, sql: string, run: () => A) =>
+    attempt(operation, () => shared.inside ? run() : shared.alone(sql, run))
   const executeValues: SqlConnection.Connection["executeValues"] = (sql, params) =>
-    attempt("executeValues", () => prepare(sql).all(...inputsOf(params)).map((row) => Object.values(row)))
-  return {
+    alone("executeValues", sql, () => prepare(sql).all(...inputsOf(params)).map((row) => Object.values(row)))
+  const connection: SqlConnection.Connection = {
     execute,
-    executeRaw: (sql, params) => attempt("executeRaw", () => prepare(sql).run(...inputsOf(params))),
+    executeRaw: (sql, params) => alone("executeRaw", sql, () => prepare(sql).run(...inputsOf(params))),
     executeStream: (sql, params, transformRows) =>
       Stream.unwrap(Effect.map(execute(sql, params, transformRows), Stream.fromIterable)),
     executeValues,
     executeValuesUnprepared: executeValues,
     executeUnprepared: (sql, params, transformRows) =>
-      attempt("executeUnprepared", () => {
+      said("executeUnprepared", sql, () => {
         const rows = database.prepare(sql).all(...inputsOf(params))
-        return transformRows === undefined ? rows : transformRows(rows)
+        return transformRows === undefined ? rows : [...transformRows(rows)]
       })
   }
+  return { connection, shared }
 }
 
+/** Runs a step, and gives what came of it once all that is written by then is on disk. */
+const settledAfter = <A, E, R>(
+  shared: SharedCommit,
+  run: (note: Effect.Effect<void>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError.SqlError, R> =>
+  Effect.suspend(() => {
+    let mine: Settled | undefined
+    const note = Effect.sync(() => {
+      mine = shared.open
+    })
+    return Effect.flatMap(
+      run(note),
+      (result) => mine === undefined ? Effect.succeed(result) : Effect.as(Deferred.await(mine), result)
+    )
+  })
+
 /**
- * SqlClient over `node:sqlite`: one connection, one permit, write transactions that take their lock at once. It stands
- * in for @effect/sql-sqlite-node, which has no release for effect 4.1; keep it in this one file.
+ * SqlClient over `node:sqlite`: one connection, one permit, write transactions that take their lock at once, and one commit
+ * for those of one turn. It stands in for @effect/sql-sqlite-node, which has no release for effect 4.1; keep it in this one file.
  */
 const make = Effect.fnUntraced(function*(opening: () => DatabaseSync) {
-  const database = yield* Effect.acquireRelease(
-    Effect.try({ try: opening, catch: (cause) => failure(cause, "open") }),
-    (opened) => Effect.sync(() => opened.close())
+  const { connection, shared } = yield* Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const database = opening()
+        return { database, ...connectionTo(database) }
+      },
+      catch: (cause) => sqliteFailure(cause, "open")
+    }),
+    ({ database, shared }) =>
+      Effect.sync(() => {
+        shared.commit()
+        database.close()
+      })
   )
-  const connection = connectionTo(database)
   const acquirers = SqlClient.makeSqliteAcquirers({
     connection: Effect.succeed(connection),
     semaphore: yield* Semaphore.make(1),
-    isTransaction: () => database.isTransaction
+    isTransaction: () => shared.inside
   })
-  return yield* SqlClient.make({
+  const client = yield* SqlClient.make({
     ...acquirers,
+    borrower: (use) => settledAfter(shared, (note) => acquirers.borrower((lent) => Effect.tap(use(lent), note))),
     compiler: Statement.makeCompilerSqlite(),
     driver: "sqlite-node",
-    beginTransaction: "BEGIN IMMEDIATE",
+    beginTransaction: BEGIN,
+    commit: COMMIT,
+    rollback: ROLLBACK,
+    prepareTransactionControls: true,
     spanAttributes: [["db.system.name", "sqlite"]]
   })
+  const once = client.withTransaction
+  const withTransaction: SqlClient.SqlClient["withTransaction"] = (step) =>
+    Effect.flatMap(
+      Effect.serviceOption(client.transactionService),
+      (outer) => Option.isSome(outer) ? once(step) : settledAfter(shared, (note) => once(Effect.tap(step, note)))
+    )
+  return Object.assign(client, { withTransaction })
 })
 
 const layerOf = (opening: () => DatabaseSync): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>

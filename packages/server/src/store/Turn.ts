@@ -27,7 +27,8 @@ export const makeTurn = Effect.fnUntraced(function*(of: keyof typeof LOCKS) {
       pg: () => Effect.asVoid(sql`SELECT pg_advisory_xact_lock(${SPACE}, ${LOCKS[of]})`),
       orElse: () => Effect.void
     }),
-    queue: (transaction) => queue.withPermit(transaction)
+    // On SQLite they wait for its one writer; waiting here for a commit, they could not share it.
+    queue: (transaction) => sql.onDialectOrElse({ pg: () => queue.withPermit(transaction), orElse: () => transaction })
   }
   return turn
 })

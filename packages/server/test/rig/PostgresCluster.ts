@@ -86,8 +86,8 @@ const ended = (child: ChildProcess) =>
     child.kill("SIGQUIT")
   })
 
-/** Makes a cluster in a temporary folder and starts it; gone with the scope. */
-export const postgresCluster = Effect.gen(function*() {
+/** Makes a cluster in a temporary folder and starts it, with these settings before those of tests; gone with the scope. */
+export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Record<string, string>>) {
   const bin = yield* binaries
   const folder = yield* temporaryDirectory
   const data = `${folder}/data`
@@ -110,9 +110,10 @@ export const postgresCluster = Effect.gen(function*() {
     )
   })
   const port = yield* freePort
-  const settings = Object.entries({ ...SETTINGS, port, ssl: "on", ssl_cert_file: cert, ssl_key_file: key }).flatMap((
-    [name, value]
-  ) => ["-c", `${name}=${value}`])
+  const settings = Object.entries({ ...SETTINGS, ...own, port, ssl: "on", ssl_cert_file: cert, ssl_key_file: key })
+    .flatMap((
+      [name, value]
+    ) => ["-c", `${name}=${value}`])
   const run = Effect.map(started([`${bin}/postgres`, "-D", data, ...settings]), (child) => {
     running = child
   })
@@ -128,3 +129,5 @@ export const postgresCluster = Effect.gen(function*() {
   }
   return cluster
 })
+
+export const postgresCluster = postgresClusterWith({})

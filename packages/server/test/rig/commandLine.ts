@@ -1,8 +1,12 @@
 import { Effect, Schema } from "effect"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+/** What the first line of the command has Node run it with. */
+const NODE_FLAGS = readFileSync(MAIN, "utf8").split("\n", 1).flatMap((line) => line.match(/--\S+/g) ?? [])
 
 /** The server ended before it listened. */
 class ServerEnded extends Schema.TaggedError<ServerEnded>()("ServerEnded", { message: Schema.String }) {}
@@ -47,9 +51,8 @@ export const runServer = (variables: Variables, args: ReadonlyArray<string>, por
   Effect.acquireRelease(
     Effect.callback<{ readonly child: ChildProcess; readonly port: number; readonly said: () => string }, Error>(
       (resume) => {
-        const child = spawn(process.execPath, [MAIN, "run", "--host", "127.0.0.1", "--port", String(port), ...args], {
-          env: environmentOf(variables)
-        })
+        const command = [...NODE_FLAGS, MAIN, "run", "--host", "127.0.0.1", "--port", String(port), ...args]
+        const child = spawn(process.execPath, command, { env: environmentOf(variables) })
         let said = ""
         child.stdout.on("data", (chunk) => {
           said += String(chunk)
