@@ -34,7 +34,7 @@ export type NodeStanding = Pick<TokenClaims, "node" | "epoch" | "keys">
 /** The text is no token of this server, or does not hold any more. `message` says which and never holds the token. */
 export class TokenInvalid extends Schema.TaggedError<TokenInvalid>()("TokenInvalid", { message: Schema.String }) {}
 
-/** How many tokens are known by what they say, which is read once. */
+/** How many tokens are known: what they say is read once, and whether they hold is evaluated where something changed. */
 const MOST_READ = 4096
 
 const QUERY = "claims($node, $epoch, $keys, $challenge, $made) <- " +
@@ -44,6 +44,14 @@ const QUERY = "claims($node, $epoch, $keys, $challenge, $made) <- " +
 const POLICY = "allow if node($node), epoch($epoch), keys($keys), purpose(\"session\"), standing($node, $epoch, $keys);"
 
 const decodeClaims = Schema.decodeUnknownSync(TokenClaims)
+
+const digestOf = (text: string): string => hash("sha256", text, "base64url")
+
+/** For one more. */
+const makeRoom = (map: Map<string, unknown>): void => {
+  const [first] = map.keys()
+  if (map.size >= MOST_READ && first !== undefined) map.delete(first)
+}
 
 const seconds = (millis: number): string => new Date(millis).toISOString()
 
@@ -75,8 +83,24 @@ export class Tokens extends Context.Service<Tokens, {
       /** No token of an old key is left by then; whoever has the key could still make some. */
       const oldUntil = (yield* Clock.currentTimeMillis) + TOKEN_LIFE
 
-      /** What the newest tokens say, by their digest. Whether they hold is evaluated each time. */
+      /** What the newest tokens say, by their digest. */
       const readBefore = new Map<string, ReadToken>()
+
+      /** Up to when the newest tokens hold while their node stands so, in Unix milliseconds, by their digest. */
+      const holding = new Map<string, { readonly standing: string; readonly until: number }>()
+
+      /**
+       * A token as it was signed has the checks of `mint` and no others, and of what they ask only the time goes on: what
+       * the authorizer said holds until the end of the token, or until its node stands otherwise.
+       */
+      const remember = (digest: string, standing: string): void => {
+        const said = readBefore.get(digest)
+        if (said === undefined) return
+        // A date of Biscuit is a whole second.
+        const end = Math.floor((said.made + TOKEN_LIFE) / 1000) * 1000
+        makeRoom(holding)
+        holding.set(digest, { standing, until: said.oldKey ? Math.min(end, oldUntil) : end })
+      }
 
       const mint = Effect.fn("Tokens.mint")(({ node, epoch, keys, challenge, made }: TokenClaims) =>
         Effect.sync(() =>
@@ -101,13 +125,12 @@ export class Tokens extends Context.Service<Tokens, {
         const text = Redacted.value(token)
         if (text.length === 0) return yield* new TokenInvalid({ message: "the request carries no bearer token" })
         if (text.length > LONGEST || !/^[\w=-]+$/.test(text)) return yield* foreign
-        const digest = hash("sha256", text, "base64url")
+        const digest = digestOf(text)
         const known = readBefore.get(digest)
         if (known !== undefined) return known
         const nowMillis = yield* Clock.currentTimeMillis
         const found = yield* Effect.try({ try: () => claimsOf(text, nowMillis), catch: () => foreign })
-        const [first] = readBefore.keys()
-        if (readBefore.size >= MOST_READ && first !== undefined) readBefore.delete(first)
+        makeRoom(readBefore)
         readBefore.set(digest, found)
         return found
       })
@@ -115,11 +138,16 @@ export class Tokens extends Context.Service<Tokens, {
       const authorize = Effect.fn("Tokens.authorize")(
         function*(token: Redacted.Redacted<string>, { epoch, keys, node }: NodeStanding) {
           const nowMillis = yield* Clock.currentTimeMillis
-          const code = `time(${seconds(nowMillis)}); standing(${node}, ${epoch}, "${keys}"); ${POLICY}`
-          yield* Effect.try({
-            try: () => evaluate(Redacted.value(token), code, nowMillis < oldUntil),
+          const text = Redacted.value(token)
+          const digest = digestOf(text)
+          const standing = `standing(${node}, ${epoch}, "${keys}")`
+          const known = holding.get(digest)
+          if (known !== undefined && known.standing === standing && nowMillis < known.until) return
+          const asSigned = yield* Effect.try({
+            try: () => evaluate(text, `time(${seconds(nowMillis)}); ${standing}; ${POLICY}`, nowMillis < oldUntil),
             catch: (error) => isCheckFailure(error) ? ended : foreign
           })
+          if (asSigned) remember(digest, standing)
         }
       )
 

@@ -27,8 +27,11 @@ export interface SignedBiscuits {
   readonly sign: (code: string) => string
   /** What a query finds in a token's authority block. */
   readonly ask: (token: string, query: string, oldToo: boolean) => Asked
-  /** Has the authorizer evaluate a token's checks and the policy that are in this Datalog. */
-  readonly authorize: (token: string, code: string, oldToo: boolean) => void
+  /**
+   * Has the authorizer evaluate a token's checks and the policy that are in this Datalog. Whether the token is as it was
+   * signed, without a block that somebody added to narrow it.
+   */
+  readonly authorize: (token: string, code: string, oldToo: boolean) => boolean
 }
 
 /** They are freed at the end of the scope. */
@@ -126,6 +129,7 @@ export const signedBiscuits = Effect.fnUntraced(
         const { parsed } = verified(token, oldToo)
         using authorizer = withCode(new biscuit.AuthorizerBuilder(), code).buildAuthenticated(parsed)
         authorizer.authorizeWithLimits(LIMITS)
+        return parsed.countBlocks() === 1
       }
     }
   }
