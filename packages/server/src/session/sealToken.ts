@@ -20,7 +20,7 @@ export interface SealedToken {
  * Seals a token to one TPM: a new 32-byte key wrapped by TPM2_MakeCredential (TPM 2.0 part 1, 24), the token under that
  * key, and the challenge, the keys of the request and the expiry as associated data.
  */
-export const sealToken = Effect.fn("sealToken")(function*(input: {
+export const sealToken = Effect.fnUntraced(function*(input: {
   readonly token: Redacted.Redacted<string>
   /** The challenge that the token names, 32 hexadecimal digits, and when it was made, in Unix milliseconds. */
   readonly challenge: string

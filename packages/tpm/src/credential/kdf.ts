@@ -1,4 +1,4 @@
-import { createHash, createHmac, createSecretKey } from "node:crypto"
+import { createHmac, createSecretKey, hash as digest } from "node:crypto"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 
 type Hash = "sha256" | "sha384"
@@ -55,6 +55,8 @@ export const kdfE = (
   bits: number
 ): Uint8Array =>
   blocks(bits, (counter) =>
-    createHash(hash)
-      .update(new ByteWriter().u32(counter).bytes(z).bytes(terminated(use)).bytes(partyU).bytes(partyV).done())
-      .digest())
+    digest(
+      hash,
+      new ByteWriter().u32(counter).bytes(z).bytes(terminated(use)).bytes(partyU).bytes(partyV).done(),
+      "buffer"
+    ))
