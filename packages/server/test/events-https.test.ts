@@ -54,7 +54,7 @@ describe("events of a server in a process of its own", () => {
       const before = connectionsTo(server)
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Effect.forEach(Array.from({ length: 20 }), () => open)
-        assert.strictEqual(connectionsTo(server), before + 20)
+        yield* eventually("the sockets", () => connectionsTo(server) === before + 20, 2000)
       }))
       yield* eventually("the sockets' end", () => connectionsTo(server) === before, 2000)
       assert.isFalse(stays.ended())

@@ -9,9 +9,11 @@ const ESTABLISHED = "01"
  */
 export const connectionsTo = ({ port }: { readonly port: number }): number => {
   const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`
-  return readFileSync("/proc/net/tcp", "utf8").split("\n")
-    .filter((line) => {
-      const [, address, , state] = line.trim().split(/\s+/)
-      return address === local && state === ESTABLISHED
-    }).length
+  // A line can be there twice: the kernel goes on from the same place in a table that changed since (proc(5) gives no snapshot).
+  const remote = new Set<string | undefined>()
+  for (const line of readFileSync("/proc/net/tcp", "utf8").split("\n")) {
+    const [, address, other, state] = line.trim().split(/\s+/)
+    if (address === local && state === ESTABLISHED) remote.add(other)
+  }
+  return remote.size
 }
