@@ -5,6 +5,8 @@ import { request } from "node:https"
 export interface HttpsEvents {
   readonly text: () => string
   readonly ended: () => boolean
+  /** It came to an end of its own, and was not broken off (RFC 9112, section 8). */
+  readonly whole: () => boolean
 }
 
 /** The server did not open a stream. */
@@ -33,7 +35,12 @@ export const httpsEvents = (
           response.on("error", () => {})
           resume(
             response.statusCode === 200
-              ? Effect.succeed({ text: () => text, ended: () => ended, close: () => asking.destroy() })
+              ? Effect.succeed({
+                text: () => text,
+                ended: () => ended,
+                whole: () => response.complete,
+                close: () => asking.destroy()
+              })
               : Effect.fail(new NotOpened({ message: `the server answered ${response.statusCode}` }))
           )
         }
