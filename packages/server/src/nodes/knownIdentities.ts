@@ -1,5 +1,6 @@
 import type { ProvedKeys } from "@patela/domain/api/Proof"
 import { Result } from "effect"
+import { Newest } from "../limits/Newest.ts"
 import { type CheckedIdentity, checkIdentity, type IdentityFault } from "./checkIdentity.ts"
 
 /** How many identities are kept checked, some 2 KB each: more than the nodes of a fleet. */
@@ -10,16 +11,12 @@ const MOST_KEPT = 4096
  * only well-formed identities take room, and the oldest makes room for the newest.
  */
 export const knownIdentities = (): (request: ProvedKeys) => Result.Result<CheckedIdentity, IdentityFault> => {
-  const kept = new Map<string, Result.Result<CheckedIdentity, IdentityFault>>()
+  const kept = new Newest<Result.Result<CheckedIdentity, IdentityFault>>(MOST_KEPT)
   return (request) => {
     const key = `${request.ek_public} ${request.ak_public} ${request.ak_name}`
     const known = kept.get(key)
     if (known !== undefined) return known
     const checked = checkIdentity(request)
-    if (Result.isFailure(checked)) return checked
-    const [oldest] = kept.keys()
-    if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
-    kept.set(key, checked)
-    return checked
+    return Result.isFailure(checked) ? checked : kept.add(key, checked)
   }
 }

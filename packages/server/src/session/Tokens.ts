@@ -1,6 +1,7 @@
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { hash } from "node:crypto"
+import { Newest } from "../limits/Newest.ts"
 import { TOKEN_LIFE } from "./lifetimes.ts"
 import { signedBiscuits } from "./signedBiscuits.ts"
 import { TokenKey } from "./TokenKey.ts"
@@ -47,10 +48,10 @@ const decodeClaims = Schema.decodeUnknownSync(TokenClaims)
 
 const digestOf = (text: string): string => hash("sha256", text, "base64url")
 
-/** For one more. */
-const makeRoom = (map: Map<string, unknown>): void => {
-  const [first] = map.keys()
-  if (map.size >= MOST_READ && first !== undefined) map.delete(first)
+/** What a token says, and up to when it holds while its node stands so, in Unix milliseconds. */
+interface KnownToken {
+  readonly said: ReadToken
+  holding: { readonly standing: string; readonly until: number } | undefined
 }
 
 const seconds = (millis: number): string => new Date(millis).toISOString()
@@ -83,23 +84,17 @@ export class Tokens extends Context.Service<Tokens, {
       /** No token of an old key is left by then; whoever has the key could still make some. */
       const oldUntil = (yield* Clock.currentTimeMillis) + TOKEN_LIFE
 
-      /** What the newest tokens say, by their digest. */
-      const readBefore = new Map<string, ReadToken>()
-
-      /** Up to when the newest tokens hold while their node stands so, in Unix milliseconds, by their digest. */
-      const holding = new Map<string, { readonly standing: string; readonly until: number }>()
+      /** The newest tokens, by their digest. */
+      const known = new Newest<KnownToken>(MOST_READ)
 
       /**
        * A token as it was signed has the checks of `mint` and no others, and of what they ask only the time goes on: what
        * the authorizer said holds until the end of the token, or until its node stands otherwise.
        */
-      const remember = (digest: string, standing: string): void => {
-        const said = readBefore.get(digest)
-        if (said === undefined) return
+      const remember = (token: KnownToken, standing: string): void => {
         // A date of Biscuit is a whole second.
-        const end = Math.floor((said.made + TOKEN_LIFE) / 1000) * 1000
-        makeRoom(holding)
-        holding.set(digest, { standing, until: said.oldKey ? Math.min(end, oldUntil) : end })
+        const end = Math.floor((token.said.made + TOKEN_LIFE) / 1000) * 1000
+        token.holding = { standing, until: token.said.oldKey ? Math.min(end, oldUntil) : end }
       }
 
       const mint = Effect.fn("Tokens.mint")(({ node, epoch, keys, challenge, made }: TokenClaims) =>
@@ -126,28 +121,26 @@ export class Tokens extends Context.Service<Tokens, {
         if (text.length === 0) return yield* new TokenInvalid({ message: "the request carries no bearer token" })
         if (text.length > LONGEST || !/^[\w=-]+$/.test(text)) return yield* foreign
         const digest = digestOf(text)
-        const known = readBefore.get(digest)
-        if (known !== undefined) return known
+        const before = known.get(digest)
+        if (before !== undefined) return before.said
         const nowMillis = yield* Clock.currentTimeMillis
-        const found = yield* Effect.try({ try: () => claimsOf(text, nowMillis), catch: () => foreign })
-        makeRoom(readBefore)
-        readBefore.set(digest, found)
-        return found
+        const said = yield* Effect.try({ try: () => claimsOf(text, nowMillis), catch: () => foreign })
+        return known.add(digest, { said, holding: undefined }).said
       })
 
       const authorize = Effect.fn("Tokens.authorize")(
         function*(token: Redacted.Redacted<string>, { epoch, keys, node }: NodeStanding) {
           const nowMillis = yield* Clock.currentTimeMillis
           const text = Redacted.value(token)
-          const digest = digestOf(text)
+          const before = known.get(digestOf(text))
           const standing = `standing(${node}, ${epoch}, "${keys}")`
-          const known = holding.get(digest)
-          if (known !== undefined && known.standing === standing && nowMillis < known.until) return
+          const holding = before?.holding
+          if (holding !== undefined && holding.standing === standing && nowMillis < holding.until) return
           const asSigned = yield* Effect.try({
             try: () => evaluate(text, `time(${seconds(nowMillis)}); ${standing}; ${POLICY}`, nowMillis < oldUntil),
             catch: (error) => isCheckFailure(error) ? ended : foreign
           })
-          if (asSigned) remember(digest, standing)
+          if (asSigned && before !== undefined) remember(before, standing)
         }
       )
 

@@ -1,5 +1,6 @@
 import { Effect, Redacted, type Scope } from "effect"
 import { hash } from "node:crypto"
+import { Newest } from "../limits/Newest.ts"
 import { renewedBiscuit } from "./renewedBiscuit.ts"
 import type { TokenKey } from "./TokenKey.ts"
 
@@ -56,26 +57,17 @@ export const signedBiscuits = Effect.fnUntraced(
     const keys = () => made ??= makeKeys()
 
     /** The newest tokens, by their digest. */
-    const kept = new Map<string, { readonly parsed: Parsed; readonly oldKey: boolean }>()
+    const kept = new Newest<{ readonly parsed: Parsed; readonly oldKey: boolean }>(
+      MOST_KEPT,
+      ({ parsed }) => parsed.free()
+    )
 
     yield* keeping(() => {
-      for (const { parsed } of kept.values()) parsed.free()
       kept.clear()
       made?.secret.free()
       for (const one of made?.accepted ?? []) one.free()
       made = undefined
     })
-
-    const keep = (digest: string, parsed: Parsed, oldKey: boolean) => {
-      const [oldest] = kept
-      if (kept.size >= MOST_KEPT && oldest !== undefined) {
-        kept.delete(oldest[0])
-        oldest[1].parsed.free()
-      }
-      const one = { parsed, oldKey }
-      kept.set(digest, one)
-      return one
-    }
 
     /** A token whose signatures are good, with the first key that signed it; the last key's error where none did. */
     const verified = (token: string, oldToo: boolean) => {
@@ -86,7 +78,7 @@ export const signedBiscuits = Effect.fnUntraced(
       const accepted = oldToo ? keys().accepted : keys().accepted.slice(0, 1)
       for (const [index, one] of accepted.entries()) {
         try {
-          return keep(digest, biscuit.Biscuit.fromBase64(token, one), index > 0)
+          return kept.add(digest, { parsed: biscuit.Biscuit.fromBase64(token, one), oldKey: index > 0 })
         } catch (error) {
           if (index === accepted.length - 1) throw error
         }
