@@ -14,7 +14,7 @@ import { mutatedRequest, type Template } from "./mutatedRequest.ts"
 const TIMEOUT = 1_800_000
 
 /** Of each route. */
-const REQUESTS = numberFrom("PATELA_FUZZ_REQUESTS", 1000)
+const REQUESTS = numberFrom("PATELA_FUZZ_REQUESTS", 10_000)
 const SEED = numberFrom("PATELA_FAULT_SEED", 1)
 
 /** The limits are not what is tested here. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Effect, Layer, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { loadBiscuit } from "../src/session/biscuitModule.ts"
+import { packageBiscuit } from "./rig/packageBiscuit.ts"
 import { renewedBiscuit } from "../src/session/renewedBiscuit.ts"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
@@ -59,7 +59,7 @@ describe("tokens", () => {
   it.effect("cannot be widened by who holds them: what a later block says is nobody's word", () =>
     Effect.gen(function*() {
       const { authorize, mint, read } = yield* Tokens
-      const biscuit = yield* loadBiscuit
+      const biscuit = yield* packageBiscuit
       const claims = { node: NodeId.make(1), epoch: 1, keys, challenge, made: 0 }
       const token = yield* mint(claims)
       const key = biscuit.KeyPair.fromPrivateKey(
@@ -94,7 +94,7 @@ describe("tokens", () => {
   it.effect("of another purpose, though this server signed them, are none", () =>
     Effect.gen(function*() {
       const { read } = yield* Tokens
-      const biscuit = yield* loadBiscuit
+      const biscuit = yield* packageBiscuit
       const builder = biscuit.Biscuit.builder()
       builder.addCode(`node(1); epoch(1); keys("${keys}"); challenge("${challenge}"); made(0); purpose("proof");`)
       const key = biscuit.PrivateKey.fromString(Redacted.value((yield* TokenKey).private))
@@ -107,7 +107,7 @@ describe("tokens", () => {
     ([steps]) =>
       Effect.gen(function*() {
         const { authorize, mint, read } = yield* Tokens
-        const biscuit = yield* loadBiscuit
+        const biscuit = yield* packageBiscuit
         yield* TestClock.adjust("300 millis")
         const claims = { node: NodeId.make(1), epoch: 1, keys, challenge, made: yield* Clock.currentTimeMillis }
         const signed = yield* mint(claims)
@@ -154,7 +154,7 @@ describe("tokens", () => {
       Effect.gen(function*() {
         const { authorize, mint, read } = yield* Tokens
         const { size, biscuit } = yield* renewedBiscuit
-        assert.notStrictEqual(biscuit.Biscuit, (yield* loadBiscuit).Biscuit, "it is the package's own copy")
+        assert.notStrictEqual(biscuit.Biscuit, (yield* packageBiscuit).Biscuit, "it is the package's own copy")
         const claims = { node: NodeId.make(1), epoch: 1, keys, challenge, made: 0 }
         const standing = { node: claims.node, epoch: 1, keys }
         const first = yield* mint(claims)

@@ -1,5 +1,5 @@
 import { Config, Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
-import { loadBiscuit } from "./biscuitModule.ts"
+import { randomBytes } from "node:crypto"
 
 /** The key that signs tokens is missing or is none. The message never holds it. */
 export class TokenKeyRefused extends Schema.TaggedError<TokenKeyRefused>()("TokenKeyRefused", {
@@ -75,8 +75,7 @@ const oldKeys = Effect.gen(function*() {
     }))
 })
 
-/** A new key, in the form that PATELA_BISCUIT_KEY takes. */
-export const newTokenKey: Effect.Effect<Redacted.Redacted<string>> = Effect.map(loadBiscuit, (biscuit) => {
-  const pair = new biscuit.KeyPair(biscuit.SignatureAlgorithm.Ed25519)
-  return secret(pair.getPrivateKey().toString())
-})
+/** A new key, in the form that PATELA_BISCUIT_KEY takes: a seed of Ed25519 is 32 random bytes (RFC 8032, section 5.1.5). */
+export const newTokenKey: Effect.Effect<Redacted.Redacted<string>> = Effect.sync(() =>
+  secret(`ed25519-private/${randomBytes(32).toString("hex")}`)
+)

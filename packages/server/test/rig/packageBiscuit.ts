@@ -1,11 +1,11 @@
 import { Effect } from "effect"
-import { quietStart } from "./quietStart.ts"
+import { quietStart } from "../../src/session/quietStart.ts"
 
 /**
- * Loads biscuit-wasm, once, for commands that make few calls; see `renewedBiscuit` for a server's. Node warns that
- * importing WebAssembly is experimental: that is kept back while it loads, and nothing else is.
+ * biscuit-wasm as the package itself loads it, and not as the server does: what it reads and makes is another's word. Node
+ * warns that importing WebAssembly is experimental: that is kept back while it loads, and nothing else is.
  */
-export const loadBiscuit = Effect.runSync(Effect.cached(Effect.promise(async () => {
+export const packageBiscuit = Effect.runSync(Effect.cached(Effect.promise(async () => {
   const emitWarning = process.emitWarning
   process.emitWarning = (warning: string | Error, ...rest: ReadonlyArray<unknown>) => {
     if (!String(warning).includes("WebAssembly")) Reflect.apply(emitWarning, process, [warning, ...rest])
