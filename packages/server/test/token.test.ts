@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Effect, Layer, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { packageBiscuit } from "./rig/packageBiscuit.ts"
 import { renewedBiscuit } from "../src/session/renewedBiscuit.ts"
 import { newTokenKey, TokenKey } from "../src/session/TokenKey.ts"
 import { Tokens } from "../src/session/Tokens.ts"
+import { packageBiscuit } from "./rig/packageBiscuit.ts"
 import { sameBiscuit } from "./rig/sameBiscuit.ts"
 
 const Claims = Schema.Struct({
