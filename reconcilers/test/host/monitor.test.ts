@@ -5,24 +5,20 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, beforeAll, beforeEach, expect } from "vitest"
+import { expect } from "vitest"
 import { Addresses } from "../../src/addresses/Addresses.ts"
 import { HostMonitor } from "../../src/host/HostMonitor.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
 import { listening, monitors, onHost as onHostOf, SOON, theOne, until } from "./Listening.ts"
-import { monitorOf, openNetwork, type RelayNetwork } from "./RelayNetwork.ts"
+import { monitorOf } from "./RelayNetwork.ts"
+import { testNetwork } from "./TestNetwork.ts"
 
 const AGENT = fileURLToPath(new URL("MonitoringAgent.ts", import.meta.url))
 
 describe("monitors of the kernel", () => {
-  let network: RelayNetwork
-  beforeAll(async () => {
-    network = await openNetwork()
-  })
-  afterAll(() => network?.close())
-  beforeEach(() => network.clear())
-  const onHost = onHostOf(() => network.near)
+  const network = testNetwork()
+  const onHost = onHostOf(() => network().near)
 
   it.live("shares one ip for the kinds that listen, and ends it with the last of them", () =>
     onHost(Effect.gen(function*() {
@@ -46,14 +42,14 @@ describe("monitors of the kernel", () => {
           (_, i) => `address ${i % 2 === 0 ? "add" : "del"} 198.51.100.50/24 dev e0 noprefixroute\n`
         ).join("")
         process.kill(pid, "SIGSTOP")
-        execFileSync("ip", ["-n", network.near, "-batch", "-"], { input: batch })
+        execFileSync("ip", ["-n", network().near, "-batch", "-"], { input: batch })
         expect(heard).toEqual([])
         process.kill(pid, "SIGCONT")
         expect(yield* until(() => heard.includes("events lost"), 5000)).toBe(true)
         // It goes on.
         yield* Effect.sleep(500)
         heard.length = 0
-        network.run("ip", "address", "add", "198.51.100.51/24", "dev", "e0", "noprefixroute")
+        network().run("ip", "address", "add", "198.51.100.51/24", "dev", "e0", "noprefixroute")
         expect(yield* until(() => heard.includes("look again"), SOON)).toBe(true)
       }).pipe(Effect.scoped)
     ))
@@ -61,7 +57,7 @@ describe("monitors of the kernel", () => {
   it.live("says so of nft, whose buffer is 16 MiB", () =>
     onHost(
       Effect.gen(function*() {
-        network.run("nft", "add table inet patela; add chain inet patela c")
+        network().run("nft", "add table inet patela; add chain inet patela c")
         const { heard } = yield* listening(SourceNat)
         const folder = mkdtempSync(join(tmpdir(), "patela-flood-"))
         const rules = Array.from({ length: 4000 }, (_, i) =>
@@ -70,8 +66,8 @@ describe("monitors of the kernel", () => {
         writeFileSync(join(folder, "rules.nft"), rules.join(""))
         process.kill(theOne("nft"), "SIGSTOP")
         for (let round = 0; round < 5; round++) {
-          network.run("nft", "-f", join(folder, "rules.nft"))
-          network.run("nft", "flush", "chain", "inet", "patela", "c")
+          network().run("nft", "-f", join(folder, "rules.nft"))
+          network().run("nft", "flush", "chain", "inet", "patela", "c")
         }
         rmSync(folder, { recursive: true })
         expect(heard).toEqual([])
@@ -95,10 +91,10 @@ describe("monitors of the kernel", () => {
             `the monitor ${program} was killed`
           )
           const { heard } = yield* listening(kind)
-          network.run("ip", "link", "set", "e0", "down")
-          network.run("nft", "add table inet patela")
+          network().run("ip", "link", "set", "e0", "down")
+          network().run("nft", "add table inet patela")
           expect(yield* until(() => heard.includes("look again"), SOON)).toBe(true)
-          network.run("ip", "link", "set", "e0", "up")
+          network().run("ip", "link", "set", "e0", "up")
         }).pipe(Effect.scoped)
       )
   )
@@ -110,13 +106,13 @@ describe("monitors of the kernel", () => {
       expect(error.message).toContain("no-such-monitor")
       const other = yield* Effect.flip(Stream.runDrain(monitor.events("nft", "mnitor")))
       expect(other.message).toMatch(/ended with code 1: .*mnitor/)
-    }).pipe(Effect.provide(Layer.suspend(() => monitorOf(network.near)))))
+    }).pipe(Effect.provide(Layer.suspend(() => monitorOf(network().near)))))
 
   it.live("leaves no monitor behind an agent that is killed", () =>
     Effect.gen(function*() {
       const agent = yield* Effect.acquireRelease(
         Effect.sync((): ChildProcess =>
-          spawn(process.execPath, [AGENT, network.near], { stdio: ["ignore", "pipe", "inherit"] })
+          spawn(process.execPath, [AGENT, network().near], { stdio: ["ignore", "pipe", "inherit"] })
         ),
         (child) => Effect.sync(() => child.kill("SIGKILL"))
       )

@@ -1,6 +1,6 @@
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { afterAll, beforeAll, beforeEach, expect } from "vitest"
+import { expect } from "vitest"
 import {
   allDone,
   drift,
@@ -8,22 +8,16 @@ import {
   FAR_V6,
   inputOf,
   onHost as onNode,
-  openNetwork,
   type Read,
   reconcile,
-  type RelayNetwork,
   type Write
 } from "./RelayNetwork.ts"
+import { testNetwork } from "./TestNetwork.ts"
 
 describe("drift of the relay network on a real kernel", () => {
-  let network: RelayNetwork
-  beforeAll(async () => {
-    network = await openNetwork()
-  })
-  afterAll(() => network?.close())
-  beforeEach(() => network.clear())
+  const network = testNetwork()
 
-  const onHost = <A, E>(effect: Effect.Effect<A, E, Read | Write>) => Effect.suspend(() => onNode(network, effect))
+  const onHost = <A, E>(effect: Effect.Effect<A, E, Read | Write>) => Effect.suspend(() => onNode(network(), effect))
 
   const DAMAGES: ReadonlyArray<readonly [name: string, address: string | RegExp, argv: ReadonlyArray<string>]> = [
     ["a deleted address", "relay/cheese1/address-v4", ["ip", "address", "del", "198.51.100.11/24", "dev", "e0"]],
@@ -124,16 +118,16 @@ describe("drift of the relay network on a real kernel", () => {
   it.live.each(DAMAGES)("finds and repairs %s", ([, address, argv]) =>
     onHost(Effect.gen(function*() {
       const input = inputOf(2)
-      const others = network.foreign()
+      const others = network().foreign()
       allDone(yield* reconcile(input))
-      network.run(...argv)
+      network().run(...argv)
       const found = (yield* drift(input)).map((change) => change.address)
       expect(found).toContainEqual(typeof address === "string" ? address : expect.stringMatching(address))
       allDone(yield* reconcile(input))
       expect(yield* drift(input)).toEqual([])
       expect([...(yield* reconcile(input))]).toEqual([])
-      expect(network.sourceSeen(FAR_V4, 50_000)).toBe("198.51.100.10")
-      expect(network.sourceSeen(FAR_V6, 50_001)).toBe("2001:db8:2::b")
-      expect(network.foreign()).toBe(others)
+      expect(network().sourceSeen(FAR_V4, 50_000)).toBe("198.51.100.10")
+      expect(network().sourceSeen(FAR_V6, 50_001)).toBe("2001:db8:2::b")
+      expect(network().foreign()).toBe(others)
     })))
 })

@@ -2,7 +2,7 @@ import { describe, it } from "@effect/vitest"
 import { failed } from "@patela/domain/reconciler/Outcome"
 import { Effect, Layer } from "effect"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
-import { afterAll, beforeAll, beforeEach, expect } from "vitest"
+import { expect } from "vitest"
 import { HostCommand } from "../../src/host/HostCommand.ts"
 import { LedgerReader } from "../../src/ledger/LedgerReader.ts"
 import {
@@ -13,43 +13,37 @@ import {
   hostOf,
   inputOf,
   onHost as onNode,
-  openNetwork,
   type Read,
   readers,
   reconcile,
-  type RelayNetwork,
   type Write,
   writers
 } from "./RelayNetwork.ts"
+import { testNetwork } from "./TestNetwork.ts"
 
 /** Each kind reads the host by one or two programs, and writes by as many. */
 const MOST_PROGRAMS = 20
 
 describe("the relay network on a real kernel", () => {
-  let network: RelayNetwork
-  beforeAll(async () => {
-    network = await openNetwork()
-  })
-  afterAll(() => network?.close())
-  beforeEach(() => network.clear())
+  const network = testNetwork()
 
-  const onHost = <A, E>(effect: Effect.Effect<A, E, Read | Write>) => Effect.suspend(() => onNode(network, effect))
+  const onHost = <A, E>(effect: Effect.Effect<A, E, Read | Write>) => Effect.suspend(() => onNode(network(), effect))
 
   it.live("removes the relays that go, first address of the subnet included, and leaves the others", () =>
     onHost(Effect.gen(function*() {
       allDone(yield* reconcile(inputOf(4)))
       const four = inputOf(4)
       const two = { ...four, config: { ...four.config, relays: four.config.relays.slice(2) } }
-      const others = network.foreign()
-      const main = network.mainTables()
+      const others = network().foreign()
+      const main = network().mainTables()
       const plans = yield* drift(two)
       expect(plans.every(({ action, reason }) => action === "remove" && reason === "not in config")).toBe(true)
       allDone(yield* reconcile(two))
       expect(yield* drift(two)).toEqual([])
-      expect(network.sourceSeen(FAR_V4, 50_002)).toBe("198.51.100.12")
-      expect(network.sourceSeen(FAR_V4, 50_000)).toMatch(/^nothing/)
-      expect(network.foreign()).toBe(others)
-      expect(network.mainTables()).toBe(main)
+      expect(network().sourceSeen(FAR_V4, 50_002)).toBe("198.51.100.12")
+      expect(network().sourceSeen(FAR_V4, 50_000)).toMatch(/^nothing/)
+      expect(network().foreign()).toBe(others)
+      expect(network().mainTables()).toBe(main)
     })))
 
   it.live("removes a relay that goes together with its pool, and says whose all of it was", () =>
@@ -58,7 +52,7 @@ describe("the relay network on a real kernel", () => {
       allDone(yield* reconcile(two))
       const one = { ...two.config, relays: two.config.relays.slice(1), network: { ...two.config.network, pools: [] } }
       const input = { ...two, config: one }
-      const others = network.foreign()
+      const others = network().foreign()
       const plans = yield* drift(input)
       expect(plans.map(({ action, address, scope }) => `${action} ${address} of ${scope}`)).toEqual([
         "remove relay/cheese0/address-v4 of relay/cheese0",
@@ -67,10 +61,12 @@ describe("the relay network on a real kernel", () => {
       ])
       allDone(yield* reconcile(input))
       expect(yield* drift(input)).toEqual([])
-      expect(network.run("ip", "-o", "address", "show", "dev", "e0")).not.toMatch(/198\.51\.100\.10\/|2001:db8:2::a\//)
+      expect(network().run("ip", "-o", "address", "show", "dev", "e0")).not.toMatch(
+        /198\.51\.100\.10\/|2001:db8:2::a\//
+      )
       expect((yield* (yield* LedgerReader).read).addresses.map(({ relay }) => relay)).toEqual(["cheese1", "cheese1"])
-      expect(network.sourceSeen(FAR_V4, 50_001)).toBe("198.51.100.11")
-      expect(network.foreign()).toBe(others)
+      expect(network().sourceSeen(FAR_V4, 50_001)).toBe("198.51.100.11")
+      expect(network().foreign()).toBe(others)
     })))
 
   it.live("leaves out the relay whose address the kernel refuses", () =>
@@ -84,7 +80,7 @@ describe("the relay network on a real kernel", () => {
       const outcomes = yield* reconcile({ ...input, config: { ...input.config, relays: multicast } })
       const refused = [...outcomes].filter(([, { done }]) => !done)
       expect(refused.map(([address]) => address)).toEqual(["relay/cheese1/address-v6"])
-      expect(network.sourceSeen(FAR_V6, 50_002)).toBe("2001:db8:2::c")
+      expect(network().sourceSeen(FAR_V6, 50_002)).toBe("2001:db8:2::c")
     })))
 
   it.live("finds the relay whose elements the kernel refuses and applies the others", () =>
@@ -111,17 +107,17 @@ describe("the relay network on a real kernel", () => {
             ask: real.ask
           })
         })
-      ).pipe(Layer.provide(hostOf(network.near)))
+      ).pipe(Layer.provide(hostOf(network().near)))
       const input = inputOf(9)
       const outcomes = yield* reconcile(input).pipe(
         Effect.provide(Layer.merge(readers, writers).pipe(Layer.provide(poisoned)))
       )
       const refused = [...outcomes].filter(([, { done }]) => !done)
       expect(refused).toEqual([["relay/cheese3/source-nat", failed(expect.stringContaining("refuses the source"))]])
-      expect(network.sourceSeen(FAR_V4, 50_008)).toBe("198.51.100.18")
-      expect(network.sourceSeen(FAR_V4, 50_003)).toMatch(/^nothing/)
+      expect(network().sourceSeen(FAR_V4, 50_008)).toBe("198.51.100.18")
+      expect(network().sourceSeen(FAR_V4, 50_003)).toMatch(/^nothing/)
       allDone(yield* onHost(reconcile(input)))
-      expect(network.sourceSeen(FAR_V4, 50_003)).toBe("198.51.100.13")
+      expect(network().sourceSeen(FAR_V4, 50_003)).toBe("198.51.100.13")
     }))
 
   it.live("converges after a kill at any line of any batch", () =>
@@ -130,7 +126,7 @@ describe("the relay network on a real kernel", () => {
       let lines = 0
       let alive = true
       while (alive) {
-        network.clear()
+        network().clear()
         let budget = lines
         alive = false
         const mortal = Layer.effect(
@@ -158,7 +154,7 @@ describe("the relay network on a real kernel", () => {
                 : real.run(program, args, options)
             return HostCommand.of({ run, attempt, ask: real.ask })
           })
-        ).pipe(Layer.provide(hostOf(network.near)))
+        ).pipe(Layer.provide(hostOf(network().near)))
         yield* reconcile(input).pipe(
           Effect.provide(Layer.merge(readers, writers).pipe(Layer.provide(mortal))),
           Effect.exit
@@ -184,7 +180,7 @@ describe("the relay network on a real kernel", () => {
       allDone(outcomes)
       const [changes, observed] = yield* startedBy(drift(input))
       expect(changes).toEqual([])
-      expect(network.sourceSeen(FAR_V4, 50_063)).toBe("198.51.100.73")
+      expect(network().sourceSeen(FAR_V4, 50_063)).toBe("198.51.100.73")
       expect(applied).toBeLessThan(MOST_PROGRAMS)
       expect(observed).toBeLessThan(MOST_PROGRAMS)
     })))

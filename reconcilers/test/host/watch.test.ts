@@ -1,22 +1,18 @@
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
-import { afterAll, beforeAll, beforeEach, expect } from "vitest"
+import { expect } from "vitest"
 import { Addresses } from "../../src/addresses/Addresses.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
 import { listening, type NetworkKind, onHost as onHostOf, SOON, theOne, until } from "./Listening.ts"
-import { FAR_V4, inputOf, KINDS, openNetwork, reconcile, type RelayNetwork } from "./RelayNetwork.ts"
+import { FAR_V4, inputOf, KINDS, reconcile } from "./RelayNetwork.ts"
+import { testNetwork } from "./TestNetwork.ts"
 
 describe("watching the kernel", () => {
-  let network: RelayNetwork
-  beforeAll(async () => {
-    network = await openNetwork()
-  })
-  afterAll(() => network?.close())
-  beforeEach(() => network.clear())
+  const network = testNetwork()
 
-  const onHost = onHostOf(() => network.near)
+  const onHost = onHostOf(() => network().near)
 
   const A = (text: string): ReadonlyArray<string> => text.split(" ")
   const CHANGES: ReadonlyArray<readonly [kind: NetworkKind, name: string, argv: ReadonlyArray<string>]> = [
@@ -75,14 +71,14 @@ describe("watching the kernel", () => {
       Effect.gen(function*() {
         yield* reconcile(inputOf(2))
         const { heard } = yield* listening(kind)
-        network.run(...argv)
+        network().run(...argv)
         const told = yield* until(() => heard.length > 0, SOON)
         expect([told, [...new Set(heard)]]).toEqual([true, ["look again"]])
       }).pipe(
         Effect.scoped,
         Effect.ensuring(Effect.sync(() => {
-          network.run("ip", "link", "set", "e0", "up")
-          network.run(
+          network().run("ip", "link", "set", "e0", "up")
+          network().run(
             "nft",
             "add table inet foreign; add chain inet foreign c { type filter hook input priority 0; }; "
               + "flush chain inet foreign c; add rule inet foreign c counter"
@@ -95,12 +91,12 @@ describe("watching the kernel", () => {
     onHost(
       Effect.gen(function*() {
         yield* reconcile(inputOf(1))
-        network.run("ip", "address", "del", "203.0.113.200/32", "dev", "e0")
+        network().run("ip", "address", "del", "203.0.113.200/32", "dev", "e0")
         const { heard } = yield* listening(Routing)
-        network.run("ip", "address", "del", "198.51.100.10/24", "dev", "e0")
-        expect(network.run("ip", "route", "show", "table", "8020")).not.toContain("via")
+        network().run("ip", "address", "del", "198.51.100.10/24", "dev", "e0")
+        expect(network().run("ip", "route", "show", "table", "8020")).not.toContain("via")
         expect(yield* until(() => heard.includes("look again"), SOON)).toBe(true)
-        network.run("ip", "address", "add", "203.0.113.200/32", "dev", "e0")
+        network().run("ip", "address", "add", "203.0.113.200/32", "dev", "e0")
       }).pipe(Effect.scoped)
     ))
 
@@ -112,7 +108,7 @@ describe("watching the kernel", () => {
         for (let i = 0; i < 20; i++) {
           heard.length = 0
           const verb = i % 2 === 0 ? "add" : "del"
-          network.run("ip", "address", verb, "198.51.100.50/24", "dev", "e0", "noprefixroute")
+          network().run("ip", "address", verb, "198.51.100.50/24", "dev", "e0", "noprefixroute")
           const start = performance.now()
           expect(yield* until(() => heard.length > 0, SOON)).toBe(true)
           delays.push(performance.now() - start)
@@ -128,26 +124,26 @@ describe("watching the kernel", () => {
       Effect.gen(function*() {
         yield* reconcile(inputOf(2))
         const renew = "ip address change 2001:db8:5::1/64 dev m0 valid_lft 100 preferred_lft 50"
-        network.run("bash", "-c", renew)
+        network().run("bash", "-c", renew)
         const heard = yield* Effect.forEach(KINDS, (kind) => Effect.map(listening(kind), (it) => it.heard))
         // The first renewal could be news.
-        network.run("bash", "-c", renew)
+        network().run("bash", "-c", renew)
         yield* Effect.sleep(100)
         for (const one of heard) one.length = 0
         const usage = () => ["ip", "nft"].map((program) => ticksOf(theOne(program)))
         const before = usage()
         const end = performance.now() + 5000
         while (performance.now() < end) {
-          expect(network.sourceSeen(FAR_V4, 50_000)).toBe("198.51.100.10")
-          network.sourceSeen("192.0.2.1")
-          network.run("ip", "neigh", "flush", "all")
-          network.run("ip", "route", "replace", "203.0.113.64/26", "via", "192.0.2.1", "metric", "77")
-          network.run("bash", "-c", renew)
+          expect(network().sourceSeen(FAR_V4, 50_000)).toBe("198.51.100.10")
+          network().sourceSeen("192.0.2.1")
+          network().run("ip", "neigh", "flush", "all")
+          network().run("ip", "route", "replace", "203.0.113.64/26", "via", "192.0.2.1", "metric", "77")
+          network().run("bash", "-c", renew)
           yield* Effect.sleep(100)
         }
         const said = heard.map((one) => [...one])
-        network.run("ip", "route", "del", "203.0.113.64/26", "metric", "77")
-        network.run("ip", "address", "del", "2001:db8:5::1/64", "dev", "m0")
+        network().run("ip", "route", "del", "203.0.113.64/26", "metric", "77")
+        network().run("ip", "address", "del", "2001:db8:5::1/64", "dev", "m0")
         expect(said).toEqual([[], [], []])
         yield* Effect.logInfo(`ticks of 10 ms that ip and nft took: ${before.join()} -> ${usage().join()}`)
       }).pipe(Effect.scoped)

@@ -6,6 +6,7 @@ import { digestOf, KeyStore } from "../../src/store/KeyStore.ts"
 import type { RelaySecrets } from "../../src/store/payload.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import type { Transport } from "../../src/transport/TpmTransport.ts"
+import { changedTpm } from "../host/ChangedTpm.ts"
 import { holds, relays, storeOn } from "../host/StoreOnTpm.ts"
 import { newTpmState, type Swtpm, swtpm } from "../host/Swtpm.ts"
 import { tpmBy, transports } from "../host/Transports.ts"
@@ -51,16 +52,7 @@ const mortal = (transport: Transport, pid: number, life: number, cut: Cut) => {
         ? Effect.andThen(kill, command)
         : Effect.map(Effect.all([command, kill.pipe(Effect.delay(delay))], { concurrency: 2 }), ([it]) => it)
     })
-  const layer = Layer.effect(
-    Tpm,
-    Effect.map(Tpm, (tpm) =>
-      Tpm.of({
-        ...tpm,
-        nvWrite: (index, offset, data) => change(tpm.nvWrite(index, offset, data)),
-        nvDefine: (index, size) => change(tpm.nvDefine(index, size)),
-        nvUndefine: (index) => change(tpm.nvUndefine(index))
-      }))
-  )
+  const layer = changedTpm(change)
   return { layer, changes: () => changes }
 }
 

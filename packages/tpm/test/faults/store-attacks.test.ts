@@ -8,6 +8,7 @@ import { runTool } from "../../src/transport/runTool.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { numbers } from "../fixtures.ts"
 import { authenticate } from "../host/Authenticate.ts"
+import { changedTpm } from "../host/ChangedTpm.ts"
 import { SMALL_BUFFER, smallBuffers } from "../host/SmallBuffers.ts"
 import { holds, relays, storeOn } from "../host/StoreOnTpm.ts"
 import { newTpmState, swtpm } from "../host/Swtpm.ts"
@@ -81,16 +82,7 @@ describe("a key store whose TPM is killed 200 times in a row", () => {
               const kill = Effect.sync(() => process.kill(pid, "SIGKILL")).pipe(Effect.delay(random(2)))
               return Effect.map(Effect.all([command, kill], { concurrency: 2 }), ([it]) => it)
             })
-          const mortal = Layer.effect(
-            Tpm,
-            Effect.map(Tpm, (tpm) =>
-              Tpm.of({
-                ...tpm,
-                nvWrite: (index, offset, data) => change(tpm.nvWrite(index, offset, data)),
-                nvDefine: (index, size) => change(tpm.nvDefine(index, size)),
-                nvUndefine: (index) => change(tpm.nvUndefine(index))
-              }))
-          )
+          const mortal = changedTpm(change)
           const store = KeyStore.layer.pipe(Layer.provide(mortal), Layer.provide(tpmBy("direct", tcti)))
           yield* Effect.ignore(Effect.flatMap(KeyStore, (it) => it.write(next)).pipe(Effect.provide(store)))
         }))

@@ -15,6 +15,7 @@ import { runTool } from "../../src/transport/runTool.ts"
 import type { Tcti } from "../../src/transport/Tcti.ts"
 import { Tpm } from "../../src/transport/Tpm.ts"
 import { TpmTransport } from "../../src/transport/TpmTransport.ts"
+import { changedTpm } from "./ChangedTpm.ts"
 import { goBetween } from "./GoBetween.ts"
 import { holds, relays } from "./StoreOnTpm.ts"
 import { newTpmState, swtpm } from "./Swtpm.ts"
@@ -269,16 +270,7 @@ describe("a key store that is bound to the image", () => {
                   ? Effect.andThen(Effect.sync(() => process.kill(pid, "SIGKILL")), command)
                   : command
               })
-            const mortal = Layer.effect(
-              Tpm,
-              Effect.map(Tpm, (tpm) =>
-                Tpm.of({
-                  ...tpm,
-                  nvWrite: (index, offset, data) => change(tpm.nvWrite(index, offset, data)),
-                  nvDefine: (index, size) => change(tpm.nvDefine(index, size)),
-                  nvUndefine: (index) => change(tpm.nvUndefine(index))
-                }))
-            )
+            const mortal = changedTpm(change)
             const store = KeyStore.layer.pipe(Layer.provide(mortal), Layer.provide(tpmOn(tcti)))
             yield* Effect.ignore(Effect.flatMap(KeyStore, (it) => it.write(entries)).pipe(Effect.provide(store)))
             return count
