@@ -9,6 +9,7 @@ import { createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { commandTor } from "../src/host/ControlSocket.ts"
 import { BootstrapReader } from "../src/units/BootstrapReader.ts"
+import { type Burst, burstOf, declareFamily, otherBurst, readBurst } from "../src/units/declareFamily.ts"
 import { hasOtherListeners, loadedFrom } from "../src/units/LoadedTorrc.ts"
 import { loadCommand, RunningTor } from "../src/units/RunningTor.ts"
 
@@ -140,7 +141,77 @@ describe("a control socket", () => {
   it.live("of a relay without a torrc is not asked", () =>
     withSocket(() => assert.fail("asked"), (root) =>
       Effect.gen(function*() {
-        const taken = yield* (yield* RunningTor).take(RelayName.make("toma"))
+        const taken = yield* (yield* RunningTor).take(RelayName.make("toma"), loadedFrom(""))
         assert.isTrue(Option.isNone(taken))
       }).pipe(Effect.provide(RunningTor.layerAt(root)))))
+})
+
+describe("another family of a running tor", () => {
+  const Bytes = Schema.Literals([0, 1, 75_000, 2 ** 30 - 1, 2 ** 30, 2 ** 31 - 3, 2 ** 31 - 2, 2 ** 31 - 1])
+
+  it.prop("goes along with a burst that no descriptor has, by two bytes at most and none that tor refuses", [
+    Bytes,
+    Bytes,
+    Schema.Literals([-2, -1, 0, 1, 2, 1000])
+  ], ([all, own, apart]) => {
+    const now = burstOf(new Map([["BandwidthBurst", String(all)], ["RelayBandwidthBurst", String(own)]]))
+    assert.deepStrictEqual<Burst>(
+      now,
+      own > 0 && own < all ? { option: "RelayBandwidthBurst", bytes: own } : { option: "BandwidthBurst", bytes: all }
+    )
+    const before: Burst = { ...now, bytes: now.bytes + apart }
+    const other = otherBurst(before, now)
+    assert.strictEqual(other.option, now.option)
+    assert.notInclude([before.bytes, now.bytes], other.bytes)
+    assert.isAtMost(Math.abs(other.bytes - now.bytes), 2)
+    assert.isAtMost(other.bytes, 2 ** 31 - 1)
+  })
+
+  /** A tor that has these options, and says what it was told, in order; it refuses to set what `no` is in. */
+  const told = (no: string) => {
+    const options = new Map([["BandwidthBurst", "1000"]])
+    const heard: Array<string> = []
+    const behave = (socket: Socket, text: string) => {
+      if (isLogin(text)) return socket.write(OK)
+      const line = text.trim()
+      heard.push(line)
+      if (line.startsWith("GETCONF")) {
+        return socket.write(`250-BandwidthBurst=${options.get("BandwidthBurst")}\r\n250 RelayBandwidthBurst\r\n`)
+      }
+      return socket.write(line.includes(no) ? "513 Unacceptable option value\r\n" : OK)
+    }
+    return { heard, behave }
+  }
+
+  const declared = (root: string) =>
+    Effect.gen(function*() {
+      const before = yield* readBurst(`${root}/toma`, "1 second")
+      yield* declareFamily(`${root}/toma`, before, "1 second")
+    })
+
+  const COMMANDS = [
+    "GETCONF BandwidthBurst RelayBandwidthBurst",
+    "SETCONF __ReloadTorrcOnSIGHUP=0",
+    "SIGNAL RELOAD",
+    "SETCONF __ReloadTorrcOnSIGHUP=1",
+    "GETCONF BandwidthBurst RelayBandwidthBurst",
+    "SETCONF BandwidthBurst=1001"
+  ]
+
+  it.live("is told by a reload that reads no torrc, and then a descriptor is due", () =>
+    Effect.gen(function*() {
+      const { behave, heard } = told("nothing")
+      yield* withSocket(behave, declared)
+      assert.deepStrictEqual(heard, COMMANDS)
+    }))
+
+  it.live("is declared also where no other burst is to be had, and not where tor would read its torrc", () =>
+    Effect.gen(function*() {
+      const atMost = told("BandwidthBurst=")
+      yield* withSocket(atMost.behave, declared)
+      assert.deepStrictEqual(atMost.heard, COMMANDS)
+      const deaf = told("SIGHUP=0")
+      assert.isTrue(Result.isFailure(yield* Effect.result(withSocket(deaf.behave, declared))))
+      assert.notInclude(deaf.heard, "SIGNAL RELOAD")
+    }))
 })

@@ -106,7 +106,7 @@ layer(TestRig.layer, { excludeTestServices: true, timeout: "60 seconds" })("a bo
       const names = (output: string) => output.trim().split("\n").map((line) => line.split(/[\s@]/)[0])
       assert.sameMembers(names(yield* node.execOk(["ip", "-br", "link"])), ["lo", links.management, links.relay])
       for (const side of [server, far]) {
-        assert.sameMembers(names(yield* side.namespace.execOk(["ip", "-br", "link"])), ["lo", "node"])
+        assert.sameMembers(names(yield* side.namespace.execOk(["ip", "-br", "link"])), ["lo", "nodes", "port1"])
         assert.strictEqual(yield* side.namespace.execOk(["ip", "route", "show", "default"]), "")
         assert.strictEqual((yield* side.namespace.execOk(["cat", "/proc/sys/net/ipv4/ip_forward"])).trim(), "0")
       }

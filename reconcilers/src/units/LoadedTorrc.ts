@@ -1,6 +1,6 @@
 import { parseTorrc } from "@patela/domain/torrc/parse"
 import { RESTART_OPTIONS } from "@patela/domain/torrc/RestartOptions"
-import type { Torrc, TorrcLine } from "@patela/domain/torrc/Torrc"
+import type { TorrcLine } from "@patela/domain/torrc/Torrc"
 import { Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 
@@ -13,9 +13,8 @@ export const LoadedTorrc = Schema.Struct({
   digest: Schema.String,
   /** SHA-256 of the lines whose change takes a restart, hex. */
   restartDigest: Schema.String,
-  /** Its FamilyId lines, and SHA-256 of its MyFamily lines, hex; absent where there are none. */
+  /** Its FamilyId lines; absent where there are none. */
   familyIds: Schema.optionalKey(Schema.Array(Schema.String)),
-  familyMembers: Schema.optionalKey(Schema.String),
   /** SHA-256 of the lines that say where tor listens, hex; absent where the text is no torrc, and with older agents. */
   listenDigest: Schema.optionalKey(Schema.String),
   /** SHA-256 of what the unit's drop-in says of a process that starts, hex; absent where there is no drop-in. */
@@ -53,19 +52,14 @@ export const loadedFrom = (text: string): LoadedTorrc => {
   const sandboxed = lines.some(({ option, value }) => option === "Sandbox" && value === "1")
   const isFixed = (option: string, value: string): boolean =>
     RESTART_OPTIONS.has(option) || PLACE_OPTIONS.has(option) || (LISTENERS.has(option) && isPrivileged(value))
-  const ids = valuesOf(lines, "FamilyId")
-  const members = valuesOf(lines, "MyFamily")
+  const ids = lines.filter(({ option }) => option === "FamilyId").map(({ value }) => value)
   return {
     digest: sha256(text),
     restartDigest: linesDigest(lines.filter(({ option, value }) => sandboxed || isFixed(option, value))),
     listenDigest: linesDigest(lines.filter(({ option }) => LISTENERS.has(option))),
-    ...(ids.length === 0 ? {} : { familyIds: ids }),
-    ...(members.length === 0 ? {} : { familyMembers: sha256(members.join("\n")) })
+    ...(ids.length === 0 ? {} : { familyIds: ids })
   }
 }
-
-const valuesOf = (lines: Torrc, wanted: string): ReadonlyArray<string> =>
-  lines.filter(({ option }) => option === wanted).map(({ value }) => value)
 
 const linesDigest = (lines: ReadonlyArray<TorrcLine>): string =>
   sha256(lines.map(({ mode, option, value }) => `${mode} ${option} ${value}`).join("\n"))
@@ -73,6 +67,12 @@ const linesDigest = (lines: ReadonlyArray<TorrcLine>): string =>
 /** Whether another listener is wanted than the one that is open. */
 export const hasOtherListeners = (before: LoadedTorrc, after: LoadedTorrc): boolean =>
   before.listenDigest !== undefined && before.listenDigest !== after.listenDigest
+
+/** Whether other families are to be declared; in which order is no matter. */
+export const hasOtherFamilies = (before: LoadedTorrc, after: LoadedTorrc): boolean => {
+  const [one, other] = [before, after].map(({ familyIds = [] }) => familyIds.toSorted().join(" "))
+  return one !== other
+}
 
 /**
  * The digest of a drop-in without what systemd gives to a running unit as soon as it has read it: limits of the control

@@ -6,9 +6,10 @@ import { Context, Duration, Effect, Layer, Option, Result, Schema } from "effect
 import * as fs from "node:fs/promises"
 import { commandTor, INSTANCES_RUNTIME } from "../host/ControlSocket.ts"
 import { torrcFileOf } from "../host/HostPaths.ts"
-import { loadedFrom, type LoadedTorrc } from "./LoadedTorrc.ts"
+import { declareFamily, readBurst } from "./declareFamily.ts"
+import { hasOtherFamilies, loadedFrom, type LoadedTorrc } from "./LoadedTorrc.ts"
 
-/** A running tor did not take a changed torrc, and runs on as before. `message` has tor's own words. */
+/** A running tor did not take a changed torrc, or not all that goes with it. `message` has tor's own words. */
 export class TorRefused extends Schema.TaggedError<TorRefused>()("TorRefused", {
   relay: Schema.String,
   message: Schema.String
@@ -20,17 +21,18 @@ const PATIENCE = Duration.seconds(30)
 /** Changes what a running tor has, over its control socket. */
 export class RunningTor extends Context.Service<RunningTor, {
   /**
-   * Has it take its torrc as it is on disk, by one command, all of it or nothing, and without a signal. Gives what it has
-   * now; none where there is no socket or no such file, and then nothing was done.
+   * Has it take its torrc as it is on disk, by one command, all of it or nothing, and without a signal. Where other
+   * families are declared than in `loaded`, which it has now, authorities hear of it in seconds. Gives what it has then;
+   * none where there is no socket or no such file, and then nothing was done.
    */
-  readonly take: (relay: RelayName) => Effect.Effect<Option.Option<LoadedTorrc>, TorRefused>
+  readonly take: (relay: RelayName, loaded: LoadedTorrc) => Effect.Effect<Option.Option<LoadedTorrc>, TorRefused>
 }>()("@patela/reconcilers/units/RunningTor") {
   /** Sockets of instances and their defaults are in `root`. */
   static readonly layerAt = (root: string): Layer.Layer<RunningTor> =>
     Layer.succeed(
       RunningTor,
       RunningTor.of({
-        take: Effect.fn("RunningTor.take")(function*(relay: RelayName) {
+        take: Effect.fn("RunningTor.take")(function*(relay: RelayName, loaded: LoadedTorrc) {
           const texts = yield* Effect.option(Effect.tryPromise(() =>
             Promise.all([torrcFileOf(relay), `${root}/${relay}.defaults`].map((path) => fs.readFile(path, "utf8")))
           ))
@@ -42,14 +44,25 @@ export class RunningTor extends Context.Service<RunningTor, {
           if (command === undefined) {
             return Option.none()
           }
-          return yield* commandTor(`${root}/${relay}`, command, PATIENCE).pipe(
-            Effect.as(Option.some(loadedFrom(torrc))),
+          const folder = `${root}/${relay}`
+          const content = loadedFrom(torrc)
+          return yield* Effect.gen(function*() {
+            const before = hasOtherFamilies(loaded, content) ? yield* readBurst(folder, PATIENCE) : undefined
+            yield* commandTor(folder, command, PATIENCE)
+            if (before !== undefined) {
+              yield* declareFamily(folder, before, PATIENCE).pipe(
+                Effect.mapError(({ message }) =>
+                  undeclared(relay, message)
+                )
+              )
+            }
+            return Option.some(content)
+          }).pipe(
             Effect.catchTags({
-              ControlAway: () =>
-                Effect.succeedNone,
+              ControlAway: () => Effect.succeedNone,
               ControlRefused: ({ message }) =>
                 Effect.andThen(
-                  Effect.ignore(commandTor(`${root}/${relay}`, LISTEN_AGAIN, PATIENCE)),
+                  Effect.ignore(commandTor(folder, LISTEN_AGAIN, PATIENCE)),
                   Effect.fail(refused(relay, message))
                 )
             })
@@ -86,4 +99,10 @@ const refused = (relay: RelayName, why: string): TorRefused =>
     relay,
     message: `the running tor of ${relay} did not take its changed torrc, and goes on as before: ${why}. ` +
       `Look at: journalctl -u ${unitOf(relay).replace(/\.service$/, "")}`
+  })
+
+const undeclared = (relay: RelayName, why: string): TorRefused =>
+  new TorRefused({
+    relay,
+    message: `the running tor of ${relay} took its changed torrc, but was not told to declare its family: ${why}`
   })

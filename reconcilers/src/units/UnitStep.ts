@@ -40,17 +40,8 @@ export const unitStepOf = (unit: ObservedUnit): UnitStep => {
   if (!isSure(loaded)) return startedAt !== undefined && startedAt > torrc.changedAt ? "adopt" : "restart"
   if (hasOtherDropIn(loaded, torrc)) return "restart"
   if (loaded.digest === torrc.content.digest) return "none"
-  return loaded.restartDigest === torrc.content.restartDigest && !isFamilyUnheard(loaded, torrc) ? "reload" : "restart"
+  return loaded.restartDigest === torrc.content.restartDigest ? "reload" : "restart"
 }
-
-/**
- * tor publishes a new descriptor at a reload where MyFamily changed, and not where FamilyId alone did: authorities would
- * hear of the new family within 18 hours (seen with tor 0.4.9.11). At a start it publishes in any case. That one less is
- * declared can wait.
- */
-const isFamilyUnheard = (loaded: UnitEntry, { content }: InstanceTorrc): boolean =>
-  loaded.familyMembers === content.familyMembers &&
-  (content.familyIds ?? []).some((id) => !(loaded.familyIds ?? []).includes(id))
 
 /** The drop-in on disk is another than the unit was started with. */
 export const hasOtherDropIn = (loaded: UnitEntry, { content }: InstanceTorrc): boolean =>

@@ -107,7 +107,7 @@ const advance = Effect.fnUntraced(
       case "reload": {
         yield* verify(name)
         if (loaded !== undefined) {
-          const taken = yield* (yield* RunningTor).take(name)
+          const taken = yield* (yield* RunningTor).take(name, loaded)
           if (Option.isSome(taken)) return yield* ledger.loaded(name, { ...loaded, ...taken.value })
         }
         // A reload is a SIGHUP, and ends a tor that cannot open a listener then.

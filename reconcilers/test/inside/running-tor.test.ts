@@ -79,13 +79,60 @@ const refusesAndRunsOn = (pid: string) =>
     assert.isTrue(isOpen(9301))
   }).pipe(Effect.scoped)
 
+/** What the relay would have authorities know of it, as its directory port says it. */
+const descriptor = Effect.tryPromise(async () => {
+  const answer = await fetch("http://127.0.0.1:9401/tor/server/authority")
+  return answer.ok ? await answer.text() : ""
+})
+
+/** Waits until the descriptor declares so many families, and gives the burst that it says. */
+const declaring = (families: number) =>
+  Effect.map(
+    Effect.retry(
+      Effect.filterOrFail(
+        descriptor,
+        (text) => text !== "" && text.split("BEGIN FAMILY CERT").length === families + 1,
+        () => `it does not declare ${families} families`
+      ),
+      { schedule: Schedule.spaced("100 millis"), times: 100 }
+    ),
+    (text) => Number(/^bandwidth \d+ (\d+) /m.exec(text)?.[1])
+  )
+
+const declaresFamilies = (pid: string) =>
+  Effect.gen(function*() {
+    const keys = "/var/lib/tor-instances/quark/keys"
+    const files = ["one", "two"]
+    run("sh", "-c", `cd ${keys} && for each in ${files.join(" ")}; do tor --keygen-family $each --quiet; done`)
+    run("sh", "-c", `chown _tor-quark:_tor-quark ${keys}/*family*`)
+    const [one, two] = files.map((name) =>
+      `FamilyId ${readFileSync(`${keys}/${name}.public_family_id`, "utf8").trim()}`
+    )
+    const bursts: Array<number> = []
+    for (const families of [[], [one], [two, one], [two], []]) {
+      const lines = families.filter((line) => line !== undefined)
+      writeTorrc("quark", 9202, "DirPort 127.0.0.1:9401", "RelayBandwidthBurst 2 MB", ...lines)
+      assert.deepStrictEqual(yield* outcomeNow, { done: true })
+      bursts.push(yield* declaring(lines.length))
+    }
+    assert.strictEqual(bursts[0], 2 ** 21)
+    for (const [at, burst] of bursts.entries()) {
+      assert.notStrictEqual(burst, bursts[at - 1], "for authorities it is another descriptor")
+      assert.closeTo(burst, 2 ** 21, 2)
+    }
+    assert.deepStrictEqual(yield* valuesOf("__ReloadTorrcOnSIGHUP"), ["__ReloadTorrcOnSIGHUP=1"])
+    assert.strictEqual(show("quark", "MainPID"), pid)
+    assert.strictEqual(reloadedAt(), "n/a", "no signal was sent")
+  })
+
 const hasWhatTheFileSays = (pid: string) =>
   Effect.gen(function*() {
     const tor = yield* RunningTor
     const seen = new Set<string>()
     for (const [index, more] of TORRCS.entries()) {
+      const loaded = loadedFrom(readFileSync(TORRC, "utf8"))
       writeTorrc("quark", 9202 + index % 2, ...more)
-      assert.deepStrictEqual(yield* tor.take(QUARK), Option.some(loadedFrom(readFileSync(TORRC, "utf8"))))
+      assert.deepStrictEqual(yield* tor.take(QUARK, loaded), Option.some(loadedFrom(readFileSync(TORRC, "utf8"))))
       const byCommand = yield* valuesOf(...COMPARED)
       process.kill(Number(pid), "SIGHUP")
       // tor answers once it has read the file.
@@ -121,6 +168,7 @@ describe("a relay that runs", () => {
           const pid = yield* start
           yield* takesAnother(pid)
           yield* refusesAndRunsOn(pid)
+          yield* declaresFamilies(pid)
           yield* hasWhatTheFileSays(pid)
           yield* withoutSocket(pid)
         })

@@ -1,10 +1,11 @@
-import { Effect, Schema } from "effect"
+import { Effect, Schema, type Scope } from "effect"
 import { chmodSync, writeFileSync } from "node:fs"
 import { management, relayNetwork } from "../rig/Addresses.ts"
 import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
 import { CommandFailed, type CommandResult } from "../rig/Command.ts"
 import { found, instead, waitFor } from "../rig/Deadline.ts"
 import type { RootKind } from "../rig/DebianRoot.ts"
+import type { Machine, MachineOptions } from "../rig/Machine.ts"
 import type { Bind, NodeContainer } from "../rig/NodeContainer.ts"
 import { PatelaServer } from "../rig/PatelaServer.ts"
 import { Rig } from "../rig/Rig.ts"
@@ -35,7 +36,12 @@ export interface Mission {
   readonly agentUnitDone: Effect.Effect<string, MissionFault>
   /** What the boot unit's agent wrote. */
   readonly agentJournal: Effect.Effect<string, MissionFault>
+  /** One more machine with the same image, off: the server knows nothing of it. */
+  readonly another: (hostname: string) => Effect.Effect<ImagedMachine, MissionFault, Scope.Scope>
 }
+
+/** A machine with the agent in its image. */
+export interface ImagedMachine extends Machine, Pick<Mission, "agent"> {}
 
 export class MissionFault extends Schema.TaggedError<MissionFault>()("MissionFault", { message: Schema.String }) {}
 
@@ -79,9 +85,8 @@ export const Mission = {
       writeFileSync(`${folder}/torrc`, DEFAULT_TORRC)
     })
     const units = ["patela-agent.service", "patela-agent-watch.service"]
-    const rig = yield* Rig.make({
-      hostname: "cantina",
-      ...(options.root === undefined ? {} : { root: options.root }),
+    const machine = (hostname: string): MachineOptions => ({
+      hostname,
       // The agent's unit is part of the boot, and waits for a person.
       bootedWhen: options.agentAtBoot ? "basic" : "running",
       bootArguments: options.agentAtBoot ? ["systemd.wants=patela-agent.service"] : [],
@@ -92,6 +97,10 @@ export const Mission = {
         ...units.map((unit) => ({ source: `${agentHome}/units/${unit}`, target: `/etc/systemd/system/${unit}` })),
         ...options.binds ?? []
       ]
+    })
+    const rig = yield* Rig.make({
+      ...machine("cantina"),
+      ...(options.root === undefined ? {} : { root: options.root })
     })
     const server = yield* PatelaServer.make({
       namespace: rig.server.namespace,
@@ -110,8 +119,14 @@ export const Mission = {
         fault
       )
 
-    const agent = (...args: ReadonlyArray<string>) =>
+    const agentOf = ({ node }: Machine): Mission["agent"] => (...args) =>
       node.exec(["/opt/patela/patela-agent", ...args], { env: environment, within: "3 minutes" }).pipe(fault)
+
+    const another: Mission["another"] = (hostname) =>
+      rig.another(machine(hostname)).pipe(
+        Effect.map((made) => ({ ...made, agent: agentOf(made) })),
+        fault
+      )
 
     const agentUnitDone = waitFor(
       "the agent's unit to finish",
@@ -141,7 +156,8 @@ export const Mission = {
     )
     yield* Effect.forEach(options.told ?? [], (args) => patela(...args))
     yield* server.start
-    const mission: Mission = { environment, rig, node, server, patela, agent, agentUnitDone, agentJournal }
+    const agent = agentOf(rig)
+    const mission: Mission = { environment, rig, node, server, patela, agent, agentUnitDone, agentJournal, another }
     return mission
   }, fault)
 }

@@ -5,6 +5,7 @@ import { type Mission, MissionFault } from "./Mission.ts"
 /** What the server has on record of a relay, as `patela list relay --json` says it. */
 export const RelayOnRecord = Schema.Struct({
   name: Schema.String,
+  node: Schema.Int,
   slot: Schema.Int,
   state: Schema.String,
   ip_v4: Schema.String,

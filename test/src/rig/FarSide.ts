@@ -4,20 +4,20 @@ import { runOk } from "./Command.ts"
 import { Namespace } from "./Namespace.ts"
 import type { PlugIn } from "./NodeContainer.ts"
 import { SourceObserver } from "./SourceObserver.ts"
-import { Veth } from "./Veth.ts"
+import { Switch } from "./Switch.ts"
 
 /** What relays see: the gateways of the relay network and a piece of the internet beyond them. */
 export interface FarSide {
   readonly namespace: Namespace
-  /** Sees what left the node by its relay link, and with which source. */
+  /** Sees what left nodes by their relay link, and with which source. */
   readonly observer: SourceObserver
-  /** Plugs the node's relay link in, with no address on it. */
+  /** Plugs a machine's relay link in, with no address on it. */
   readonly plugIn: PlugIn
 }
 
 export interface FarSideOptions {
   readonly ports: ReadonlyArray<number>
-  /** Whether the node finds its relay link up or down; a machine's unconfigured link is down. */
+  /** Whether nodes find their relay link up or down; a machine's unconfigured link is down. */
   readonly relayLink: "up" | "down"
 }
 
@@ -26,13 +26,12 @@ export const FarSide = {
     const namespace = yield* Namespace.make("far")
     yield* namespace.ip([`address add ${beyond.v4}/32 dev lo`, `address add ${beyond.v6}/128 dev lo nodad`])
     const observer = yield* SourceObserver.make(namespace, ports)
+    const nodes = yield* Switch.make(namespace, [
+      `${relayNetwork.gatewayV4}/${relayNetwork.prefixV4}`,
+      `${relayNetwork.gatewayV6}/${relayNetwork.prefixV6} nodad`
+    ])
     const plugIn: PlugIn = Effect.fnUntraced(function*(leader: number) {
-      yield* Veth.make({ from: { namespace, link: "node" }, to: { namespace: leader, link: links.relay } })
-      yield* namespace.ip([
-        `address add ${relayNetwork.gatewayV4}/${relayNetwork.prefixV4} dev node`,
-        `address add ${relayNetwork.gatewayV6}/${relayNetwork.prefixV6} dev node nodad`,
-        "link set node up"
-      ])
+      yield* nodes.plugIn(links.relay)(leader)
       yield* runOk([
         "nsenter",
         "--target",

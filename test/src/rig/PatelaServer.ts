@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs"
 import { management, relayNetwork } from "./Addresses.ts"
 import type { BackgroundProcess } from "./BackgroundProcess.ts"
 import type { CertificateAuthority } from "./CertificateAuthority.ts"
-import type { Argv, CommandFault, CommandNotStarted, CommandResult } from "./Command.ts"
+import type { Argv, CommandFault, CommandNotStarted, CommandOptions, CommandResult } from "./Command.ts"
 import { type DeadlinePassed, found, instead, waitFor } from "./Deadline.ts"
 import type { Namespace } from "./Namespace.ts"
 import { nodeBinary, repositoryRoot } from "./Repository.ts"
@@ -34,7 +34,7 @@ export interface PatelaServer {
   /** Runs `patela ARGUMENTS` with the server's environment. */
   readonly cli: (
     args: ReadonlyArray<string>,
-    options?: { readonly stdin?: string }
+    options?: Pick<CommandOptions, "stdin" | "within">
   ) => Effect.Effect<CommandResult, CommandFault>
   /** Environment on top of what it has, for its next start and for commands: as an operator who edits its unit. */
   readonly configure: (more: Readonly<Record<string, string>>) => Effect.Effect<void>
@@ -43,7 +43,7 @@ export interface PatelaServer {
 }
 
 export interface PatelaServerOptions {
-  /** Where it runs: a namespace that has the address 192.0.2.1 while the node is plugged in. */
+  /** Where it runs: a namespace that has the address 192.0.2.1. */
   readonly namespace: Namespace
   readonly authority: CertificateAuthority
   /** The key that signs tokens: `ed25519-private/` and 64 hex digits; a random one unless told. */
@@ -120,7 +120,7 @@ export const PatelaServer = {
       kill: Effect.asVoid(end("SIGKILL")),
       stop: end("SIGTERM"),
       configure: (more) => Effect.sync(() => void Object.assign(env, more)),
-      cli: (args, { stdin } = {}) => namespace.exec(command(args), { env, ...(stdin === undefined ? {} : { stdin }) }),
+      cli: (args, options) => namespace.exec(command(args), { ...options, env }),
       lines: Ref.get(running).pipe(
         Effect.flatMap(Option.match({ onNone: () => Effect.succeed([]), onSome: ({ process }) => process.lines }))
       )

@@ -1,35 +1,27 @@
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
+import type { CommandNotStarted } from "./Command.ts"
+import type { DeadlinePassed } from "./Deadline.ts"
 import { DebianRoot, type RootKind } from "./DebianRoot.ts"
 import { FarSide } from "./FarSide.ts"
 import { sweepLeftovers } from "./Leftovers.ts"
-import { type Bind, type BootFault, NodeContainer } from "./NodeContainer.ts"
+import { Machine, type MachineOptions } from "./Machine.ts"
 import { ServerSide } from "./ServerSide.ts"
-import { nodeSocketFolder, Swtpm } from "./Swtpm.ts"
 
 /** A whole machine room: the management network, the internet, and one diskless node with a TPM between them. */
-export interface Rig {
+export interface Rig extends Machine {
   readonly server: ServerSide
   readonly far: FarSide
-  readonly tpm: Swtpm
-  readonly node: NodeContainer
-  /** Gives TPM and node power; returns the milliseconds until systemd was running. */
-  readonly boot: Effect.Effect<number, BootFault>
-  /** Cuts the power of node and TPM. What the TPM keeps is all that is left. */
-  readonly powerOff: Effect.Effect<void>
+  /** One more machine in the same room, off. */
+  readonly another: (options: MachineOptions) => Effect.Effect<Machine, CommandNotStarted | DeadlinePassed, Scope.Scope>
 }
 
-export interface RigOptions {
-  readonly hostname?: string
+export interface RigOptions extends Partial<MachineOptions> {
   /** What the node boots; "node" unless told. */
   readonly root?: RootKind
-  /** What the node sees of this machine, besides its TPM's sockets. */
-  readonly binds?: ReadonlyArray<Bind>
   /** TCP ports on which both sides watch for connections. */
   readonly observedPorts?: ReadonlyArray<number>
   /** "down", unless told: as an unconfigured link of a real machine is. */
   readonly relayLink?: "up" | "down"
-  readonly bootArguments?: ReadonlyArray<string>
-  readonly bootedWhen?: "running" | "basic"
 }
 
 export const Rig = {
@@ -37,28 +29,15 @@ export const Rig = {
   make: Effect.fnUntraced(function*(options: RigOptions = {}) {
     yield* sweepLeftovers
     const ports = options.observedPorts ?? [80, 443, 9001]
-    const { root, server, far, tpm } = yield* Effect.all({
+    const { root, server, far } = yield* Effect.all({
       root: DebianRoot.find(options.root),
       server: ServerSide.make(ports),
-      far: FarSide.make({ ports, relayLink: options.relayLink ?? "down" }),
-      tpm: Swtpm.make()
+      far: FarSide.make({ ports, relayLink: options.relayLink ?? "down" })
     }, { concurrency: "unbounded" })
-    const node = yield* NodeContainer.make({
-      root,
-      hostname: options.hostname ?? "node",
-      binds: [{ source: tpm.socketFolder, target: nodeSocketFolder, writable: true }, ...options.binds ?? []],
-      bootArguments: options.bootArguments ?? [],
-      bootedWhen: options.bootedWhen ?? "running",
-      plugIn: (leader) => Effect.andThen(server.plugIn(leader), far.plugIn(leader))
-    })
-    const rig: Rig = {
-      server,
-      far,
-      tpm,
-      node,
-      boot: Effect.andThen(tpm.powerOn, node.boot),
-      powerOff: Effect.andThen(node.powerOff, tpm.powerOff)
-    }
+    let places = 0
+    const another = (options: MachineOptions) =>
+      Effect.suspend(() => Machine.make({ root, server, far, place: ++places }, options))
+    const rig: Rig = { server, far, another, ...yield* another({ ...options, hostname: options.hostname ?? "node" }) }
     return rig
   })
 }

@@ -1,18 +1,18 @@
 import { Effect } from "effect"
-import { beyond, links, management } from "./Addresses.ts"
+import { beyond, links, management, managementAt } from "./Addresses.ts"
 import { runOk } from "./Command.ts"
 import { Namespace } from "./Namespace.ts"
 import type { PlugIn } from "./NodeContainer.ts"
 import { SourceObserver } from "./SourceObserver.ts"
-import { Veth } from "./Veth.ts"
+import { Switch } from "./Switch.ts"
 
-/** The management network: where the Patela server runs, and what the node's default routes point to. */
+/** The management network: where the Patela server runs, and what the nodes' default routes point to. */
 export interface ServerSide {
   readonly namespace: Namespace
-  /** Sees what left the node by its management link. */
+  /** Sees what left nodes by their management link. */
   readonly observer: SourceObserver
-  /** Plugs the node's management link in, with its addresses and default routes of both families. */
-  readonly plugIn: PlugIn
+  /** Plugs the management link of the machine at a place in, with its addresses and default routes of both families. */
+  readonly plugIn: (place: number) => PlugIn
 }
 
 export const ServerSide = {
@@ -20,29 +20,27 @@ export const ServerSide = {
     const namespace = yield* Namespace.make("server")
     yield* namespace.ip([`address add ${beyond.v4}/32 dev lo`, `address add ${beyond.v6}/128 dev lo nodad`])
     const observer = yield* SourceObserver.make(namespace, ports)
-    const plugIn: PlugIn = Effect.fnUntraced(function*(leader: number) {
-      yield* Veth.make({
-        from: { namespace, link: "node" },
-        to: { namespace: leader, link: links.management }
+    const nodes = yield* Switch.make(namespace, [
+      `${management.serverV4}/${management.prefixV4}`,
+      `${management.serverV6}/${management.prefixV6} nodad`
+    ])
+    const plugIn = (place: number): PlugIn =>
+      Effect.fnUntraced(function*(leader: number) {
+        yield* nodes.plugIn(links.management)(leader)
+        const own = managementAt(place)
+        const dev = `dev ${links.management}`
+        yield* runOk(["nsenter", "--target", String(leader), "--net", "--", "ip", "-batch", "-"], {
+          stdin: [
+            "link set lo up",
+            `address add ${own.v4}/${management.prefixV4} ${dev}`,
+            `address add ${own.v6}/${management.prefixV6} ${dev} nodad`,
+            `link set ${links.management} up`,
+            `route add default via ${management.serverV4} ${dev}`,
+            `route add default via ${management.serverV6} ${dev}`,
+            ""
+          ].join("\n")
+        })
       })
-      yield* namespace.ip([
-        `address add ${management.serverV4}/${management.prefixV4} dev node`,
-        `address add ${management.serverV6}/${management.prefixV6} dev node nodad`,
-        "link set node up"
-      ])
-      const dev = `dev ${links.management}`
-      yield* runOk(["nsenter", "--target", String(leader), "--net", "--", "ip", "-batch", "-"], {
-        stdin: [
-          "link set lo up",
-          `address add ${management.nodeV4}/${management.prefixV4} ${dev}`,
-          `address add ${management.nodeV6}/${management.prefixV6} ${dev} nodad`,
-          `link set ${links.management} up`,
-          `route add default via ${management.serverV4} ${dev}`,
-          `route add default via ${management.serverV6} ${dev}`,
-          ""
-        ].join("\n")
-      })
-    })
     const side: ServerSide = { namespace, observer, plugIn }
     return side
   })
