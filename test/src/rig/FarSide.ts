@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { beyond, links, relayNetwork } from "./Addresses.ts"
+import type { CableIn } from "./CableIn.ts"
 import { runOk } from "./Command.ts"
 import { Namespace } from "./Namespace.ts"
 import type { PlugIn } from "./NodeContainer.ts"
@@ -13,6 +14,8 @@ export interface FarSide {
   readonly observer: SourceObserver
   /** Plugs the node's relay link in, with no address on it. */
   readonly plugIn: PlugIn
+  /** Sets this end of the cable up, a link called `node`, which is there. */
+  readonly cableIn: CableIn
 }
 
 export interface FarSideOptions {
@@ -26,13 +29,14 @@ export const FarSide = {
     const namespace = yield* Namespace.make("far")
     yield* namespace.ip([`address add ${beyond.v4}/32 dev lo`, `address add ${beyond.v6}/128 dev lo nodad`])
     const observer = yield* SourceObserver.make(namespace, ports)
+    const cableIn = Effect.asVoid(namespace.ip([
+      `address add ${relayNetwork.gatewayV4}/${relayNetwork.prefixV4} dev node`,
+      `address add ${relayNetwork.gatewayV6}/${relayNetwork.prefixV6} dev node nodad`,
+      "link set node up"
+    ]))
     const plugIn: PlugIn = Effect.fnUntraced(function*(leader: number) {
       yield* Veth.make({ from: { namespace, link: "node" }, to: { namespace: leader, link: links.relay } })
-      yield* namespace.ip([
-        `address add ${relayNetwork.gatewayV4}/${relayNetwork.prefixV4} dev node`,
-        `address add ${relayNetwork.gatewayV6}/${relayNetwork.prefixV6} dev node nodad`,
-        "link set node up"
-      ])
+      yield* cableIn
       yield* runOk([
         "nsenter",
         "--target",
@@ -46,7 +50,7 @@ export const FarSide = {
         relayLink
       ])
     })
-    const side: FarSide = { namespace, observer, plugIn }
+    const side: FarSide = { namespace, observer, plugIn, cableIn }
     return side
   })
 }

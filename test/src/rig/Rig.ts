@@ -2,20 +2,14 @@ import { Effect } from "effect"
 import { DebianRoot, type RootKind } from "./DebianRoot.ts"
 import { FarSide } from "./FarSide.ts"
 import { sweepLeftovers } from "./Leftovers.ts"
-import { type Bind, type BootFault, NodeContainer } from "./NodeContainer.ts"
+import type { MachineRoom } from "./MachineRoom.ts"
+import { type Bind, NodeContainer } from "./NodeContainer.ts"
 import { ServerSide } from "./ServerSide.ts"
 import { nodeSocketFolder, Swtpm } from "./Swtpm.ts"
 
-/** A whole machine room: the management network, the internet, and one diskless node with a TPM between them. */
-export interface Rig {
-  readonly server: ServerSide
-  readonly far: FarSide
+/** A machine room whose node is a container. */
+export interface Rig extends MachineRoom<NodeContainer> {
   readonly tpm: Swtpm
-  readonly node: NodeContainer
-  /** Gives TPM and node power; returns the milliseconds until systemd was running. */
-  readonly boot: Effect.Effect<number, BootFault>
-  /** Cuts the power of node and TPM. What the TPM keeps is all that is left. */
-  readonly powerOff: Effect.Effect<void>
 }
 
 export interface RigOptions {
