@@ -7,6 +7,8 @@ import { fault, type Mission, missionImage, missionIn } from "./Mission.ts"
 export interface VirtualMissionOptions {
   /** What the image has besides what an image for Patela has. */
   readonly entries: ReadonlyArray<CpioEntry>
+  /** What a person has told the server beforehand: arguments of `patela`. */
+  readonly told: ReadonlyArray<ReadonlyArray<string>>
 }
 
 const wanted = (unit: string): CpioEntry => ({
@@ -20,7 +22,7 @@ export const VirtualMission = {
    * The server runs when this returns; the node, a virtual machine with a TPM device, is off. Both of the agent's units are
    * enabled in its image, and nothing in it says which TPM to use.
    */
-  make: Effect.fnUntraced(function*({ entries }: VirtualMissionOptions) {
+  make: Effect.fnUntraced(function*({ entries, told }: VirtualMissionOptions) {
     const image = yield* missionImage({})
     const rig = yield* VirtualRig.make({
       hostname: "cantina",
@@ -32,7 +34,7 @@ export const VirtualMission = {
         ...entries
       ]
     })
-    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, {})
+    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, { told })
     return mission
   }, fault)
 }
