@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { type Duration, Effect, Schema } from "effect"
 import { chmodSync, writeFileSync } from "node:fs"
 import { management, relayNetwork } from "../rig/Addresses.ts"
 import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
@@ -92,7 +92,10 @@ type MissionImage = Effect.Success<ReturnType<typeof missionImage>>
 export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
   rig: Room,
   { authority, environment, torrc }: MissionImage,
-  options: Pick<MissionOptions, "serverEnvironment" | "told">
+  options: Pick<MissionOptions, "serverEnvironment" | "told"> & {
+    /** How often one looks whether the agent's unit is done: looking takes time from a slow node. */
+    readonly every: Duration.Input
+  }
 ) {
   const server = yield* PatelaServer.make({
     namespace: rig.server.namespace,
@@ -122,7 +125,7 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
       const active = state.get("ActiveState")
       return active === "active" || active === "failed" ? found(state.get("Result") ?? "") : instead(text)
     }),
-    { within: "120 seconds", every: "50 millis" }
+    { within: "120 seconds", every: options.every }
   ).pipe(fault)
 
   const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
@@ -161,6 +164,6 @@ export const Mission = {
       bootArguments: options.agentAtBoot ? ["systemd.wants=patela-agent.service"] : [],
       binds: [...image.files, ...options.binds ?? []]
     })
-    return yield* missionIn(rig, image, options)
+    return yield* missionIn(rig, image, { ...options, every: "50 millis" })
   }, fault)
 }

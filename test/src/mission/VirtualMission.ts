@@ -34,7 +34,7 @@ export const VirtualMission = {
         ...entries
       ]
     })
-    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, { told })
+    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, { told, every: "1 second" })
     return mission
   }, fault)
 }

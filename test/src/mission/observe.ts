@@ -22,12 +22,8 @@ export interface RelaySeen {
 /** Port that both sides of the rig watch. */
 const PORT = 443
 
-/** Opens a connection and closes it at once. */
-const CONNECT = `const net = require("node:net")
-const socket = net.connect({ host: process.argv[1], port: Number(process.argv[2]), localPort: Number(process.argv[3]) })
-socket.setTimeout(5000, () => { console.error("no answer"); process.exit(1) })
-socket.on("error", (error) => { console.error(error.message); process.exit(1) })
-socket.on("connect", () => process.exit(0))`
+/** Opens a connection and closes it at once. bash can, and is there at once where processors are emulated. */
+const CONNECT = `exec 3<>"/dev/tcp/$1/$2"`
 
 /**
  * Connects from the node as a user to a place beyond every gateway and says which source was seen there, and on which
@@ -38,7 +34,7 @@ const probe = Effect.fnUntraced(function*(mission: Mission<MachineRoom>, user: n
     far: (yield* mission.rig.far.observer.seen).length,
     server: (yield* mission.rig.server.observer.seen).length
   }
-  yield* mission.node.execOk(["/opt/patela/node", "--eval", CONNECT, host, String(PORT), "0"], { user })
+  yield* mission.node.execOk(["timeout", "5", "bash", "-c", CONNECT, "connect", host, String(PORT)], { user })
   const ofThis = (side: "far" | "server") =>
     Effect.map(
       mission.rig[side].observer.seen,
