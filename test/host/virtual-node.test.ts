@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { generateKeyPairSync } from "node:crypto"
+import { writeFileSync } from "node:fs"
 import { fault, type Mission } from "../src/mission/Mission.ts"
 import { managementPath, type RelaySeen, seeRelay, seeRoot } from "../src/mission/observe.ts"
 import { otherTpmClient } from "../src/mission/otherTpmClient.ts"
@@ -10,6 +12,7 @@ import { TOOLS_RUN, watchedTools } from "../src/mission/watchedTools.ts"
 import { links } from "../src/rig/Addresses.ts"
 import type { Argv } from "../src/rig/Command.ts"
 import { found, instead, waitFor } from "../src/rig/Deadline.ts"
+import { TemporaryDirectory } from "../src/rig/TemporaryDirectory.ts"
 import type { VirtualRig } from "../src/rig/VirtualRig.ts"
 
 type VirtualMissionRuns = Mission<VirtualRig>
@@ -35,6 +38,9 @@ const MIB = 1024 * 1024
 
 /** Emulated processors are slow, and the machine that emulates them may have other work. */
 const SLOW = { within: "100 seconds", every: "1 second" } as const
+
+/** For one test with a boot in it, milliseconds. */
+const PATIENCE = 300_000
 
 /** Waits until a program on the node writes what is right. */
 const eventually = Effect.fnUntraced(function*(what: string, argv: Argv, right: (output: string) => boolean) {
@@ -114,36 +120,45 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a diskless 
       const mission = yield* Story
       const { node } = mission
       yield* mission.rig.boot
+      const words = ["printf", "%s.", "it's", "$HOME\n", "a  b", ""] as const
+      assert.strictEqual(yield* node.execOk(words), "it's.$HOME\n.a  b..")
+      const told = yield* node.exec(["sh", "-c", "cat; echo no >&2; exit 7"], { stdin: "what\ncame" })
+      assert.deepStrictEqual(told, { exitCode: 7, stdout: "what\ncame", stderr: "no\n" })
+      assert.strictEqual((yield* node.execOk(["id", "--user"], { user: 50_000 })).trim(), "50000")
       yield* journalSays("not yet enabled")
       assert.strictEqual((yield* waitingNode(mission)).id, 1)
       assert.strictEqual((yield* node.execOk(["findmnt", "--noheadings", "--output=FSTYPE", "/"])).trim(), "rootfs")
       assert.match(yield* node.execOk(["stat", "--format=%F %U", "/dev/tpmrm0"]), /^character special file tss$/m)
-    }))
+    }), PATIENCE)
 
-  it.effect("enabled, it makes its keys and saves them by the device itself, with another client that fills the TPM", () =>
-    Effect.gen(function*() {
-      const mission = yield* Story
-      const { node } = mission
-      const other = yield* otherTpmClient(node)
-      yield* waitFor(
-        "the other client's keys to be loaded",
-        Effect.map(other.journal, (text) => text.includes("loaded 0 0 0") ? found(undefined) : instead(text)),
-        SLOW
-      )
-      yield* mission.patela("node", "set", "1", "relays", String(RELAYS))
-      yield* mission.patela("enable", "1")
-      assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
-      yield* watchIsUp
-      const record = yield* relaysOnRecord(mission)
-      assert.strictEqual(record.length, RELAYS)
-      assert.deepStrictEqual(yield* seeAll(record), expected(record))
-      assert.deepStrictEqual(yield* seeRoot(mission), managementPath)
-      assert.strictEqual((yield* node.exec(["test", "-e", TOOLS_RUN])).exitCode, 1, "no tool was run")
-      assert.include(yield* other.end, "still there 0 0 0")
-      const diff = yield* mission.agent("diff")
-      assert.strictEqual(diff.exitCode, 0, `${diff.stdout}${diff.stderr}`)
-      assert.match(diff.stdout, /in sync/i)
-    }))
+  it.effect(
+    "enabled, it makes its keys and saves them by the device itself, with another client that fills the TPM",
+    () =>
+      Effect.gen(function*() {
+        const mission = yield* Story
+        const { node } = mission
+        const other = yield* otherTpmClient(node)
+        yield* waitFor(
+          "the other client's keys to be loaded",
+          Effect.map(other.journal, (text) => text.includes("loaded 0 0 0") ? found(undefined) : instead(text)),
+          SLOW
+        )
+        yield* mission.patela("node", "set", "1", "relays", String(RELAYS))
+        yield* mission.patela("enable", "1")
+        assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
+        yield* watchIsUp
+        const record = yield* relaysOnRecord(mission)
+        assert.strictEqual(record.length, RELAYS)
+        assert.deepStrictEqual(yield* seeAll(record), expected(record))
+        assert.deepStrictEqual(yield* seeRoot(mission), managementPath)
+        assert.strictEqual((yield* node.exec(["test", "-e", TOOLS_RUN])).exitCode, 1, "no tool was run")
+        assert.include(yield* other.end, "still there 0 0 0")
+        const diff = yield* mission.agent("diff")
+        assert.strictEqual(diff.exitCode, 0, `${diff.stdout}${diff.stderr}`)
+        assert.match(diff.stdout, /in sync/i)
+      }),
+    PATIENCE
+  )
 
   it.effect("its kernel has room for what relays do, and the link does not what it must not", () =>
     Effect.gen(function*() {
@@ -214,20 +229,44 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("a diskless 
       yield* patela("policy", "pcr", "enforce", "on")
     }))
 
-  it.effect("after a power cut, with another setting of its firmware, it is refused by PCR 1; without that, it is the same node", () =>
+  it.effect("its keys are bound to its image by the device too", () =>
     Effect.gen(function*() {
       const mission = yield* Story
-      const { node, patela, rig } = mission
-      const before = yield* relaysOnRecord(mission)
-      yield* rig.powerOff
-      yield* node.refit(["-smbios", "type=1,serial=another"])
-      yield* rig.boot
-      yield* journalSays("PCR 1 of sha256 is")
-      yield* patela("policy", "pcr", "enforce", "warn")
-      yield* patela("policy", "pcr", "select", WITHOUT_SETTINGS)
-      yield* patela("policy", "pcr", "enforce", "on")
-      assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
-      assert.deepStrictEqual(yield* relaysOnRecord(mission), before)
-      assert.deepStrictEqual(yield* seeAll(before), expected(before))
-    }))
+      const { node, patela } = mission
+      const key = `${yield* TemporaryDirectory.make("image-key")}/key.pem`
+      const pem = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "pem", type: "pkcs8" })
+      yield* Effect.sync(() => writeFileSync(key, pem, { mode: 0o600 }))
+      // The kernel's own word, and not that of the agent.
+      const values = yield* node.execOk(["cat", ...[12, 13, 14].map((pcr) => `/sys/class/tpm/tpm0/pcr-sha256/${pcr}`)])
+      const [pcr12 = "", pcr13 = "", pcr14 = ""] = values.trim().toLowerCase().split("\n")
+      const flags = ["--pcr12", pcr12, "--pcr13", pcr13, "--pcr14", pcr14]
+      yield* patela("policy", "sign-image", "--key", key, ...flags)
+      const closed = "for index in 0x01800820 0x01800821; do tpm2_nvread -C o -s 8 $index && exit; done; echo closed"
+      yield* eventually(
+        "the owner to be kept from the keys",
+        ["bash", "-c", closed],
+        (text) => text.endsWith("closed\n")
+      )
+    }).pipe(Effect.scoped))
+
+  it.effect(
+    "after a power cut, with another setting of its firmware, it is refused by PCR 1; without that, it is the same node",
+    () =>
+      Effect.gen(function*() {
+        const mission = yield* Story
+        const { node, patela, rig } = mission
+        const before = yield* relaysOnRecord(mission)
+        yield* rig.powerOff
+        yield* node.refit(["-smbios", "type=1,serial=another"])
+        yield* rig.boot
+        yield* journalSays("PCR 1 of sha256 is")
+        yield* patela("policy", "pcr", "enforce", "warn")
+        yield* patela("policy", "pcr", "select", WITHOUT_SETTINGS)
+        yield* patela("policy", "pcr", "enforce", "on")
+        assert.strictEqual(yield* mission.agentUnitDone, "success", yield* mission.agentJournal)
+        assert.deepStrictEqual(yield* relaysOnRecord(mission), before)
+        assert.deepStrictEqual(yield* seeAll(before), expected(before))
+      }),
+    PATIENCE
+  )
 })

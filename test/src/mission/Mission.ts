@@ -1,9 +1,9 @@
-import { type Duration, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { chmodSync, writeFileSync } from "node:fs"
 import { management, relayNetwork } from "../rig/Addresses.ts"
 import { CertificateAuthority } from "../rig/CertificateAuthority.ts"
 import { CommandFailed, type CommandResult } from "../rig/Command.ts"
-import { found, instead, waitFor } from "../rig/Deadline.ts"
+import { type DeadlineOptions, found, instead, waitFor } from "../rig/Deadline.ts"
 import type { RootKind } from "../rig/DebianRoot.ts"
 import type { MachineRoom } from "../rig/MachineRoom.ts"
 import type { Bind } from "../rig/NodeContainer.ts"
@@ -93,8 +93,8 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
   rig: Room,
   { authority, environment, torrc }: MissionImage,
   options: Pick<MissionOptions, "serverEnvironment" | "told"> & {
-    /** How often one looks whether the agent's unit is done: looking takes time from a slow node. */
-    readonly every: Duration.Input
+    /** How long one waits for the agent's unit, and how often one looks: looking takes time from a slow node. */
+    readonly patience: DeadlineOptions
   }
 ) {
   const server = yield* PatelaServer.make({
@@ -125,7 +125,7 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
       const active = state.get("ActiveState")
       return active === "active" || active === "failed" ? found(state.get("Result") ?? "") : instead(text)
     }),
-    { within: "120 seconds", every: options.every }
+    options.patience
   ).pipe(fault)
 
   const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
@@ -164,6 +164,9 @@ export const Mission = {
       bootArguments: options.agentAtBoot ? ["systemd.wants=patela-agent.service"] : [],
       binds: [...image.files, ...options.binds ?? []]
     })
-    return yield* missionIn(rig, image, { ...options, every: "50 millis" })
+    return yield* missionIn(rig, image, {
+      ...options,
+      patience: { within: "120 seconds", every: "50 millis" }
+    })
   }, fault)
 }

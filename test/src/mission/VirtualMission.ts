@@ -34,7 +34,10 @@ export const VirtualMission = {
         ...entries
       ]
     })
-    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, { told, every: "1 second" })
+    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, {
+      told,
+      patience: { within: "4 minutes", every: "1 second" }
+    })
     return mission
   }, fault)
 }

@@ -75,20 +75,31 @@ export const VirtualNode = {
     const hardware = yield* Ref.make<ReadonlyArray<string>>([])
     const power = yield* Ref.make(Option.none<{ readonly shell: GuestShell; readonly on: Scope.Closeable }>())
 
+    const parts: ReadonlyArray<readonly [flag: string, value: string]> = [
+      ["-display", "none"],
+      ["-serial", "stdio"],
+      ["-machine", "q35"],
+      ["-accel", "tcg,thread=multi"],
+      // Without AVX, and below without what keeps processes of real processors apart, emulation takes a fifth less.
+      ["-cpu", "Westmere"],
+      ["-smp", "2"],
+      ["-m", String(memoryMib)],
+      ["-kernel", image.kernel],
+      ["-initrd", archive],
+      // Any `root=` has the kernel unpack into a file system that takes what memory there is, not half of it.
+      ["-append", "console=ttyS0 quiet mitigations=off rdinit=/lib/systemd/systemd root=/dev/ram0"],
+      ["-device", "virtio-rng-pci"],
+      ["-device", "virtio-serial-pci"],
+      ["-chardev", `socket,id=shell,path=${port},server=on,wait=off`],
+      ["-device", `virtserialport,chardev=shell,name=${GUEST_PORT}`]
+    ]
+
     const qemu = (fitted: ReadonlyArray<string>): Argv => [
       "qemu-system-x86_64",
       "-nodefaults",
       "-no-user-config",
       "-no-reboot",
-      ...["-display", "none", "-serial", "stdio"],
-      // Without AVX, and below without what keeps processes of real processors apart, emulation takes a fifth less.
-      ...["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "Westmere", "-smp", "2", "-m", String(memoryMib)],
-      ...["-kernel", image.kernel, "-initrd", archive],
-      // Any `root=` has the kernel unpack into a file system that takes what memory there is, not half of it.
-      ...["-append", "console=ttyS0 quiet mitigations=off rdinit=/lib/systemd/systemd root=/dev/ram0"],
-      ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
-      ...["-chardev", `socket,id=shell,path=${port},server=on,wait=off`],
-      ...["-device", `virtserialport,chardev=shell,name=${GUEST_PORT}`],
+      ...parts.flat(),
       ...chip.devices,
       ...cardDevices(cards),
       ...fitted
