@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Makes this machine ready for Patela, and does nothing when it already is.
 #
-#   scripts/setup.sh             Debian packages, npm packages, and the Debian root that the test nodes boot (needs root)
+#   scripts/setup.sh             Debian packages, npm packages, the Debian root that the test nodes boot, and the kernel
+#                                that virtual ones do (needs root)
 #   scripts/setup.sh pure        npm packages only: enough for the pure tests, needs no root
 #   scripts/setup.sh root-path   prints where the cached Debian root is, or would be
+#   scripts/setup.sh virtual-path    prints where the kernel and the root of virtual nodes are, or would be
 #   scripts/setup.sh bench       also a second Debian root, with what the bench compares with (needs root)
 #   scripts/setup.sh bench-root-path   prints where that one is, or would be
 #
@@ -15,11 +17,15 @@ cache=/var/cache/patela
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # What the host tests and the demo run on this machine, beyond what Debian always has.
 machine_packages=(
-  ca-certificates debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl postgresql swtpm swtpm-tools
-  systemd-container tor tpm2-tools util-linux zstd
+  ca-certificates cpio debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl postgresql qemu-system-x86 swtpm
+  swtpm-tools systemd-container tor tpm2-tools util-linux zstd
 )
+# Debian's kernel for virtual machines; the TPM's drivers are in it, all else that nodes need are modules.
+kernel=linux-image-cloud-amd64
 # Raise it when make_root changes in a way that the package list does not show.
 recipe=1
+# The same of make_virtual.
+virtual_recipe=1
 
 say() { printf 'setup: %s\n' "$*"; }
 complain() { printf 'setup: %s\n' "$*" >&2; }
@@ -36,6 +42,12 @@ root_path() {
   local digest
   digest=$({ echo "recipe $recipe"; packages_of "$1"; } | sha256sum)
   echo "$cache/$1-${digest:0:12}"
+}
+
+virtual_path() {
+  local digest
+  digest=$({ echo "recipe $recipe $virtual_recipe $kernel"; packages_of root; } | sha256sum)
+  echo "$cache/virtual-${digest:0:12}"
 }
 
 missing_packages() {
@@ -129,6 +141,62 @@ make_root() {
   flock --unlock 9
 }
 
+# What a virtual node boots: a kernel, and the root of the nodes with the kernel's modules as an initramfs.
+make_virtual() {
+  local target
+  target=$(virtual_path)
+  [ -d "$target" ] && return
+  exec 9>"$cache/lock"
+  flock 9
+  [ -d "$target" ] && return
+  rm -rf "$cache"/making-*
+  local making=$cache/making-$$
+  say "making the kernel and the root of virtual nodes in $target (about 15 s)"
+  mkdir -p "$making/package" "$making/image"
+  local log=$cache/virtual.log
+  if ! fetch_kernel "$making/package" >"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    rm -rf "$making"
+    complain "the kernel could not be fetched: the whole output is in $log"
+    exit 1
+  fi
+  local version tree=$making/tree
+  version=$(basename "$making"/package/lib/modules/*)
+  # Links to the files of the root that is cached, which are not written here: only left out, and others put beside them.
+  cp --archive --link "$(root_path root)" "$tree"
+  rm -rf "$tree"/usr/share/{doc,info,locale,man,zsh} "$tree"/var/cache/* "$tree"/var/lib/apt
+  ln -s /lib/systemd/systemd "$tree/init"
+  local modules=$tree/usr/lib/modules/$version part
+  mkdir -p "$modules"
+  cp "$making/package/lib/modules/$version"/modules.* "$modules"
+  for part in arch crypto drivers/char drivers/net drivers/virtio lib net virt; do
+    mkdir -p "$modules/kernel/$part"
+    cp --archive "$making/package/lib/modules/$version/kernel/$part/." "$modules/kernel/$part"
+  done
+  chroot "$tree" depmod "$version"
+  # Another archive is put behind this one, and the kernel looks for it where four bytes begin.
+  (cd "$tree" && find . -mindepth 1 -print0 | cpio --null --quiet --create --format=newc --owner=0:0 --reproducible) |
+    zstd --quiet --threads=0 -3 >"$making/image/root.cpio.zst"
+  truncate --size=%512 "$making/image/root.cpio.zst"
+  cp "$making/package/boot/vmlinuz-$version" "$making/image/vmlinuz"
+  mv -T "$making/image" "$target"
+  rm -rf "$making"
+  flock --unlock 9
+}
+
+# The package that Debian's name for its newest kernel stands for, unpacked and not installed.
+fetch_kernel() (
+  cd "$1"
+  name=$(apt-cache depends "$kernel" 2>/dev/null | sed -n 's/^ *Depends: //p')
+  if [ -z "$name" ] || ! apt-get download "$name"; then
+    # The lists are missing, or older than what the mirror has.
+    apt-get update
+    name=$(apt-cache depends "$kernel" | sed -n 's/^ *Depends: //p')
+    apt-get download "$name"
+  fi
+  dpkg-deb --extract ./*.deb .
+)
+
 # One line for each stage of debootstrap, not one for each package.
 progress() {
   local line stage='' now
@@ -169,6 +237,9 @@ case ${1:-all} in
   bench-root-path)
     root_path bench-root
     ;;
+  virtual-path)
+    virtual_path
+    ;;
   pure)
     npm_packages
     ;;
@@ -184,6 +255,7 @@ case ${1:-all} in
       missing=$(missing_packages | tr '\n' ' ')
       [ -z "$missing" ] || complain "missing Debian packages: $missing"
       [ -d "$(root_path root)" ] || complain "missing the Debian root of the test nodes: $(root_path root)"
+      [ -d "$(virtual_path)" ] || complain "missing the kernel and the root of virtual nodes: $(virtual_path)"
       npm_is_current || complain "missing or old npm packages: $here/node_modules"
       complain "run it as root, or for the pure tests alone: scripts/setup.sh pure"
       exit 1
@@ -191,11 +263,12 @@ case ${1:-all} in
     debian_packages
     npm_packages
     make_root root
+    make_virtual
     # Not `&&`: its false would be the script's own status.
     if [ "${1:-all}" = bench ]; then make_root bench-root; fi
     ;;
   *)
-    complain "unknown mode \"$1\": say nothing, \"pure\", \"root-path\", \"bench\" or \"bench-root-path\""
+    complain "unknown mode \"$1\": say nothing, \"pure\", \"root-path\", \"virtual-path\", \"bench\" or \"bench-root-path\""
     exit 2
     ;;
 esac

@@ -5,12 +5,12 @@ import type { ListedRelay } from "../rig/Consensus.ts"
 import { found, instead, waitFor } from "../rig/Deadline.ts"
 import { TemporaryDirectory } from "../rig/TemporaryDirectory.ts"
 import { TorAuthorities } from "../rig/TorAuthorities.ts"
-import { DEFAULT_TORRC, fault, type ImagedMachine, Mission, MissionFault } from "./Mission.ts"
+import { type ContainerMission, DEFAULT_TORRC, fault, type ImagedMachine, Mission, MissionFault } from "./Mission.ts"
 import { relaysOnRecord } from "./RelayOnRecord.ts"
 
 /** Several nodes, each with the agent's watch unit running, whose relays are in a Tor network with authorities of its own. */
 export interface NodesInTor {
-  readonly mission: Mission
+  readonly mission: ContainerMission
   readonly authorities: TorAuthorities
   /** In the order of their numbers, which begin with 1. */
   readonly machines: ReadonlyArray<ImagedMachine>

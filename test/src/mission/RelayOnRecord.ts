@@ -1,5 +1,6 @@
 import { Ed25519Fingerprint, RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { Effect, Schema } from "effect"
+import type { MachineRoom } from "../rig/MachineRoom.ts"
 import { type Mission, MissionFault } from "./Mission.ts"
 
 /** What the server has on record of a relay, as `patela list relay --json` says it. */
@@ -18,7 +19,7 @@ export type RelayOnRecord = typeof RelayOnRecord.Type
 const Listing = Schema.fromJsonString(Schema.Struct({ relays: Schema.Array(RelayOnRecord) }))
 
 /** Every relay that the server knows, by slot. */
-export const relaysOnRecord = Effect.fnUntraced(function*(mission: Mission) {
+export const relaysOnRecord = Effect.fnUntraced(function*(mission: Mission<MachineRoom>) {
   const text = yield* mission.patela("list", "relay", "--json")
   const { relays } = yield* Schema.decodeEffect(Listing)(text).pipe(
     Effect.mapError(({ message }) => new MissionFault({ message: `patela list relay --json: ${message}` }))

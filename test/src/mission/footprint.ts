@@ -1,9 +1,10 @@
 import { Effect } from "effect"
 import type { Argv } from "../rig/Command.ts"
+import type { MachineRoom } from "../rig/MachineRoom.ts"
 import type { Mission } from "./Mission.ts"
 
 /** Everything on the node that Patela could have written, with the times of files: equal means that nothing was. */
-export const footprint = Effect.fnUntraced(function*({ node }: Mission) {
+export const footprint = Effect.fnUntraced(function*({ node }: Mission<MachineRoom>) {
   const looks: ReadonlyArray<Argv> = [
     ["find", "/etc", "/run/patela", "/run/systemd/system", "-printf", "%p %m %u %g %s %T@ %i\n"],
     ["find", "/var/lib/tor-instances", "-maxdepth", "1", "-printf", "%p %m %u %g %T@ %i\n"],

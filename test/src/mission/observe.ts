@@ -1,6 +1,7 @@
 import { UID_BASE } from "@patela/domain/relay/Slot"
 import { Effect } from "effect"
 import { beyond, management } from "../rig/Addresses.ts"
+import type { MachineRoom } from "../rig/MachineRoom.ts"
 import type { Mission } from "./Mission.ts"
 import { fault, MissionFault } from "./Mission.ts"
 import type { RelayOnRecord } from "./RelayOnRecord.ts"
@@ -21,23 +22,19 @@ export interface RelaySeen {
 /** Port that both sides of the rig watch. */
 const PORT = 443
 
-/** Opens a connection and closes it at once. */
-const CONNECT = `const net = require("node:net")
-const socket = net.connect({ host: process.argv[1], port: Number(process.argv[2]), localPort: Number(process.argv[3]) })
-socket.setTimeout(5000, () => { console.error("no answer"); process.exit(1) })
-socket.on("error", (error) => { console.error(error.message); process.exit(1) })
-socket.on("connect", () => process.exit(0))`
+/** Opens a connection and closes it at once. bash can, and is there at once where processors are emulated. */
+const CONNECT = `exec 3<>"/dev/tcp/$1/$2"`
 
 /**
  * Connects from the node as a user to a place beyond every gateway and says which source was seen there, and on which
  * side. Local ports are counted up, so that a sighting is known to be of this very connection.
  */
-const probe = Effect.fnUntraced(function*(mission: Mission, user: number, host: string) {
+const probe = Effect.fnUntraced(function*(mission: Mission<MachineRoom>, user: number, host: string) {
   const before = {
     far: (yield* mission.rig.far.observer.seen).length,
     server: (yield* mission.rig.server.observer.seen).length
   }
-  yield* mission.node.execOk(["/opt/patela/node", "--eval", CONNECT, host, String(PORT), "0"], { user })
+  yield* mission.node.execOk(["timeout", "5", "bash", "-c", CONNECT, "connect", host, String(PORT)], { user })
   const ofThis = (side: "far" | "server") =>
     Effect.map(
       mission.rig[side].observer.seen,
@@ -54,7 +51,7 @@ const probe = Effect.fnUntraced(function*(mission: Mission, user: number, host: 
 }, fault)
 
 /** Looks at one relay on the node and from the far side. */
-export const seeRelay = Effect.fnUntraced(function*(mission: Mission, relay: RelayOnRecord) {
+export const seeRelay = Effect.fnUntraced(function*(mission: Mission<MachineRoom>, relay: RelayOnRecord) {
   const { node } = mission
   const state = `/var/lib/tor-instances/${relay.name}`
   const unit = yield* node.exec(["systemctl", "is-active", `tor@${relay.name}.service`])
@@ -74,7 +71,7 @@ export const seeRelay = Effect.fnUntraced(function*(mission: Mission, relay: Rel
 }, fault)
 
 /** Which way root's own connections leave, IPv4 and IPv6. */
-export const seeRoot = Effect.fnUntraced(function*(mission: Mission) {
+export const seeRoot = Effect.fnUntraced(function*(mission: Mission<MachineRoom>) {
   return [yield* probe(mission, 0, beyond.v4), yield* probe(mission, 0, beyond.v6)]
 })
 

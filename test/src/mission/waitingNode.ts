@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { found, instead, waitFor } from "../rig/Deadline.ts"
+import type { MachineRoom } from "../rig/MachineRoom.ts"
 import { fault, type Mission } from "./Mission.ts"
 
 const NodeListing = Schema.fromJsonString(Schema.Struct({
@@ -7,7 +8,7 @@ const NodeListing = Schema.fromJsonString(Schema.Struct({
 }))
 
 /** The node on the server's list of waiting machines, once it is there and its agent was told to wait. */
-export const waitingNode = (mission: Mission) =>
+export const waitingNode = (mission: Mission<MachineRoom>) =>
   waitFor(
     "the node on the server's list, and its agent told to wait",
     Effect.gen(function*() {

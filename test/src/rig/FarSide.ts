@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { beyond, links, relayNetwork } from "./Addresses.ts"
+import type { CableIn } from "./CableIn.ts"
 import { runOk } from "./Command.ts"
 import { Namespace } from "./Namespace.ts"
 import type { PlugIn } from "./NodeContainer.ts"
@@ -13,6 +14,8 @@ export interface FarSide {
   readonly observer: SourceObserver
   /** Plugs a machine's relay link in, with no address on it. */
   readonly plugIn: PlugIn
+  /** Plugs in a cable whose end in the namespace is this link. */
+  readonly take: (port: string) => CableIn
 }
 
 export interface FarSideOptions {
@@ -45,7 +48,7 @@ export const FarSide = {
         relayLink
       ])
     })
-    const side: FarSide = { namespace, observer, plugIn }
+    const side: FarSide = { namespace, observer, plugIn, take: nodes.take }
     return side
   })
 }

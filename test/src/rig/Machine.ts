@@ -1,54 +1,36 @@
-import { Effect } from "effect"
-import type { FarSide } from "./FarSide.ts"
-import { type Bind, type BootFault, NodeContainer } from "./NodeContainer.ts"
-import type { ServerSide } from "./ServerSide.ts"
-import { nodeSocketFolder, Swtpm } from "./Swtpm.ts"
+import type { Effect } from "effect"
+import type { Argv, CommandFailed, CommandFault, CommandNotStarted, CommandOptions, CommandResult } from "./Command.ts"
+import type { DeadlinePassed } from "./Deadline.ts"
+import type { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
 
-/** A diskless machine with a TPM of its own, plugged into both networks. */
+export interface NodeCommandOptions extends CommandOptions {
+  /** The numeric user (and group) that the program runs as; root unless told. */
+  readonly user?: number
+}
+
+export type BootFault = CommandFault | CommandFailed | CommandNotStarted | DeadlinePassed | NodeDidNotBoot | NodeIsOff
+
+/** A diskless machine, whatever it is made of: it can be given power, be asked, and lose its power. Every boot is a blank one. */
 export interface Machine {
-  readonly tpm: Swtpm
-  readonly node: NodeContainer
-  /** Gives TPM and node power; returns the milliseconds until systemd was running. */
+  /** Powers it on and waits until systemd is as far as was asked for. Nothing happens when it is on. Returns milliseconds. */
   readonly boot: Effect.Effect<number, BootFault>
-  /** Cuts the power of node and TPM. What the TPM keeps is all that is left. */
+  /** Pulls the plug: every process dies at once, with no chance to write, and the file system is gone. */
   readonly powerOff: Effect.Effect<void>
+  /** Runs a program on it, with nothing in its environment but PATH, HOME, LANG and what is given. */
+  readonly exec: (
+    argv: Argv,
+    options?: NodeCommandOptions
+  ) => Effect.Effect<CommandResult, CommandFault | NodeIsOff>
+  /** Runs a program on it that must end with status zero, and gives its output. */
+  readonly execOk: (
+    argv: Argv,
+    options?: NodeCommandOptions
+  ) => Effect.Effect<string, CommandFault | CommandFailed | NodeIsOff>
 }
 
-export interface MachineOptions {
-  readonly hostname: string
-  /** What the node sees of this machine, besides its TPM's sockets. */
-  readonly binds?: ReadonlyArray<Bind>
-  readonly bootArguments?: ReadonlyArray<string>
-  readonly bootedWhen?: "running" | "basic"
-}
-
-export interface MachineRoom {
-  /** The Debian root that the machine boots. */
-  readonly root: string
-  readonly server: ServerSide
-  readonly far: FarSide
-  /** The machine's in the management network: managementAt. */
-  readonly place: number
-}
-
-export const Machine = {
-  /** Everything but power: call `boot`. */
-  make: Effect.fnUntraced(function*({ far, place, root, server }: MachineRoom, options: MachineOptions) {
-    const tpm = yield* Swtpm.make()
-    const node = yield* NodeContainer.make({
-      root,
-      hostname: options.hostname,
-      binds: [{ source: tpm.socketFolder, target: nodeSocketFolder, writable: true }, ...options.binds ?? []],
-      bootArguments: options.bootArguments ?? [],
-      bootedWhen: options.bootedWhen ?? "running",
-      plugIn: (leader) => Effect.andThen(server.plugIn(place)(leader), far.plugIn(leader))
-    })
-    const machine: Machine = {
-      tpm,
-      node,
-      boot: Effect.andThen(tpm.powerOn, node.boot),
-      powerOff: Effect.andThen(node.powerOff, tpm.powerOff)
-    }
-    return machine
-  })
+/** What every program that is run on a node has in its environment. */
+export const baseEnvironment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  LANG: "C.UTF-8"
 }

@@ -1,41 +1,19 @@
-import { Clock, Effect, Exit, Option, Ref, Schema, Scope } from "effect"
+import { Clock, Effect, Exit, Option, Ref, Scope } from "effect"
 import { readFileSync, readlinkSync } from "node:fs"
 import { BackgroundProcess } from "./BackgroundProcess.ts"
 import { Cgroup } from "./Cgroup.ts"
-import { type Argv, CommandFailed, type CommandFault, type CommandOptions, type CommandResult, run } from "./Command.ts"
+import { type Argv, CommandFailed, type CommandFault, type CommandOptions, run } from "./Command.ts"
 import type { CommandNotStarted } from "./Command.ts"
-import { type DeadlinePassed, found, instead, type Look, waitFor } from "./Deadline.ts"
+import { found, instead, type Look, waitFor } from "./Deadline.ts"
+import { baseEnvironment, type Machine, type NodeCommandOptions } from "./Machine.ts"
+import { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
 import { uniqueName } from "./RunName.ts"
-
-/** A command was sent to a node that has no power. */
-export class NodeIsOff extends Schema.TaggedError<NodeIsOff>()("NodeIsOff", { node: Schema.String }) {
-  override get message() {
-    return `The node ${this.node} is off, so nothing runs on it. Boot it first.`
-  }
-}
-
-/** The container ended while it booted; `console` is what it wrote last. */
-export class NodeDidNotBoot extends Schema.TaggedError<NodeDidNotBoot>()("NodeDidNotBoot", {
-  node: Schema.String,
-  exitCode: Schema.Int,
-  console: Schema.Array(Schema.String)
-}) {
-  override get message() {
-    const said = this.console.length === 0 ? "It wrote nothing." : `It wrote:\n${this.console.join("\n")}`
-    return `The node ${this.node} ended with status ${this.exitCode} while it booted. ${said}`
-  }
-}
 
 /** Something of this machine that the node sees at a path of its own. */
 export interface Bind {
   readonly source: string
   readonly target: string
   readonly writable?: boolean
-}
-
-export interface NodeCommandOptions extends CommandOptions {
-  /** The numeric user (and group) that the program runs as; root unless told. */
-  readonly user?: number
 }
 
 /** A cable that is plugged in at every boot, as soon as the node's network namespace exists; `leader` is its PID 1 here. */
@@ -53,24 +31,8 @@ export interface NodeContainerOptions {
   readonly bootedWhen?: "running" | "basic"
 }
 
-export type BootFault = CommandFault | CommandFailed | CommandNotStarted | DeadlinePassed | NodeDidNotBoot
-
-/** A diskless machine: a Debian root booted by its own systemd as PID 1. Every boot is a blank one. */
-export interface NodeContainer {
-  /** Powers it on and waits until systemd says running or degraded. Nothing happens when it is on. Returns milliseconds. */
-  readonly boot: Effect.Effect<number, BootFault>
-  /** Pulls the plug: every process dies at once, with no chance to write, and the file system is gone. */
-  readonly powerOff: Effect.Effect<void>
-  /** Runs a program on it, with nothing in its environment but PATH, HOME, LANG and what is given. */
-  readonly exec: (
-    argv: Argv,
-    options?: NodeCommandOptions
-  ) => Effect.Effect<CommandResult, CommandFault | NodeIsOff>
-  /** Runs a program on it that must end with status zero, and gives its output. */
-  readonly execOk: (
-    argv: Argv,
-    options?: NodeCommandOptions
-  ) => Effect.Effect<string, CommandFault | CommandFailed | NodeIsOff>
+/** A node as a container: a Debian root booted by its own systemd as PID 1. */
+export interface NodeContainer extends Machine {
   /** Starts a program on it that runs for as long as the scope and the node's power. */
   readonly start: (
     argv: Argv,
@@ -78,12 +40,6 @@ export interface NodeContainer {
   ) => Effect.Effect<BackgroundProcess, CommandNotStarted | NodeIsOff, Scope.Scope>
   /** PID 1 of the node, as this machine numbers it. */
   readonly leader: Effect.Effect<number, NodeIsOff>
-}
-
-const baseEnvironment = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  HOME: "/root",
-  LANG: "C.UTF-8"
 }
 
 const childrenOf = (pid: number): ReadonlyArray<number> => {

@@ -1,21 +1,23 @@
 import { Effect, type Scope } from "effect"
 import type { CommandNotStarted } from "./Command.ts"
+import { ContainerMachine, type ContainerMachineOptions } from "./ContainerMachine.ts"
 import type { DeadlinePassed } from "./Deadline.ts"
 import { DebianRoot, type RootKind } from "./DebianRoot.ts"
 import { FarSide } from "./FarSide.ts"
 import { sweepLeftovers } from "./Leftovers.ts"
-import { Machine, type MachineOptions } from "./Machine.ts"
+import type { MachineRoom } from "./MachineRoom.ts"
+import type { NodeContainer } from "./NodeContainer.ts"
 import { ServerSide } from "./ServerSide.ts"
 
-/** A whole machine room: the management network, the internet, and one diskless node with a TPM between them. */
-export interface Rig extends Machine {
-  readonly server: ServerSide
-  readonly far: FarSide
+/** A machine room whose nodes are containers. */
+export interface Rig extends ContainerMachine, MachineRoom<NodeContainer> {
   /** One more machine in the same room, off. */
-  readonly another: (options: MachineOptions) => Effect.Effect<Machine, CommandNotStarted | DeadlinePassed, Scope.Scope>
+  readonly another: (
+    options: ContainerMachineOptions
+  ) => Effect.Effect<ContainerMachine, CommandNotStarted | DeadlinePassed, Scope.Scope>
 }
 
-export interface RigOptions extends Partial<MachineOptions> {
+export interface RigOptions extends Partial<ContainerMachineOptions> {
   /** What the node boots; "node" unless told. */
   readonly root?: RootKind
   /** TCP ports on which both sides watch for connections. */
@@ -35,8 +37,8 @@ export const Rig = {
       far: FarSide.make({ ports, relayLink: options.relayLink ?? "down" })
     }, { concurrency: "unbounded" })
     let places = 0
-    const another = (options: MachineOptions) =>
-      Effect.suspend(() => Machine.make({ root, server, far, place: ++places }, options))
+    const another = (options: ContainerMachineOptions) =>
+      Effect.suspend(() => ContainerMachine.make({ root, server, far, place: ++places }, options))
     const rig: Rig = { server, far, another, ...yield* another({ ...options, hostname: options.hostname ?? "node" }) }
     return rig
   })

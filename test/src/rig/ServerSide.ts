@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { beyond, links, management, managementAt } from "./Addresses.ts"
+import type { CableIn } from "./CableIn.ts"
 import { runOk } from "./Command.ts"
 import { Namespace } from "./Namespace.ts"
 import type { PlugIn } from "./NodeContainer.ts"
@@ -13,6 +14,23 @@ export interface ServerSide {
   readonly observer: SourceObserver
   /** Plugs the management link of the machine at a place in, with its addresses and default routes of both families. */
   readonly plugIn: (place: number) => PlugIn
+  /** Plugs in a cable whose end in the namespace is this link. */
+  readonly take: (port: string) => CableIn
+}
+
+/** What the management link of the machine at a place has, of both families: lines for `ip -batch`. */
+export const managementLink = (place: number): string => {
+  const dev = `dev ${links.management}`
+  const own = managementAt(place)
+  return [
+    "link set lo up",
+    `address add ${own.v4}/${management.prefixV4} ${dev}`,
+    `address add ${own.v6}/${management.prefixV6} ${dev} nodad`,
+    `link set ${links.management} up`,
+    `route add default via ${management.serverV4} ${dev}`,
+    `route add default via ${management.serverV6} ${dev}`,
+    ""
+  ].join("\n")
 }
 
 export const ServerSide = {
@@ -27,21 +45,11 @@ export const ServerSide = {
     const plugIn = (place: number): PlugIn =>
       Effect.fnUntraced(function*(leader: number) {
         yield* nodes.plugIn(links.management)(leader)
-        const own = managementAt(place)
-        const dev = `dev ${links.management}`
         yield* runOk(["nsenter", "--target", String(leader), "--net", "--", "ip", "-batch", "-"], {
-          stdin: [
-            "link set lo up",
-            `address add ${own.v4}/${management.prefixV4} ${dev}`,
-            `address add ${own.v6}/${management.prefixV6} ${dev} nodad`,
-            `link set ${links.management} up`,
-            `route add default via ${management.serverV4} ${dev}`,
-            `route add default via ${management.serverV6} ${dev}`,
-            ""
-          ].join("\n")
+          stdin: managementLink(place)
         })
       })
-    const side: ServerSide = { namespace, observer, plugIn }
+    const side: ServerSide = { namespace, observer, plugIn, take: nodes.take }
     return side
   })
 }

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import type { CableIn } from "./CableIn.ts"
 import type { Namespace } from "./Namespace.ts"
 import type { PlugIn } from "./NodeContainer.ts"
 import { Veth } from "./Veth.ts"
@@ -7,6 +8,8 @@ import { Veth } from "./Veth.ts"
 export interface Switch {
   /** Runs a cable from a free port of the switch to a machine, where it is `link`. */
   readonly plugIn: (link: string) => PlugIn
+  /** Makes a link of the namespace a port of the switch: the near end of a cable that somebody else ran. */
+  readonly take: (port: string) => CableIn
 }
 
 export const Switch = {
@@ -19,12 +22,14 @@ export const Switch = {
       "link set nodes up"
     ])
     let cables = 0
+    const take = (port: string): CableIn => Effect.asVoid(namespace.ip([`link set ${port} master nodes up`]))
     const nodes: Switch = {
+      take,
       plugIn: (link) =>
         Effect.fnUntraced(function*(leader: number) {
           const port = `port${++cables}`
           yield* Veth.make({ from: { namespace, link: port }, to: { namespace: leader, link } })
-          yield* namespace.ip([`link set ${port} master nodes up`])
+          yield* take(port)
         })
     }
     return nodes

@@ -1,0 +1,43 @@
+import { Effect } from "effect"
+import type { CpioEntry } from "../rig/Cpio.ts"
+import { entriesFrom } from "../rig/VirtualImage.ts"
+import { VirtualRig } from "../rig/VirtualRig.ts"
+import { fault, type Mission, missionImage, missionIn } from "./Mission.ts"
+
+export interface VirtualMissionOptions {
+  /** What the image has besides what an image for Patela has. */
+  readonly entries: ReadonlyArray<CpioEntry>
+  /** What a person has told the server beforehand: arguments of `patela`. */
+  readonly told: ReadonlyArray<ReadonlyArray<string>>
+}
+
+const wanted = (unit: string): CpioEntry => ({
+  type: "link",
+  path: `etc/systemd/system/multi-user.target.wants/${unit}`,
+  to: `../${unit}`
+})
+
+export const VirtualMission = {
+  /**
+   * The server runs when this returns; the node, a virtual machine with a TPM device, is off. Both of the agent's units are
+   * enabled in its image, and nothing in it says which TPM to use.
+   */
+  make: Effect.fnUntraced(function*({ entries, told }: VirtualMissionOptions) {
+    const image = yield* missionImage({})
+    const rig = yield* VirtualRig.make({
+      hostname: "cantina",
+      bootedWhen: "basic",
+      entries: [
+        ...image.files.flatMap(({ source, target }) => entriesFrom(source, target)),
+        wanted("patela-agent.service"),
+        wanted("patela-agent-watch.service"),
+        ...entries
+      ]
+    })
+    const mission: Mission<VirtualRig> = yield* missionIn(rig, image, {
+      told,
+      patience: { within: "4 minutes", every: "1 second" }
+    })
+    return mission
+  }, fault)
+}
