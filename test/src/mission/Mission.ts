@@ -117,6 +117,10 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
   const agent = (...args: ReadonlyArray<string>) =>
     node.exec(["/opt/patela/patela-agent", ...args], { env: environment, within: "3 minutes" }).pipe(fault)
 
+  const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
+    fault
+  )
+
   const agentUnitDone = waitFor(
     "the agent's unit to finish",
     Effect.gen(function*() {
@@ -126,10 +130,11 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
       return active === "active" || active === "failed" ? found(state.get("Result") ?? "") : instead(text)
     }),
     options.patience
-  ).pipe(fault)
-
-  const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
-    fault
+  ).pipe(
+    fault,
+    Effect.catch(({ message }) =>
+      Effect.flatMap(agentJournal, (said) => new MissionFault({ message: `${message} The agent said: ${said}` }))
+    )
   )
 
   yield* patela("torrc", "import", torrc, "default")
