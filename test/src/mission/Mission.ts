@@ -128,6 +128,10 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
       fault
     )
 
+  const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
+    fault
+  )
+
   const agentUnitDone = waitFor(
     "the agent's unit to finish",
     Effect.gen(function*() {
@@ -137,10 +141,11 @@ export const missionIn = Effect.fnUntraced(function*<Room extends MachineRoom>(
       return active === "active" || active === "failed" ? found(state.get("Result") ?? "") : instead(text)
     }),
     options.patience
-  ).pipe(fault)
-
-  const agentJournal = node.execOk(["journalctl", "--no-pager", "--output=cat", "--unit=patela-agent.service"]).pipe(
-    fault
+  ).pipe(
+    fault,
+    Effect.catch(({ message }) =>
+      Effect.flatMap(agentJournal, (said) => new MissionFault({ message: `${message} The agent said: ${said}` }))
+    )
   )
 
   yield* patela("torrc", "import", torrc, "default")

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { CpioEntry } from "../rig/Cpio.ts"
-import { entriesFrom } from "../rig/VirtualImage.ts"
+import { entriesFrom } from "../rig/entriesFrom.ts"
 import { VirtualRig } from "../rig/VirtualRig.ts"
 import { fault, type Mission, missionImage, missionIn } from "./Mission.ts"
 

@@ -1,7 +1,6 @@
 import { Effect, Schema } from "effect"
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { runOk } from "./Command.ts"
-import type { CpioEntry } from "./Cpio.ts"
 import { repositoryRoot } from "./Repository.ts"
 
 /** The kernel and the root of virtual nodes have not been made on this machine, or what they are made of has changed since. */
@@ -28,18 +27,4 @@ export const VirtualImage = {
     const image: VirtualImage = { kernel: `${path}/vmlinuz`, root: `${path}/root.cpio.zst` }
     return image
   })
-}
-
-const modeOf = (path: string) => statSync(path).mode & 0o7777
-
-/** A file of this machine, or a folder with all that is in it, at a path of the node. */
-export const entriesFrom = (source: string, target: string): ReadonlyArray<CpioEntry> => {
-  const path = target.replace(/^\//, "")
-  if (!statSync(source).isDirectory()) {
-    return [{ type: "file", path, mode: modeOf(source), content: readFileSync(source) }]
-  }
-  return [
-    { type: "folder", path, mode: modeOf(source) },
-    ...readdirSync(source).flatMap((name) => entriesFrom(`${source}/${name}`, `${target}/${name}`))
-  ]
 }
