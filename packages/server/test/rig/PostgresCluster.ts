@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { chownSync, globSync, mkdirSync, writeFileSync } from "node:fs"
+import { chownSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { selfSigned } from "./selfSigned.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
@@ -18,8 +18,12 @@ export interface PostgresCluster {
   readonly certificate: string
   /** Ends it as `pg_ctl stop -m immediate` would: every connection breaks off. */
   readonly stop: Effect.Effect<void>
+  /** Ends it as SIGKILL does, all of its processes at once: nobody is told anything, and nothing more is written. */
+  readonly kill: Effect.Effect<void>
   /** Starts it again after that, on the same port and with what was committed. */
   readonly start: Effect.Effect<void, NoPostgres>
+  /** Of its first process, that all others of it are children of. */
+  readonly pid: () => number | undefined
 }
 
 /** Nothing here is to outlive a crash of the machine, so nothing is synced; what was committed outlives PostgreSQL. */
@@ -79,12 +83,27 @@ const started = (argv: ReadonlyArray<string>) =>
       resume(Effect.fail(new NoPostgres({ message: `PostgreSQL ended with ${code}: ${said}` }))))
   })
 
-const ended = (child: ChildProcess) =>
+const endedBy = (child: ChildProcess, end: () => void) =>
   Effect.callback<void>((resume) => {
     if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
     child.once("exit", () => resume(Effect.void))
-    child.kill("SIGQUIT")
+    end()
   })
+
+/** The first process goes first, for it would end the others in order and start anew. */
+const killAll = (child: ChildProcess) => () => {
+  const { pid } = child
+  if (pid === undefined) return
+  const others = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number)
+  child.kill("SIGKILL")
+  for (const other of others.filter((one) => one > 0)) {
+    try {
+      process.kill(other, "SIGKILL")
+    } catch {
+      // It ended by itself meanwhile.
+    }
+  }
+}
 
 /** Makes a cluster in a temporary folder and starts it, with these settings before those of tests; gone with the scope. */
 export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Record<string, string>>) {
@@ -118,14 +137,18 @@ export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Rec
     running = child
   })
   let running: ChildProcess | undefined
-  const stop = Effect.suspend(() => running === undefined ? Effect.void : ended(running))
+  const end = (how: (child: ChildProcess) => () => void) =>
+    Effect.suspend(() => running === undefined ? Effect.void : endedBy(running, how(running)))
+  const stop = end((child) => () => child.kill("SIGQUIT"))
   yield* Effect.acquireRelease(run, () => stop)
   const cluster: PostgresCluster = {
     url: (database) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`,
     password,
     certificate: cert,
     stop,
-    start: run
+    kill: end(killAll),
+    start: run,
+    pid: () => running?.pid
   }
   return cluster
 })
