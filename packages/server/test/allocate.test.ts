@@ -4,6 +4,7 @@ import { Effect, Result, Schema } from "effect"
 import { poolV4, poolV6 } from "../src/allocate/AddressPool.ts"
 import { allocate } from "../src/allocate/allocate.ts"
 import { cheeses } from "../src/allocate/cheeses.ts"
+import { everything } from "../src/allocate/Left.ts"
 import { relayCount, relaysByHardware } from "../src/allocate/relayCount.ts"
 import { relayNames } from "../src/allocate/relayNames.ts"
 import { remembered } from "../src/allocate/remembered.ts"
@@ -33,6 +34,7 @@ const live = (requests: typeof Requests.Type, prefix: number, withV6: boolean) =
       allocate({
         missing: Math.max(0, wanted - has.length),
         taken: {
+          left: everything,
           names: new Set(every().map((relay) => relay.name)),
           addresses: new Set([
             ...every().flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]),
@@ -86,7 +88,7 @@ describe("allocate", () => {
     const ask = (wanted: number) =>
       allocate({
         missing: wanted,
-        taken: { names: new Set(), addresses: new Set(["192.0.2.11"]), own: new Map(), slots: new Set() },
+        taken: { left: everything, names: new Set(), addresses: new Set(["192.0.2.11"]), own: new Map(), slots: new Set() },
         pools: { v4: [v4], v6: [] },
         perAddress: 1
       })
