@@ -88,7 +88,13 @@ describe("allocate", () => {
     const ask = (wanted: number) =>
       allocate({
         missing: wanted,
-        taken: { left: everything, names: new Set(), addresses: new Set(["192.0.2.11"]), own: new Map(), slots: new Set() },
+        taken: {
+          left: everything,
+          names: new Set(),
+          addresses: new Set(["192.0.2.11"]),
+          own: new Map(),
+          slots: new Set()
+        },
         pools: { v4: [v4], v6: [] },
         perAddress: 1
       })

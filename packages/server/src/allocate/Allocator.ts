@@ -49,49 +49,58 @@ export class Allocator extends Context.Service<Allocator, {
       const { memoryBound } = yield* PoolSettings
       const turn = yield* makeTurn("allocation")
 
-      const allocateAll = Effect.fnUntraced(function*(asked: ReadonlyArray<Asked>) {
-        yield* turn.take
-        const ids = asked.map(({ node }) => node.id)
-        // Not the rows that the callers read: a relay may have been removed, and a node's number lowered, since.
-        const now = yield* nodes.findAll(ids)
-        const { relays_per_address: perAddress, relays_per_node } = yield* rules.rules
-        const present = Map.groupBy(yield* relays.ofNodes(ids), ({ node_id }) => node_id)
-        const mine = (node: NodeId) => present.get(node) ?? []
-        const needs = asked.map((one): Needs => {
-          const row = now.get(one.node.id)
-          const relays_by_hardware = relaysByHardware(one.specs, memoryBound)
-          const wanted = row === undefined ? 0 : relayCount({ ...row, relays_by_hardware }, relays_per_node) ?? 0
-          const missing = Math.max(0, wanted - mine(one.node.id).length)
-          return { ...one, id: one.node.id, isThere: row !== undefined, relays_by_hardware, missing }
-        })
-        const given = needs.every(({ missing }) => missing === 0)
-          ? NOTHING_GIVEN
-          : allocateInTurn({ needs, takenFor: yield* holdings.takenForEach(ids, mine), pools: yield* pools.all, perAddress })
-        const kept = needs.flatMap((need) => {
-          const added = given.get(need.id) ?? Result.succeed([])
-          return need.isThere && Result.isSuccess(added) ? [{ ...need, added: added.success }] : []
-        })
-        yield* nodes.saveSpecs(kept.map(({ clockAhead, id, relays_by_hardware, specs }) => ({
-          id,
-          specs,
-          relays_by_hardware,
-          clock_ahead: clockAhead
-        })))
-        yield* relays.insert(kept.flatMap(({ added, id }) => added.map((relay) => ({ node_id: id, ...relay }))))
-        yield* audit.recordAll(
-          kept.filter(({ added }) => added.length > 0).map(({ added, id }) => ({
-            who: `node ${id}`,
-            what: "relays allocated",
-            before: namesOf(mine(id)),
-            after: namesOf([...mine(id), ...added])
-          }))
-        )
-        return needs.map(({ id, isThere }): Outcome =>
-          isThere
-            ? Result.map(given.get(id) ?? Result.succeed([]), (added) => mine(id).length + added.length)
-            : Result.fail(gone(id))
-        )
-      }, generation.changeForAsker, sqlAsStoreFailed("allocate relays"))
+      const allocateAll = Effect.fnUntraced(
+        function*(asked: ReadonlyArray<Asked>) {
+          yield* turn.take
+          const ids = asked.map(({ node }) => node.id)
+          // Not the rows that the callers read: a relay may have been removed, and a node's number lowered, since.
+          const now = yield* nodes.findAll(ids)
+          const { relays_per_address: perAddress, relays_per_node } = yield* rules.rules
+          const present = Map.groupBy(yield* relays.ofNodes(ids), ({ node_id }) => node_id)
+          const mine = (node: NodeId) => present.get(node) ?? []
+          const needs = asked.map((one): Needs => {
+            const row = now.get(one.node.id)
+            const relays_by_hardware = relaysByHardware(one.specs, memoryBound)
+            const wanted = row === undefined ? 0 : relayCount({ ...row, relays_by_hardware }, relays_per_node) ?? 0
+            const missing = Math.max(0, wanted - mine(one.node.id).length)
+            return { ...one, id: one.node.id, isThere: row !== undefined, relays_by_hardware, missing }
+          })
+          const given = needs.every(({ missing }) => missing === 0)
+            ? NOTHING_GIVEN
+            : allocateInTurn({
+              needs,
+              takenFor: yield* holdings.takenForEach(ids, mine),
+              pools: yield* pools.all,
+              perAddress
+            })
+          const kept = needs.flatMap((need) => {
+            const added = given.get(need.id) ?? Result.succeed([])
+            return need.isThere && Result.isSuccess(added) ? [{ ...need, added: added.success }] : []
+          })
+          yield* nodes.saveSpecs(kept.map(({ clockAhead, id, relays_by_hardware, specs }) => ({
+            id,
+            specs,
+            relays_by_hardware,
+            clock_ahead: clockAhead
+          })))
+          yield* relays.insert(kept.flatMap(({ added, id }) => added.map((relay) => ({ node_id: id, ...relay }))))
+          yield* audit.recordAll(
+            kept.filter(({ added }) => added.length > 0).map(({ added, id }) => ({
+              who: `node ${id}`,
+              what: "relays allocated",
+              before: namesOf(mine(id)),
+              after: namesOf([...mine(id), ...added])
+            }))
+          )
+          return needs.map(({ id, isThere }): Outcome =>
+            isThere
+              ? Result.map(given.get(id) ?? Result.succeed([]), (added) => mine(id).length + added.length)
+              : Result.fail(gone(id))
+          )
+        },
+        generation.changeForAsker,
+        sqlAsStoreFailed("allocate relays")
+      )
 
       const ask = yield* inGroups({ keyOf: ({ node }: Asked) => node.id, run: allocateAll })
 
@@ -147,7 +156,8 @@ type Outcome = Result.Result<number, PoolExhausted | StoreFailed>
 
 const gone = (node: NodeId) => new StoreFailed({ message: `Node ${node} was removed while it asked for its relays` })
 
-const namesOf = (relays: ReadonlyArray<{ readonly name: RelayName }>): string => relays.map(({ name }) => name).join(" ")
+const namesOf = (relays: ReadonlyArray<{ readonly name: RelayName }>): string =>
+  relays.map(({ name }) => name).join(" ")
 
 /** The hardware that a node last reported. */
 const specsOf = ({ agent_version, cpu_name, hostname, kernel, memory, n_cpus }: NodeRow): HardwareSpecs | undefined =>

@@ -41,7 +41,11 @@ export const allocatePlaces = (
   { missing, perAddress, pools, taken }: AllocationInput
 ): Result.Result<ReadonlyArray<Place>, PoolExhausted> => {
   const free = (address: string) => !taken.addresses.has(address)
-  const v4 = firstOf(missing, v4Places(pools.v4, { own: taken.own, addresses: taken.left.v4, free, perAddress }), () => true)
+  const v4 = firstOf(
+    missing,
+    v4Places(pools.v4, { own: taken.own, addresses: taken.left.v4, free, perAddress }),
+    () => true
+  )
   if (v4.length < missing) return Result.fail(exhausted("IPv4", pools.v4, missing, v4.length, perAddress))
   const v6 = pools.v6.length === 0 ? [] : firstOf(missing, everyOf(pools.v6, taken.left.v6), free)
   if (pools.v6.length > 0 && v6.length < missing) return Result.fail(exhausted("IPv6", pools.v6, missing, v6.length, 1))

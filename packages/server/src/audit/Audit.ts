@@ -66,8 +66,7 @@ export class Audit extends Context.Service<Audit, {
       const counted = SqlSchema.findOne({
         Request: Schema.Int,
         Result: Schema.Struct({ last_id: Whole, digest: Schema.String }),
-        execute: (more) =>
-          sql`UPDATE audit_head SET last_id = last_id + ${more} WHERE id = 1 RETURNING last_id, digest`
+        execute: (more) => sql`UPDATE audit_head SET last_id = last_id + ${more} WHERE id = 1 RETURNING last_id, digest`
       })
       const entries = givenRows(sql, {
         id: "BIGINT",

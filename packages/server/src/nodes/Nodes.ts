@@ -89,8 +89,7 @@ export class Nodes extends Context.Service<Nodes, {
       const byIds = SqlSchema.findAll({
         Request: Schema.Array(NodeId),
         Result: NodeRow,
-        execute: (ids) =>
-          sql`SELECT * FROM nodes WHERE id IN (SELECT id FROM ${givenIds(ids.map((id) => ({ id })))})`
+        execute: (ids) => sql`SELECT * FROM nodes WHERE id IN (SELECT id FROM ${givenIds(ids.map((id) => ({ id })))})`
       })
       const byKeys = SqlSchema.findOneOption({
         Request: Schema.Struct({ ek_public: Schema.String, ak_public: Schema.String, ak_name: Schema.String }),

@@ -56,21 +56,25 @@ export class Report extends Context.Service<Report, {
       const relays = yield* Relays
       const audit = yield* Audit
 
-      const takeAll = Effect.fnUntraced(function*(reports: ReadonlyArray<ReportOfNode>) {
-        yield* nodes.saveReports(reports)
-        const present = yield* relays.ofNodes(reports.map(({ node }) => node))
-        const own = new Map(present.map((relay) => [relay.name, relay]))
-        const news = reports.flatMap(({ node, report }) =>
-          // Of a relay that is in it twice the last word counts.
-          [...new Map(report.relays.map((said) => [said.name, said])).values()]
-            .map((said) => newsOf(node, said, own.get(said.name)))
-        )
-        for (const { warning } of news) if (warning !== undefined) yield* Effect.logWarning(warning)
-        yield* relays.saveBlocked(news.flatMap(({ blocked }) => blocked ?? []))
-        yield* relays.recordFingerprints(news.flatMap(({ recorded }) => recorded ?? []))
-        yield* relays.raiseAlarms(news.flatMap(({ alarm }) => alarm ?? []))
-        yield* audit.recordAll(news.flatMap(({ entry }) => entry ?? []))
-      }, sql.withTransaction, asStoreFailed("store a report"))
+      const takeAll = Effect.fnUntraced(
+        function*(reports: ReadonlyArray<ReportOfNode>) {
+          yield* nodes.saveReports(reports)
+          const present = yield* relays.ofNodes(reports.map(({ node }) => node))
+          const own = new Map(present.map((relay) => [relay.name, relay]))
+          const news = reports.flatMap(({ node, report }) =>
+            // Of a relay that is in it twice the last word counts.
+            [...new Map(report.relays.map((said) => [said.name, said])).values()]
+              .map((said) => newsOf(node, said, own.get(said.name)))
+          )
+          for (const { warning } of news) if (warning !== undefined) yield* Effect.logWarning(warning)
+          yield* relays.saveBlocked(news.flatMap(({ blocked }) => blocked ?? []))
+          yield* relays.recordFingerprints(news.flatMap(({ recorded }) => recorded ?? []))
+          yield* relays.raiseAlarms(news.flatMap(({ alarm }) => alarm ?? []))
+          yield* audit.recordAll(news.flatMap(({ entry }) => entry ?? []))
+        },
+        sql.withTransaction,
+        asStoreFailed("store a report")
+      )
 
       const ask = yield* inGroups({
         keyOf: ({ node }: ReportOfNode) => node,

@@ -206,7 +206,8 @@ describe("servers at one PostgreSQL at the same time", () => {
           yield* sql`UPDATE nodes SET epoch = epoch + 1 WHERE id = ${mine === 0 ? 2 : 1}`
         }))
       yield* Effect.all([crossing(one, 0), crossing(two, 1)], together)
-      assert.strictEqual(attempts, 3, "one of them was the victim")
+      // Where the victim is quick to begin again, both may be one once more.
+      assert.isAtLeast(attempts, 3, "one of them was the victim")
       const epochs = (yield* Context.get(servers[0], Nodes).list).map(({ epoch }) => epoch)
       assert.deepStrictEqual(epochs, [3, 3])
     }))
