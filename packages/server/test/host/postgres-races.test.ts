@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Ed25519Fingerprint, Fingerprints, RsaFingerprint } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Context, Deferred, Effect, Fiber, Layer, Option } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { Allocator } from "../../src/allocate/Allocator.ts"
 import { PoolSettings } from "../../src/allocate/PoolSettings.ts"
 import { Audit } from "../../src/audit/Audit.ts"
@@ -210,6 +210,19 @@ describe("servers at one PostgreSQL at the same time", () => {
       assert.isAtLeast(attempts, 3, "one of them was the victim")
       const epochs = (yield* Context.get(servers[0], Nodes).list).map(({ epoch }) => epoch)
       assert.deepStrictEqual(epochs, [3, 3])
+    }))
+
+  it.effect("fail a transaction whose connection broke off, as every step that the database fails", () =>
+    Effect.gen(function*() {
+      const [one, two] = (yield* both).map((server) => Context.get(server, SqlClient.SqlClient))
+      if (one === undefined || two === undefined) return assert.fail("no clients")
+      const failed = yield* Effect.flip(one.withTransaction(Effect.gen(function*() {
+        const [{ pid } = { pid: 0 }] = yield* one<{ pid: number }>`SELECT pg_backend_pid() AS pid`
+        yield* two`SELECT pg_terminate_backend(${pid})`
+        yield* one`SELECT 1`
+      })))
+      assert.isTrue(SqlError.isSqlError(failed))
+      assert.strictEqual((yield* one`SELECT 1`).length, 1, "the next one has another connection")
     }))
 
   it.effect("allow a key that both allow at once, and write it down once", () =>
