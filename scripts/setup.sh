@@ -15,7 +15,7 @@ cache=/var/cache/patela
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # What the host tests and the demo run on this machine, beyond what Debian always has.
 machine_packages=(
-  ca-certificates debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl postgresql swtpm swtpm-tools
+  ca-certificates debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl pgbouncer postgresql swtpm swtpm-tools
   systemd-container tor tpm2-tools util-linux zstd
 )
 # Raise it when make_root changes in a way that the package list does not show.

@@ -5,10 +5,15 @@ export class DatabaseUrlRefused extends Schema.TaggedError<DatabaseUrlRefused>()
   message: Schema.String
 }) {}
 
+/** A database of PostgreSQL. `direct` goes to PostgreSQL itself, where `url` goes through a pooler of connections. */
+export interface PostgresDatabase {
+  readonly engine: "postgres"
+  readonly url: Redacted.Redacted
+  readonly direct?: Redacted.Redacted
+}
+
 /** Where the data is. A URL of PostgreSQL may hold a password. */
-export type Database =
-  | { readonly engine: "sqlite"; readonly path: string }
-  | { readonly engine: "postgres"; readonly url: Redacted.Redacted }
+export type Database = { readonly engine: "sqlite"; readonly path: string } | PostgresDatabase
 
 const EXAMPLE = "for example sqlite:/var/lib/patela/patela.db or " +
   "postgres://patela@db.example.org/patela?sslmode=verify-full"

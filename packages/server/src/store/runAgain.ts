@@ -20,9 +20,12 @@ const rolledBack = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect
 /**
  * `withTransaction` that runs a transaction again where another one came first. Steps only read and write the database,
  * which forgot the first attempt, so nothing is done twice. A transaction within another is broken off with it, and only
- * the outermost is run again.
+ * the outermost is run again. `first` is done at the beginning of each of those.
  */
-export const runAgain = (client: SqlClient.SqlClient): SqlClient.SqlClient["withTransaction"] => {
+export const runAgain = (
+  client: SqlClient.SqlClient,
+  first: Effect.Effect<unknown, SqlError.SqlError> = Effect.void
+): SqlClient.SqlClient["withTransaction"] => {
   const once = client.withTransaction
   return (step) =>
     Effect.flatMap(
@@ -30,6 +33,6 @@ export const runAgain = (client: SqlClient.SqlClient): SqlClient.SqlClient["with
       (outer) =>
         Option.isSome(outer)
           ? once(step)
-          : Effect.retry(rolledBack(once(step)), { while: isOvertaken, times: TIMES })
+          : Effect.retry(rolledBack(once(Effect.andThen(first, step))), { while: isOvertaken, times: TIMES })
     )
 }

@@ -1,13 +1,10 @@
-import { Effect, Schema } from "effect"
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { Effect } from "effect"
+import { type ChildProcess, execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { chownSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { asPostgres, chownToPostgres, endedBy, freePort, NoPostgres, started } from "./asPostgres.ts"
 import { selfSigned } from "./selfSigned.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
-
-/** PostgreSQL is not installed, or did not start. */
-export class NoPostgres extends Schema.TaggedError<NoPostgres>()("NoPostgres", { message: Schema.String }) {}
 
 /** A PostgreSQL of the test's own, on a port of 127.0.0.1. */
 export interface PostgresCluster {
@@ -49,47 +46,6 @@ const binaries = Effect.suspend(() => {
     : Effect.succeed(newest)
 })
 
-/** PostgreSQL refuses to run as root. */
-const asPostgres: ReadonlyArray<string> = process.geteuid?.() === 0
-  ? ["--reuid=postgres", "--regid=postgres", "--init-groups"]
-  : []
-
-const freePort = Effect.callback<number, NoPostgres>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() =>
-      resume(
-        typeof address === "object" && address !== null
-          ? Effect.succeed(address.port)
-          : Effect.fail(new NoPostgres({ message: "there is no free port" }))
-      )
-    )
-  })
-})
-
-const started = (argv: ReadonlyArray<string>) =>
-  Effect.callback<ChildProcess, NoPostgres>((resume) => {
-    // Killed by the kernel when this process ends, however it ends.
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", ...asPostgres, "--", ...argv], {
-      stdio: ["ignore", "ignore", "pipe"]
-    })
-    let said = ""
-    child.stderr.on("data", (chunk) => {
-      said = (said + String(chunk)).slice(-5000)
-      if (said.includes("ready to accept connections")) resume(Effect.succeed(child))
-    })
-    child.once("exit", (code) =>
-      resume(Effect.fail(new NoPostgres({ message: `PostgreSQL ended with ${code}: ${said}` }))))
-  })
-
-const endedBy = (child: ChildProcess, end: () => void) =>
-  Effect.callback<void>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-    child.once("exit", () => resume(Effect.void))
-    end()
-  })
-
 /** The first process goes first, for it would end the others in order and start anew. */
 const killAll = (child: ChildProcess) => () => {
   const { pid } = child
@@ -115,12 +71,7 @@ export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Rec
   yield* Effect.sync(() => {
     writeFileSync(`${folder}/password`, password, { mode: 0o600 })
     mkdirSync(data, { mode: 0o700 })
-    if (asPostgres.length > 0) {
-      const [user, group] = ["-u", "-g"].map((flag) =>
-        Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
-      )
-      for (const path of [folder, data, `${folder}/password`, cert, key]) chownSync(path, user ?? 0, group ?? 0)
-    }
+    chownToPostgres([folder, data, `${folder}/password`, cert, key])
     const make = [`${bin}/initdb`, `--pgdata=${data}`, `--username=${USER}`, `--pwfile=${folder}/password`]
     execFileSync(
       "setpriv",
@@ -133,9 +84,12 @@ export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Rec
     .flatMap((
       [name, value]
     ) => ["-c", `${name}=${value}`])
-  const run = Effect.map(started([`${bin}/postgres`, "-D", data, ...settings]), (child) => {
-    running = child
-  })
+  const run = Effect.map(
+    started([`${bin}/postgres`, "-D", data, ...settings], "ready to accept connections"),
+    (child) => {
+      running = child
+    }
+  )
   let running: ChildProcess | undefined
   const end = (how: (child: ChildProcess) => () => void) =>
     Effect.suspend(() => running === undefined ? Effect.void : endedBy(running, how(running)))
