@@ -11,6 +11,8 @@ export interface PostgresCluster {
   /** The URL of one of its databases, with the password. */
   readonly url: (database: string) => string
   readonly password: string
+  readonly port: number
+  readonly place: Place
   /** The file of its certificate, which signs itself and is for 127.0.0.1. */
   readonly certificate: string
   /** Ends it as `pg_ctl stop -m immediate` would: every connection breaks off. */
@@ -34,10 +36,10 @@ const SETTINGS = {
   dynamic_shared_memory_type: "mmap"
 }
 
-const USER = "patela"
+export const USER = "patela"
 
 /** The newest of Debian's, which keeps each version in a folder of its own and not in PATH. */
-const binaries = Effect.suspend(() => {
+export const postgresPrograms = Effect.suspend(() => {
   const [newest] = globSync("/usr/lib/postgresql/*/bin").toSorted((one, other) =>
     other.localeCompare(one, "en", { numeric: true })
   )
@@ -61,9 +63,49 @@ const killAll = (child: ChildProcess) => () => {
   }
 }
 
+/** Where a cluster is. */
+export interface Place {
+  readonly data: string
+  readonly password: string
+  readonly cert: string
+  readonly key: string
+}
+
+/** Starts the cluster that is there, with these settings before those of tests, on a port of its own; ended with the scope. */
+export const served = Effect.fnUntraced(function*(place: Place, own: Readonly<Record<string, string>>) {
+  const { cert, data, key, password } = place
+  const bin = yield* postgresPrograms
+  const port = yield* freePort
+  const settings = Object.entries({ ...SETTINGS, ...own, port, ssl: "on", ssl_cert_file: cert, ssl_key_file: key })
+    .flatMap(([name, value]) => ["-c", `${name}=${value}`])
+  let running: ChildProcess | undefined
+  const run = Effect.map(
+    started([`${bin}/postgres`, "-D", data, ...settings], "ready to accept"),
+    (child) => {
+      running = child
+    }
+  )
+  const end = (how: (child: ChildProcess) => () => void) =>
+    Effect.suspend(() => running === undefined ? Effect.void : endedBy(running, how(running)))
+  const stop = end((child) => () => child.kill("SIGQUIT"))
+  yield* Effect.acquireRelease(run, () => stop)
+  const cluster: PostgresCluster = {
+    url: (database) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`,
+    password,
+    port,
+    place,
+    certificate: cert,
+    stop,
+    kill: end(killAll),
+    start: run,
+    pid: () => running?.pid
+  }
+  return cluster
+})
+
 /** Makes a cluster in a temporary folder and starts it, with these settings before those of tests; gone with the scope. */
 export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Record<string, string>>) {
-  const bin = yield* binaries
+  const bin = yield* postgresPrograms
   const folder = yield* temporaryDirectory
   const data = `${folder}/data`
   const password = randomBytes(12).toString("hex")
@@ -79,32 +121,7 @@ export const postgresClusterWith = Effect.fnUntraced(function*(own: Readonly<Rec
       { stdio: "ignore" }
     )
   })
-  const port = yield* freePort
-  const settings = Object.entries({ ...SETTINGS, ...own, port, ssl: "on", ssl_cert_file: cert, ssl_key_file: key })
-    .flatMap((
-      [name, value]
-    ) => ["-c", `${name}=${value}`])
-  const run = Effect.map(
-    started([`${bin}/postgres`, "-D", data, ...settings], "ready to accept connections"),
-    (child) => {
-      running = child
-    }
-  )
-  let running: ChildProcess | undefined
-  const end = (how: (child: ChildProcess) => () => void) =>
-    Effect.suspend(() => running === undefined ? Effect.void : endedBy(running, how(running)))
-  const stop = end((child) => () => child.kill("SIGQUIT"))
-  yield* Effect.acquireRelease(run, () => stop)
-  const cluster: PostgresCluster = {
-    url: (database) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`,
-    password,
-    certificate: cert,
-    stop,
-    kill: end(killAll),
-    start: run,
-    pid: () => running?.pid
-  }
-  return cluster
+  return yield* served({ data, password, cert, key }, own)
 })
 
 export const postgresCluster = postgresClusterWith({})
