@@ -12,17 +12,15 @@ export const COUNTING = { shared_preload_libraries: "pg_stat_statements" }
 export interface PostgresWork {
   /** Processor time of all of its processes, in seconds. */
   readonly processor: number
-  /** All that it was told, begin and commit included. */
+  /** All that it was told but beginnings and ends of transactions, which are not counted where they are prepared. */
   readonly statements: number
-  /** Of them those that begin a transaction. */
-  readonly transactions: number
   /** How often its log was synced to the disk. */
   readonly syncs: number
   /** The statements that took it longest: how often, for how many milliseconds in all, and their beginning. */
   readonly longest: ReadonlyArray<{ readonly calls: number; readonly millis: number; readonly query: string }>
 }
 
-const Counted = Schema.Struct({ statements: Whole, transactions: Whole, syncs: Whole })
+const Counted = Schema.Struct({ statements: Whole, syncs: Whole })
 const Longest = Schema.Struct({ calls: Whole, millis: Whole, query: Schema.String })
 
 /** Runs a step, and says what the cluster did meanwhile. */
@@ -39,7 +37,6 @@ export const postgresWorkOf = Effect.fnUntraced(function*<A, E, R>(
       Result: Counted,
       execute: () =>
         sql`SELECT COALESCE(SUM(calls), 0)::bigint AS statements,
-          COALESCE(SUM(calls) FILTER (WHERE query = 'BEGIN'), 0)::bigint AS transactions,
           (SELECT wal_sync FROM pg_stat_wal) AS syncs FROM pg_stat_statements`
     })()
   })

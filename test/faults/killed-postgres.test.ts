@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
+import { eventually } from "../../packages/server/test/rig/eventually.ts"
 import { postgresForFile } from "../../packages/server/test/rig/postgresForFile.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { bootingNodes, holdsAsTold, UNLIMITED } from "../src/faults/bootingNodes.ts"
@@ -46,8 +47,7 @@ describe("a PostgreSQL that is killed three times while 50 nodes boot", () => {
             yield* Deferred.await(at)
             const before = missed
             yield* kill
-            // Away until somebody noticed.
-            while (missed === before) yield* Effect.sleep(10)
+            yield* eventually("somebody misses it", () => missed > before, 30_000)
             yield* start
           }), { discard: true })
         const [told] = yield* Effect.all([

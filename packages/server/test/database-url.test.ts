@@ -27,7 +27,8 @@ describe("DATABASE_URL", () => {
         "postgresql://u:p@h:5433/d?sslmode=verify-full",
         "postgres://u@[::1]/d",
         "postgres:///d?host=/run/postgresql",
-        "postgres://u@127.0.0.1:1/d"
+        "postgres://u@127.0.0.1:1/d",
+        "postgres://u:a,b@localhost/d?application_name=c,d"
       ]
     ) {
       const database = Result.getOrThrow(parsed(url))
@@ -53,6 +54,9 @@ describe("DATABASE_URL", () => {
       ["postgres://u:p@h/d", "does not say sslmode"],
       ["postgres://u:p@2001/d?host=192.0.2.1", "does not say sslmode"],
       ["postgres://u:p@[2001:db8::1]/d?application_name=x", "does not say sslmode"],
+      ["postgres://u:p@one,two/d?sslmode=disable", "names several hosts"],
+      ["postgres://u:p@one:5432,two:5433/d?sslmode=disable", "names several hosts"],
+      ["postgres:///d?host=one,two&sslmode=disable", "names several hosts"],
       ["sqlite:", "names no file"]
     ] as const
     for (const [url, why] of refusals) {

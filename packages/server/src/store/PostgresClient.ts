@@ -9,6 +9,7 @@ import type { ConnectionOptions } from "node:tls"
 import type { PostgresDatabase } from "./DatabaseUrl.ts"
 import { Notices } from "./Notices.ts"
 import { isRefusedByPooler, pooledUnsaid } from "./pooled.ts"
+import { postgresConnections } from "./postgresConnections.ts"
 import { runAgain } from "./runAgain.ts"
 import { sqlMessage } from "./sqlMessage.ts"
 
@@ -109,7 +110,7 @@ const limitOf = (client: SqlClient.SqlClient) =>
 
 /** One with whom nobody else has PostgreSQL's connections: they are limited from their beginning, and keep statements prepared. */
 const alone = Effect.fnUntraced(function*(settings: Settings) {
-  const client = yield* PgClient.make({ ...settings, maxConnections: CONNECTIONS })
+  const client = yield* postgresConnections(settings, CONNECTIONS)
   // Connections are opened when they are needed: that there is no database is to be said before anything else is.
   const limit = yield* Effect.mapError(
     limitOf(client),

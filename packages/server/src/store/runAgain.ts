@@ -11,7 +11,7 @@ const TIMES = 5
  */
 const rolledBack = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
   Effect.catchCause(transaction, (cause): Effect.Effect<never, E | SqlError.SqlError> => {
-    const [broken] = cause.reasons.filter(Cause.isDieReason).map(({ defect }) => defect).filter(SqlError.isSqlError)
+    const broken = cause.reasons.filter(Cause.isDieReason).map(({ defect }) => defect).find(SqlError.isSqlError)
     const failures = cause.reasons.filter(Cause.isFailReason)
     if (broken === undefined || cause.reasons.some(Cause.isInterruptReason)) return Effect.failCause(cause)
     return failures.length > 0 ? Effect.failCause(Cause.fromReasons(failures)) : Effect.fail(broken)
