@@ -89,7 +89,7 @@ describe("nodes that ask for their relays at once", () => {
       const [, refused, , removed] = machines
       if (refused === undefined || removed === undefined) return assert.fail("no nodes")
       const { allocate } = yield* Allocator
-      yield* refuseInserts("relays", `NEW.node_id = ${refused.id}`)
+      const undo = yield* refuseInserts("relays", `NEW.node_id = ${refused.id}`)
       yield* (yield* NodeRemoval).remove("test", removed.id)
       const exits = yield* Effect.forEach(machines, (node) => Effect.exit(allocate(node, specs)), {
         concurrency: "unbounded"
@@ -102,6 +102,8 @@ describe("nodes that ask for their relays at once", () => {
       assert.deepStrictEqual(counts, new Map([1, 3, 5, 6].map((id) => [id, 3])))
       const hardware = (yield* (yield* Nodes).list).map(({ n_cpus }) => n_cpus)
       assert.deepStrictEqual(hardware, [3, null, 3, 3, 3])
+      yield* undo
+      assert.strictEqual(yield* allocate(refused, specs), 3, "it can be given them later")
       assert.deepStrictEqual((yield* verifyAudit()).faults, [])
     }).pipe(Effect.provide(testApi())))
 })
@@ -114,7 +116,7 @@ describe("nodes that report at once", () => {
       yield* Effect.forEach(machines, (node) => allocate(node, specs))
       const relays = yield* Relays
       const own = Map.groupBy(yield* relays.list, ({ node_id }) => node_id)
-      yield* refuseInserts("audit", "NEW.who = 'node 2'")
+      const undo = yield* refuseInserts("audit", "NEW.who = 'node 2'")
       const { take } = yield* Report
       const [stranger] = own.get(node1) ?? []
       const exits = yield* Effect.forEach(machines, ({ id }) => {
@@ -143,6 +145,7 @@ describe("nodes that report at once", () => {
       assert.deepStrictEqual(generations, [1, null, 3, 4, 5, 6])
       const recorded = (yield* (yield* Audit).newest(1000)).filter(({ what }) => what.endsWith("fingerprints recorded"))
       assert.strictEqual(recorded.length, 15, "each once")
+      yield* undo
       assert.deepStrictEqual((yield* verifyAudit()).faults, [])
     }).pipe(Effect.provide(testApi())))
 })
