@@ -104,19 +104,25 @@ const noticesOf = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, settings
   })
 })
 
-/** What a connection to PostgreSQL itself begins with, and a pooler takes no notice of. */
-const limitOf = (client: SqlClient.SqlClient) =>
-  Effect.map(client`SELECT current_setting('lock_timeout') AS lock_timeout`, ([row]) => row?.["lock_timeout"])
+/**
+ * Whether a limit is in force because the connection began with it: `client` (PostgreSQL manual, 54.24). A pooler drops it, and a
+ * role may have one of its own.
+ */
+const isLimited = (client: SqlClient.SqlClient) =>
+  Effect.map(
+    client`SELECT source FROM pg_settings WHERE name = 'lock_timeout'`,
+    ([row]) => row?.["source"] === "client"
+  )
 
 /** One with whom nobody else has PostgreSQL's connections: they are limited from their beginning, and keep statements prepared. */
 const alone = Effect.fnUntraced(function*(settings: Settings) {
   const client = yield* postgresConnections(settings, CONNECTIONS)
   // Connections are opened when they are needed: that there is no database is to be said before anything else is.
-  const limit = yield* Effect.mapError(
-    limitOf(client),
+  const limited = yield* Effect.mapError(
+    isLimited(client),
     (error) => isRefusedByPooler(error) ? pooledUnsaid(error) : error
   )
-  if (limit !== "20s") return yield* pooledUnsaid(new Error(`lock_timeout is ${String(limit)}`))
+  if (!limited) return yield* pooledUnsaid(new Error("the limits of this connection are not in force"))
   return { client, withTransaction: runAgain(client) }
 })
 

@@ -33,6 +33,10 @@ describe("a PgBouncer that pools transactions", () => {
     Effect.gen(function*() {
       const url = cluster().url("postgres")
       const ignoring = { ignore_startup_parameters: "idle_in_transaction_session_timeout,lock_timeout" }
+      const sql = Context.get(yield* opened(url), SqlClient.SqlClient)
+      // As somebody may have it anyway: that it is in force does not say where from.
+      yield* sql`ALTER ROLE patela SET lock_timeout = '20s'`
+      yield* Effect.addFinalizer(() => Effect.ignore(sql`ALTER ROLE patela RESET lock_timeout`))
       for (const more of [{}, ignoring]) {
         const refused = yield* Effect.flip(opened(yield* pgBouncer(url, more)))
         assert.include(refused.message, "PATELA_DATABASE_DIRECT_URL")
