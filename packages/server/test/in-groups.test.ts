@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { inGroups } from "../src/store/inGroups.ts"
 import { layerOf } from "../src/store/Store.ts"
@@ -143,6 +143,25 @@ describe("what is done in groups", () => {
       yield* Fiber.interrupt(first)
       yield* Deferred.succeed(gate, undefined)
       assert.strictEqual(yield* Fiber.join(second), 1)
+    }).pipe(Effect.provide(store)))
+
+  it.effect("leaves nobody waiting where the server ends", () =>
+    Effect.gen(function*() {
+      const begun = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const ask = yield* Scope.provide(
+        inGroups({
+          keyOf: (item: number) => item,
+          run: (items: ReadonlyArray<number>) =>
+            Effect.as(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never), items)
+        }),
+        scope
+      )
+      const first = yield* Effect.forkChild(ask(0))
+      yield* Deferred.await(begun)
+      const second = yield* Effect.forkChild(ask(1), { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      for (const one of [first, second]) assert.isTrue(Exit.isFailure(yield* Fiber.await(one)))
     }).pipe(Effect.provide(store)))
 
   it.effect("is not tried for each alone where the database is away", () =>

@@ -21,9 +21,9 @@ import { relayCount, relaysByHardware } from "./relayCount.ts"
 /** Gives a node its relays. */
 export class Allocator extends Context.Service<Allocator, {
   /**
-   * Stores the hardware and the relays that it calls for in one transaction, with those of others that ask just then, and answers with how many relays the node
-   * has. Where a pool is exhausted nothing of it is kept, but that it was, for people to see. `clockAhead` is by how many
-   * seconds the node's clock is ahead.
+   * Stores the hardware and the relays that it calls for in one transaction, which others that ask just then share, and
+   * answers with how many relays the node has. Where a pool is exhausted nothing of it is kept, but that it was, for people
+   * to see. `clockAhead` is by how many seconds the node's clock is ahead.
    */
   readonly allocate: (
     node: NodeRow,

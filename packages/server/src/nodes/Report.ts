@@ -45,7 +45,7 @@ const newsOf = (node: NodeId, { name, fingerprint, blocked: now }: RelayReport, 
 
 /** Takes what a node says after a pass. */
 export class Report extends Context.Service<Report, {
-  /** Stores the report in one transaction, with those of others that come just then. Relays that are not the node's own are left out, with a warning. */
+  /** Stores the report in one transaction, which others that come just then share. Relays that are not the node's own are left out, with a warning. */
   readonly take: (node: NodeId, report: NodeReport) => Effect.Effect<void, StoreFailed>
 }>()("@patela/server/nodes/Report") {
   static readonly layer = Layer.effect(

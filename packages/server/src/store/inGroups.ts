@@ -31,6 +31,7 @@ export const inGroups = Effect.fnUntraced(function*<Item, A, E, R>({ keyOf, run 
   const sql = yield* SqlClient.SqlClient
   const scope = yield* Effect.scope
   let waiting: ReadonlyArray<Waiting<Item, A, E>> = []
+  let underWay: ReadonlyArray<Waiting<Item, A, E>> = []
   let busy = false
 
   /** The next group, or nothing, and then nobody is at it any more. */
@@ -47,6 +48,7 @@ export const inGroups = Effect.fnUntraced(function*<Item, A, E, R>({ keyOf, run 
       else rest.push(one)
     }
     waiting = rest
+    underWay = group
     busy = group.length > 0
     return group
   })
@@ -83,7 +85,7 @@ export const inGroups = Effect.fnUntraced(function*<Item, A, E, R>({ keyOf, run 
       if (failed === undefined) continue
       yield* group.length === 1 ? refuse(group, failed) : serveApart(group, failed)
     }
-  }).pipe(Effect.onInterrupt(() => Effect.suspend(() => refuse(waiting, Cause.interrupt()))))
+  }).pipe(Effect.onInterrupt(() => Effect.suspend(() => refuse([...underWay, ...waiting], Cause.interrupt()))))
 
   const ask = Effect.fnUntraced(function*(item: Item) {
     if (Option.isSome(yield* Effect.serviceOption(sql.transactionService))) {
