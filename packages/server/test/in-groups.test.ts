@@ -68,7 +68,7 @@ describe("what is done in groups", () => {
       Effect.scoped(Effect.gen(function*() {
         const { elsewhere, here } = yield* house
         yield* Effect.gen(function*() {
-          const { ask, values } = yield* counting
+          const { ask, tried, values } = yield* counting
           const seen = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT value FROM counted WHERE value > 0`)
           const exits = yield* Effect.forEach(items, (item) =>
             Effect.gen(function*() {
@@ -87,6 +87,7 @@ describe("what is done in groups", () => {
             assert.strictEqual(exit.value, expected.get(key), "of one key in the order of asking")
           }
           assert.deepStrictEqual(yield* values, new Map([...expected].toSorted()))
+          for (const group of tried) assert.strictEqual(new Set(group.map(({ key }) => key)).size, group.length)
         }).pipe(Effect.scoped, Effect.provide(here))
       })),
     runs(40)
