@@ -80,6 +80,27 @@ describe("servers at one PostgreSQL at the same time", () => {
       assert.deepStrictEqual((yield* Effect.provide(verifyAudit(), servers[0])).faults, [], "one chain of entries")
     }))
 
+  it.effect("take reports and allocations of the same nodes at once, in whatever order", () =>
+    Effect.gen(function*() {
+      const servers = yield* both
+      const machines = yield* Effect.provide(enlistMany(30), servers[0])
+      yield* Effect.forEach(machines, (node) => Context.get(servers[0], Allocator).allocate(node, specs), together)
+      const own = Map.groupBy(yield* Context.get(servers[0], Relays).list, ({ node_id }) => node_id)
+      const asking = servers.flatMap((server, which) =>
+        (which === 0 ? machines : machines.toReversed()).flatMap((node) => {
+          const relays = (own.get(node.id) ?? []).map(({ name }) => ({ name, fingerprint: null, blocked: `${which}` }))
+          const report = { relays, tor_version: "0.4.9.11", generation: 1, rolled_back: null }
+          return [
+            Context.get(server, Allocator).allocate(node, { ...specs, n_cpus: 4 }),
+            Effect.as(Context.get(server, Report).take(node.id, report), 4)
+          ]
+        })
+      )
+      assert.deepStrictEqual(new Set(yield* Effect.all(asking, together)), new Set([4]))
+      assert.strictEqual((yield* Context.get(servers[0], Relays).list).length, 120)
+      assert.deepStrictEqual((yield* Effect.provide(verifyAudit(), servers[0])).faults, [])
+    }))
+
   it.effect("take no more machines onto the waiting list than it has room for, and each once", () =>
     Effect.gen(function*() {
       const servers = yield* both
