@@ -1,9 +1,10 @@
-import { Effect, Schema } from "effect"
+import { Console, Effect, Schema } from "effect"
 import { postgresClusterWith } from "../packages/server/test/rig/PostgresCluster.ts"
 import { makeTemplate, POSTGRES_VARIABLE } from "../packages/server/test/rig/testDatabase.ts"
 import type { Bench } from "./Bench.ts"
 import { fleetHouse } from "./herd/fleetHouse.ts"
 import { herdOf } from "./herd/herdOf.ts"
+import { COUNTING, postgresWorkOf } from "./herd/postgresWork.ts"
 import { memoryOf, thisPinned } from "./herd/processor.ts"
 import { streamsOf } from "./herd/streams.ts"
 import { below, none, percentile, plain } from "./Row.ts"
@@ -33,7 +34,16 @@ const SQLITE = [
   "fleet.event_fanout_2000_ms",
   "fleet.config_2000_s"
 ]
-const POSTGRES = ["fleet.pg_herd_1000_s", "fleet.pg_herd_p99_ms"]
+const POSTGRES = [
+  "fleet.pg_herd_1000_s",
+  "fleet.pg_herd_p99_ms",
+  "fleet.pg_herd_connect_p99_s",
+  "fleet.pg_herd_errors",
+  "fleet.pg_herd_cpu_s",
+  "fleet.pg_herd_postgres_cpu_s",
+  "fleet.pg_statements_of_a_node",
+  "fleet.pg_syncs_of_a_node"
+]
 
 const onSqlite = Effect.gen(function*() {
   const house = yield* fleetHouse(STREAMS, SERVER)
@@ -60,9 +70,11 @@ const onSqlite = Effect.gen(function*() {
   ]
 })
 
+const oneLine = (query: string): string => query.replaceAll(/\s+/g, " ").slice(0, 120)
+
 /** Debian's PostgreSQL, which waits for the disk at each commit as SQLite does, and may use both processors. */
 const onPostgres = Effect.gen(function*() {
-  const cluster = yield* postgresClusterWith({ fsync: "on", full_page_writes: "on" })
+  const cluster = yield* postgresClusterWith({ fsync: "on", full_page_writes: "on", ...COUNTING })
   const admin = cluster.url("postgres")
   yield* makeTemplate(admin)
   yield* Effect.acquireRelease(
@@ -76,11 +88,19 @@ const onPostgres = Effect.gen(function*() {
   )
   const house = yield* fleetHouse(HERD, SERVER)
   yield* thisPinned(LOAD)
-  const { seconds, tally } = yield* herdOf(house, 0, HERD)
-  if (tally.errors.length > 0) return yield* new HerdFault({ message: `on PostgreSQL: ${tally.errors[0]}` })
+  const { result: { processor, seconds, tally }, work } = yield* postgresWorkOf(cluster, herdOf(house, 0, HERD))
+  for (const { calls, millis, query } of work.longest) {
+    yield* Console.error(`${String(calls).padStart(7)} times, ${String(millis).padStart(6)} ms: ${oneLine(query)}`)
+  }
   return [
-    plain("fleet.pg_herd_1000_s", seconds, "s"),
-    plain("fleet.pg_herd_p99_ms", percentile(tally.answering, 99), "ms")
+    below("fleet.pg_herd_1000_s", seconds, "s", 25),
+    below("fleet.pg_herd_p99_ms", percentile(tally.answering, 99), "ms", 1000),
+    plain("fleet.pg_herd_connect_p99_s", percentile(tally.connecting, 99) / 1000, "s"),
+    none("fleet.pg_herd_errors", tally.errors.length, ""),
+    plain("fleet.pg_herd_cpu_s", processor, "s"),
+    plain("fleet.pg_herd_postgres_cpu_s", work.processor, "s"),
+    plain("fleet.pg_statements_of_a_node", work.statements / HERD, ""),
+    plain("fleet.pg_syncs_of_a_node", work.syncs / HERD, "")
   ]
 })
 

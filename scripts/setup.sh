@@ -17,8 +17,8 @@ cache=/var/cache/patela
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # What the host tests and the demo run on this machine, beyond what Debian always has.
 machine_packages=(
-  ca-certificates cpio debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl postgresql qemu-system-x86 swtpm
-  swtpm-tools systemd-container tor tpm2-tools util-linux zstd
+  ca-certificates cpio debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl pgbouncer postgresql
+  qemu-system-x86 swtpm swtpm-tools systemd-container tor tpm2-tools util-linux zstd
 )
 # Debian's kernel for virtual machines; the TPM's drivers are in it, all else that nodes need are modules.
 kernel=linux-image-cloud-amd64

@@ -6,12 +6,23 @@ import { availableParallelism } from "node:os"
 /** Ticks of the clock that processor times are counted in, a second (sysconf(3), _SC_CLK_TCK). */
 const TICKS = 100
 
-/** Seconds of processor time that a process took in all of its threads, user and system (proc_pid_stat(5)). */
-export const processorOf = (pid: number): Effect.Effect<number> =>
+/** Seconds that a process took in all of its threads, and its children that ended: user and system (proc_pid_stat(5)). */
+const timesOf = (pid: number): { readonly own: number; readonly ended: number } => {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    .slice(11, 15).map(Number)
+  return { own: (user + system) / TICKS, ended: (endedUser + endedSystem) / TICKS }
+}
+
+/** Seconds of processor time that a process took in all of its threads. */
+export const processorOf = (pid: number): Effect.Effect<number> => Effect.sync(() => timesOf(pid).own)
+
+/** The same of a process and its children, those that ended included. */
+export const processorOfAll = (pid: number): Effect.Effect<number> =>
   Effect.sync(() => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13).map(Number)
-    return ((user ?? 0) + (system ?? 0)) / TICKS
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").map(Number)
+    const { own, ended } = timesOf(pid)
+    return children.filter((child) => child > 0).reduce((sum, child) => sum + timesOf(child).own, own + ended)
   })
 
 /** A size of a process in MiB, as proc_pid_status(5) names it: `VmRSS` is that of now, `VmHWM` the most there was. */

@@ -1,12 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
+import { NodeId } from "@patela/domain/node/NodeId"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Result, Schema } from "effect"
 import { poolV4, poolV6 } from "../src/allocate/AddressPool.ts"
-import { allocate } from "../src/allocate/allocate.ts"
+import { allocate, type Taken } from "../src/allocate/allocate.ts"
+import { allocateInTurn } from "../src/allocate/allocateInTurn.ts"
 import { cheeses } from "../src/allocate/cheeses.ts"
+import { everything } from "../src/allocate/Left.ts"
 import { relayCount, relaysByHardware } from "../src/allocate/relayCount.ts"
 import { relayNames } from "../src/allocate/relayNames.ts"
 import { remembered } from "../src/allocate/remembered.ts"
+import type { Given } from "../src/allocate/takenBy.ts"
 import type { NewRelay } from "../src/relays/Relays.ts"
 
 const between = (minimum: number, maximum: number) =>
@@ -33,6 +37,7 @@ const live = (requests: typeof Requests.Type, prefix: number, withV6: boolean) =
       allocate({
         missing: Math.max(0, wanted - has.length),
         taken: {
+          left: everything,
           names: new Set(every().map((relay) => relay.name)),
           addresses: new Set([
             ...every().flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]),
@@ -86,13 +91,45 @@ describe("allocate", () => {
     const ask = (wanted: number) =>
       allocate({
         missing: wanted,
-        taken: { names: new Set(), addresses: new Set(["192.0.2.11"]), own: new Map(), slots: new Set() },
+        taken: {
+          left: everything,
+          names: new Set(),
+          addresses: new Set(["192.0.2.11"]),
+          own: new Map(),
+          slots: new Set()
+        },
         pools: { v4: [v4], v6: [] },
         perAddress: 1
       })
     const full = Result.getOrThrow(ask(5)).map((relay) => relay.ip_v4 as string)
     assert.deepStrictEqual(full, ["192.0.2.9", "192.0.2.10", "192.0.2.12", "192.0.2.13", "192.0.2.14"])
     assert.isTrue(Result.isFailure(ask(6)))
+  })
+})
+
+describe("allocateInTurn", () => {
+  it.prop("gives each node what it would get after those before it", [
+    Schema.Array(between(0, 6)).pipe(Schema.check(Schema.isMaxLength(12))),
+    Schema.Boolean
+  ], ([wanted, withV6]) => {
+    const pools = {
+      v4: [Result.getOrThrow(poolV4("192.0.2.30", 28))],
+      v6: withV6 ? [Result.getOrThrow(poolV6("2001:db8::1", 124))] : []
+    }
+    const takenFor = (given: Given): Taken => ({ left: everything, ...given, own: new Map(), slots: new Set() })
+    const needs = wanted.map((missing, index) => ({ id: NodeId.make(index + 1), missing }))
+    const names = new Set<string>()
+    const addresses = new Set<string>()
+    const apart = needs.map(({ missing }) => {
+      const added = allocate({ missing, taken: takenFor({ names, addresses }), pools, perAddress: 1 })
+      for (const { ip_v4, ip_v6, name } of Result.getOrElse(added, () => [])) {
+        names.add(name)
+        for (const address of ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]) addresses.add(address)
+      }
+      return added
+    })
+    const together = allocateInTurn({ needs, takenFor: (_, given) => takenFor(given), pools, perAddress: 1 })
+    assert.deepStrictEqual([...together.values()], apart)
   })
 })
 

@@ -4,6 +4,7 @@ import { Effect, Redacted, Result, Schema } from "effect"
 import { writeFileSync } from "node:fs"
 import { withPassword } from "../src/store/databasePassword.ts"
 import { databaseOf, holdsPassword } from "../src/store/DatabaseUrl.ts"
+import { settingsDatabase } from "../src/store/settingsDatabase.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 import { environment } from "./rig/TestApi.ts"
 
@@ -27,7 +28,8 @@ describe("DATABASE_URL", () => {
         "postgresql://u:p@h:5433/d?sslmode=verify-full",
         "postgres://u@[::1]/d",
         "postgres:///d?host=/run/postgresql",
-        "postgres://u@127.0.0.1:1/d"
+        "postgres://u@127.0.0.1:1/d",
+        "postgres://u:a,b@localhost/d?application_name=c,d"
       ]
     ) {
       const database = Result.getOrThrow(parsed(url))
@@ -53,6 +55,9 @@ describe("DATABASE_URL", () => {
       ["postgres://u:p@h/d", "does not say sslmode"],
       ["postgres://u:p@2001/d?host=192.0.2.1", "does not say sslmode"],
       ["postgres://u:p@[2001:db8::1]/d?application_name=x", "does not say sslmode"],
+      ["postgres://u:p@one,two/d?sslmode=disable", "names several hosts"],
+      ["postgres://u:p@one:5432,two:5433/d?sslmode=disable", "names several hosts"],
+      ["postgres:///d?host=one,two&sslmode=disable", "names several hosts"],
       ["sqlite:", "names no file"]
     ] as const
     for (const [url, why] of refusals) {
@@ -104,5 +109,33 @@ describe("DATABASE_URL", () => {
         Effect.provide([environment({ PATELA_DATABASE_PASSWORD: "file:/nothing/there" }), NodeServices.layer])
       )
       assert.include(refused.message, "PATELA_DATABASE_PASSWORD names the file /nothing/there")
+    }))
+
+  it.effect("goes with the one of PostgreSQL itself, where it is that of a pooler", () =>
+    Effect.gen(function*() {
+      const settings = (url: string, direct: string) =>
+        settingsDatabase.pipe(
+          Effect.provide([
+            environment({ DATABASE_URL: url, PATELA_DATABASE_DIRECT_URL: direct, PATELA_DATABASE_PASSWORD: SECRET }),
+            NodeServices.layer
+          ])
+        )
+      const database = yield* settings("postgres://u@localhost:6432/d", "postgres://u@localhost/d")
+      assert.deepStrictEqual(
+        database.engine === "postgres" ? [database.url, database.direct].map((url) => url && Redacted.value(url)) : [],
+        [`postgres://u:${SECRET}@localhost:6432/d`, `postgres://u:${SECRET}@localhost/d`]
+      )
+      for (
+        const [url, direct, why] of [
+          ["sqlite:a.db", "postgres://u@localhost/d", "PATELA_DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL"],
+          ["postgres://u@localhost:6432/d", "sqlite:a.db", "PATELA_DATABASE_DIRECT_URL is for a DATABASE_URL"],
+          ["postgres://u@localhost:6432/d", "postgres://u@db/d", "PATELA_DATABASE_DIRECT_URL goes to another machine"],
+          ["postgres://u@db:6432/d", "postgres://u@localhost/d", "DATABASE_URL goes to another machine"]
+        ] as const
+      ) {
+        const refused = yield* Effect.flip(settings(url, direct))
+        assert.include(refused.message, why)
+        assert.notInclude(refused.message, SECRET)
+      }
     }))
 })

@@ -17,6 +17,7 @@ const Step = Schema.Struct({
 })
 
 const relay = (at: number) => ({
+  node_id: node1,
   name: RelayName.make(`toma${at + 2}`),
   slot: Slot.make(at),
   ip_v4: Schema.decodeSync(Ipv4)(`192.0.2.${at + 10}`),
@@ -33,10 +34,10 @@ const held = Effect.gen(function*() {
 const step = Effect.fnUntraced(function*({ what }: typeof Step.Type, at: number) {
   const relays = yield* Relays
   const sql = yield* SqlClient.SqlClient
-  if (what === "insert") return yield* relays.insert(node1, [relay(2 * at)])
-  if (what === "insert two") return yield* relays.insert(node1, [relay(2 * at), relay(2 * at + 1)])
+  if (what === "insert") return yield* relays.insert([relay(2 * at)])
+  if (what === "insert two") return yield* relays.insert([relay(2 * at), relay(2 * at + 1)])
   if (what === "by an older server") {
-    return yield* sql`INSERT INTO relays ${sql.insert({ node_id: node1, ...relay(2 * at) })}`
+    return yield* sql`INSERT INTO relays ${sql.insert(relay(2 * at))}`
   }
   const [first] = yield* relays.list
   if (first === undefined) return

@@ -15,7 +15,7 @@ const minutes = Effect.map(Clock.currentTimeMillis, (millis) => millis / 60_000)
 /** What an agent says half a minute after it was told, or that it took the configuration back. */
 const report = Effect.fnUntraced(function*(id: NodeId, rolled_back: string | null = null) {
   const generation = yield* (yield* Generation).current
-  yield* (yield* Nodes).saveReport(id, { generation, rolled_back, relays: [], tor_version: null })
+  yield* (yield* Nodes).saveReports([{ node: id, report: { generation, rolled_back, relays: [], tor_version: null } }])
 })
 
 const held = (count: number) =>

@@ -26,7 +26,9 @@ const setUp = ({ own, others, perAddress }: typeof Node.Type) => {
     own.map(({ host, places }) => [address(host), new Set(places.flatMap((place) => OR_PORTS[place] ?? []))] as const)
   )
   const taken = new Set<string>([...mine.keys(), ...others.map(address)])
-  const places = [...v4Places([pool], { own: mine, free: (one) => !taken.has(one), perAddress })]
+  const places = [
+    ...v4Places([pool], { own: mine, addresses: (one) => one.addresses(), free: (one) => !taken.has(one), perAddress })
+  ]
   return { mine, taken, places, perAddress }
 }
 

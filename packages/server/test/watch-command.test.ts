@@ -50,7 +50,10 @@ describe("patela watch", () => {
       )
       yield* hears("node 1 state: waiting -> enabled")
       yield* Effect.flatMap(Nodes, (nodes) =>
-        nodes.saveReport(node1, { generation: 1, rolled_back: null, relays: [], tor_version: null })).pipe(
+        nodes.saveReports([{
+          node: node1,
+          report: { generation: 1, rolled_back: null, relays: [], tor_version: null }
+        }])).pipe(
           Effect.provide(services)
         )
       yield* hears("node 1 configuration: unknown -> current")

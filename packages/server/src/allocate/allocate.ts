@@ -1,10 +1,9 @@
-import type { Ipv6 } from "@patela/domain/net/Ipv6"
 import { Slot, SLOTS } from "@patela/domain/relay/Slot"
 import { Result, Schema } from "effect"
 import type { NewRelay } from "../relays/Relays.ts"
+import type { Left } from "./Left.ts"
 import { MOST_PER_ADDRESS } from "./OrPorts.ts"
 import type { AllPools } from "./PoolRow.ts"
-import { relayNames } from "./relayNames.ts"
 import { type OwnAddresses, v4Places } from "./v4Places.ts"
 
 /** There are fewer free addresses, or free slots on the node, than are asked for. Nothing was given. */
@@ -15,6 +14,8 @@ type Holds<Value> = Pick<ReadonlySet<Value>, "has">
 /** What cannot be given to the node: others have it, or it is in quarantine. */
 export interface Taken {
   readonly names: Holds<string>
+  /** What there is to give, with or without what is taken. */
+  readonly left: Left
   /** In canonical form. Also addresses that are somebody else's: gateways and name servers. */
   readonly addresses: Holds<string>
   /** Of those the IPv4 addresses that it may put more relays on. */
@@ -40,9 +41,13 @@ export const allocatePlaces = (
   { missing, perAddress, pools, taken }: AllocationInput
 ): Result.Result<ReadonlyArray<Place>, PoolExhausted> => {
   const free = (address: string) => !taken.addresses.has(address)
-  const v4 = firstOf(missing, v4Places(pools.v4, { own: taken.own, free, perAddress }), () => true)
+  const v4 = firstOf(
+    missing,
+    v4Places(pools.v4, { own: taken.own, addresses: taken.left.v4, free, perAddress }),
+    () => true
+  )
   if (v4.length < missing) return Result.fail(exhausted("IPv4", pools.v4, missing, v4.length, perAddress))
-  const v6 = pools.v6.length === 0 ? [] : firstOf(missing, everyAddress<Ipv6>(pools.v6), free)
+  const v6 = pools.v6.length === 0 ? [] : firstOf(missing, everyOf(pools.v6, taken.left.v6), free)
   if (pools.v6.length > 0 && v6.length < missing) return Result.fail(exhausted("IPv6", pools.v6, missing, v6.length, 1))
   const slots = firstOf(missing, slotNumbers(), (slot) => !taken.slots.has(slot))
   if (slots.length < missing) {
@@ -68,7 +73,7 @@ export const allocatePlaces = (
  */
 export const allocate = (input: AllocationInput): Result.Result<ReadonlyArray<NewRelay>, PoolExhausted> =>
   Result.map(allocatePlaces(input), (places) => {
-    const names = firstOf(input.missing, relayNames(), (name) => !input.taken.names.has(name))
+    const names = firstOf(input.missing, input.taken.left.names(), (name) => !input.taken.names.has(name))
     return places.flatMap((place, index) => {
       const name = names[index]
       return name === undefined ? [] : [{ name, ...place, dir_port: null }]
@@ -79,10 +84,8 @@ function* slotNumbers(): Generator<Slot> {
   for (let slot = 0; slot < SLOTS; slot += 1) yield Slot.make(slot)
 }
 
-function* everyAddress<Address>(
-  pools: ReadonlyArray<{ readonly addresses: () => Iterable<Address> }>
-): Generator<Address> {
-  for (const pool of pools) yield* pool.addresses()
+function* everyOf<Of, A>(all: ReadonlyArray<Of>, values: (one: Of) => Iterable<A>): Generator<A> {
+  for (const one of all) yield* values(one)
 }
 
 const firstOf = <A>(count: number, values: Iterable<A>, wanted: (value: A) => boolean): ReadonlyArray<A> => {

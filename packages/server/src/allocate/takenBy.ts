@@ -9,39 +9,55 @@ import type { OwnAddresses } from "./v4Places.ts"
 
 const present = <A>(value: A | null): ReadonlyArray<A> => value === null ? [] : [value]
 
+/** What is so for all nodes: what relays have, what is kept back, and the addresses that are somebody else's. */
+export interface HeldByAll {
+  readonly relays: HeldByRelays
+  readonly held: ReadonlyArray<LeftBehind>
+  readonly reserved: ReadonlySet<string>
+}
+
+/** What is so for one of them: its relays, and the names that it was told were removed. */
+export interface HeldByNode {
+  readonly node: NodeId
+  readonly mine: ReadonlyArray<RelayRow>
+  readonly removed: ReadonlyArray<RelayName>
+}
+
 /**
  * What a node cannot be given. A name that the node is told was removed, or that one of its relays had before, is no name
- * for a new relay there at any time: its TPM may still have that one's keys.
+ * for a new relay there at any time: its TPM may still have that one's keys. `given` was given to others since `relays` was
+ * read.
  */
-export const takenBy = (input: {
-  readonly node: NodeId
-  /** Of all nodes. */
-  readonly relays: HeldByRelays
-  readonly mine: ReadonlyArray<RelayRow>
-  readonly held: ReadonlyArray<LeftBehind>
-  readonly removed: ReadonlyArray<RelayName>
-  readonly reserved: ReadonlySet<string>
-}): Taken => {
-  const { node, relays, mine, held, removed, reserved } = input
-  const names = new Set<string>([
-    ...held.flatMap(({ name }) => present(name)),
-    ...removed,
-    ...mine.flatMap(formerNames)
-  ])
+export const takenBy = ({ relays, held, reserved }: HeldByAll) => {
+  const names = new Set<string>(held.flatMap(({ name }) => present(name)))
   const addresses = new Set<string>([
     ...held.flatMap(({ ip_v4, ip_v6 }) => [...present(ip_v4), ...present(ip_v6)]),
     ...reserved
   ])
-  return {
-    names: { has: (name) => relays.names.has(name) || names.has(name) },
-    addresses: { has: (address) => relays.addresses.has(address) || addresses.has(address) },
-    own: ownAddresses(input),
-    slots: new Set<number>([
-      ...mine.map(({ slot }) => slot),
-      ...held.filter(({ node_id }) => node_id === node).flatMap(({ slot }) => present(slot))
-    ])
+  return ({ node, mine, removed }: HeldByNode, given: Given = NOTHING): Taken => {
+    const own = new Set<string>([...removed, ...mine.flatMap(formerNames)])
+    return {
+      left: relays.left,
+      names: { has: (name) => relays.names.has(name) || names.has(name) || own.has(name) || given.names.has(name) },
+      addresses: {
+        has: (address) => relays.addresses.has(address) || addresses.has(address) || given.addresses.has(address)
+      },
+      own: ownAddresses({ node, mine, held, reserved }),
+      slots: new Set<number>([
+        ...mine.map(({ slot }) => slot),
+        ...held.filter(({ node_id }) => node_id === node).flatMap(({ slot }) => present(slot))
+      ])
+    }
   }
 }
+
+/** Names and addresses. */
+export interface Given {
+  readonly names: ReadonlySet<string>
+  readonly addresses: ReadonlySet<string>
+}
+
+const NOTHING: Given = { names: new Set(), addresses: new Set() }
 
 /**
  * An address that relays of this node have is this node's to put more relays on, and nobody else's. Not where another node

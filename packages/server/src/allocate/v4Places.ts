@@ -18,8 +18,10 @@ export type OwnAddresses = ReadonlyMap<Ipv4, ReadonlySet<number>>
  */
 export function* v4Places(
   pools: ReadonlyArray<Pool<Ipv4>>,
-  { own, free, perAddress }: {
+  { own, addresses, free, perAddress }: {
     readonly own: OwnAddresses
+    /** Of a pool, those that may be free. */
+    readonly addresses: (pool: Pool<Ipv4>) => Iterable<Ipv4>
     readonly free: (address: Ipv4) => boolean
     readonly perAddress: number
   }
@@ -29,7 +31,7 @@ export function* v4Places(
     if (pools.some((pool) => pool.holds(address))) yield* roomOn(address, ports, perAddress)
   }
   for (const pool of pools) {
-    for (const address of pool.addresses()) if (free(address)) yield* roomOn(address, new Set(), perAddress)
+    for (const address of addresses(pool)) if (free(address)) yield* roomOn(address, new Set(), perAddress)
   }
 }
 

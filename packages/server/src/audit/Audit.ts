@@ -1,7 +1,8 @@
 import { storable } from "@patela/domain/api/storable"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { now, Whole } from "../store/Column.ts"
+import { givenRows } from "../store/givenRows.ts"
 import { asStoreFailed, StoreFailed } from "../store/StoreFailed.ts"
 import { entryDigest } from "./entryDigest.ts"
 
@@ -52,6 +53,8 @@ export class Audit extends Context.Service<Audit, {
    * way.
    */
   readonly record: (change: AuditedChange) => Effect.Effect<void, StoreFailed>
+  /** The same for several, in their order: what is written by then waits for them once. */
+  readonly recordAll: (changes: ReadonlyArray<AuditedChange>) => Effect.Effect<void, StoreFailed>
   /** The newest entries, newest first. */
   readonly newest: (limit: number, filter?: AuditFilter) => Effect.Effect<ReadonlyArray<AuditEntry>, StoreFailed>
 }>()("@patela/server/audit/Audit") {
@@ -59,31 +62,48 @@ export class Audit extends Context.Service<Audit, {
     Audit,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      // The next number, and the digest before it. On PostgreSQL the row is this transaction's until it ends.
-      const next = SqlSchema.findOne({
-        Request: Schema.Void,
+      // The newest number, and the digest of its entry. On PostgreSQL the row is this transaction's until it ends.
+      const counted = SqlSchema.findOne({
+        Request: Schema.Int,
         Result: Schema.Struct({ last_id: Whole, digest: Schema.String }),
-        execute: () => sql`UPDATE audit_head SET last_id = last_id + 1 WHERE id = 1 RETURNING last_id, digest`
+        execute: (more) => sql`UPDATE audit_head SET last_id = last_id + ${more} WHERE id = 1 RETURNING last_id, digest`
       })
-      const record = Effect.fn("Audit.record")(
-        function*({ who, what, before, after }: AuditedChange) {
-          const { last_id: id, digest: previous } = yield* next()
+      const entries = givenRows(sql, {
+        id: "BIGINT",
+        happened_at: "TEXT",
+        who: "TEXT",
+        what: "TEXT",
+        value_before: "TEXT",
+        value_after: "TEXT",
+        digest: "TEXT"
+      })
+      const add = Effect.fnUntraced(function*(changes: ReadonlyArray<AuditedChange>) {
+        const { last_id, digest: newest } = yield* counted(changes.length)
+        const happened_at = yield* now
+        let digest = newest
+        const rows = changes.map(({ who, what, before, after }, index) => {
           const fields = {
-            id,
-            happened_at: yield* now,
+            id: last_id - changes.length + 1 + index,
+            happened_at,
             who: storable(who),
             what: storable(what),
             value_before: storableOrNull(before),
             value_after: storableOrNull(after)
           }
-          const digest = entryDigest(previous, fields)
-          yield* sql`INSERT INTO audit ${sql.insert({ ...fields, digest })}`
-          yield* sql`UPDATE audit_head SET digest = ${digest} WHERE id = 1`
-        },
-        Effect.catchTag("NoSuchElementError", () => Effect.fail(new StoreFailed({ message: HEADLESS }))),
-        sql.withTransaction,
-        asStoreFailed("write the audit log")
-      )
+          digest = entryDigest(digest, fields)
+          return { ...fields, digest }
+        })
+        yield* sql`INSERT INTO audit (id, happened_at, who, what, value_before, value_after, digest)
+          SELECT id, happened_at, who, what, value_before, value_after, digest FROM ${entries(rows)} ORDER BY id`
+        yield* sql`UPDATE audit_head SET digest = ${digest} WHERE id = 1`
+      }, Effect.catchTag("NoSuchElementError", () => Effect.fail(new StoreFailed({ message: HEADLESS }))))
+      const recordAll = Effect.fn("Audit.recordAll")(function*(changes: ReadonlyArray<AuditedChange>) {
+        if (changes.length === 0) return
+        // A savepoint of its own would only be two statements more: whoever cannot write the log takes all back.
+        const within = Option.isSome(yield* Effect.serviceOption(sql.transactionService))
+        yield* within ? add(changes) : sql.withTransaction(add(changes))
+      }, asStoreFailed("write the audit log"))
+      const record = (change: AuditedChange) => recordAll([change])
       const select = SqlSchema.findAll({
         Request: Schema.Struct({
           limit: Schema.Int,
@@ -104,7 +124,7 @@ export class Audit extends Context.Service<Audit, {
       const newest = Effect.fn("Audit.newest")((limit: number, { who, what, since }: AuditFilter = {}) =>
         select({ limit, who, what, since }).pipe(asStoreFailed("read the audit log"))
       )
-      return Audit.of({ record, newest })
+      return Audit.of({ record, recordAll, newest })
     })
   )
 }

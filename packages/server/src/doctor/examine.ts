@@ -1,9 +1,9 @@
-import { Clock, Config, Effect, FileSystem, Layer, Option } from "effect"
+import { Clock, Effect, FileSystem, Layer } from "effect"
 import { StoreServicesNoDatabase } from "../commands/StoreServices.ts"
 import { readCertificate } from "../http/readCertificate.ts"
-import { withPassword } from "../store/databasePassword.ts"
-import { type Database, databaseOf } from "../store/DatabaseUrl.ts"
+import type { Database } from "../store/DatabaseUrl.ts"
 import { Notices } from "../store/Notices.ts"
+import { settingsDatabase } from "../store/settingsDatabase.ts"
 import * as SqliteClient from "../store/SqliteClient.ts"
 import { unmigrated } from "../store/Store.ts"
 import { certificateFindings } from "./certificateFindings.ts"
@@ -85,11 +85,8 @@ const postgres = (found: Database) =>
   )
 
 const database = Effect.gen(function*() {
-  const url = Option.getOrUndefined(yield* Effect.orDie(Config.option(Config.Redacted("DATABASE_URL"))))
-  const found = yield* Effect.fromResult(databaseOf("DATABASE_URL", url))
-  return yield* found.engine === "sqlite"
-    ? sqliteFile(found.path)
-    : Effect.flatMap(withPassword(found), postgres)
+  const found = yield* settingsDatabase
+  return yield* found.engine === "sqlite" ? sqliteFile(found.path) : postgres(found)
 }).pipe(
   Effect.catchTags({
     DatabaseUrlRefused: ({ message }) =>

@@ -5,6 +5,7 @@ import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now, Whole } from "../store/Column.ts"
+import { givenRows } from "../store/givenRows.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { makeTurn } from "../store/Turn.ts"
 import { type NodeIdentity, NodeRow } from "./NodeRow.ts"
@@ -25,9 +26,28 @@ export interface WaitingLimit {
   readonly days: number
 }
 
+/**
+ * The hardware of a node, how many relays it carries, and by how many seconds its clock is ahead: null where it does not
+ * say, and what was known of that stays without it.
+ */
+export interface NodeSpecs {
+  readonly id: NodeId
+  readonly specs: HardwareSpecs
+  readonly relays_by_hardware: number
+  readonly clock_ahead?: number | null | undefined
+}
+
+/** What a node says after a pass. */
+export interface ReportOfNode {
+  readonly node: NodeId
+  readonly report: NodeReport
+}
+
 /** The machines. Only `known` and `enlist` are reached by requests that are not authenticated, and they never change a known one. */
 export class Nodes extends Context.Service<Nodes, {
   readonly find: (id: NodeId) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
+  /** Of these, those that there are. */
+  readonly findAll: (ids: ReadonlyArray<NodeId>) => Effect.Effect<ReadonlyMap<NodeId, NodeRow>, StoreFailed>
   readonly list: Effect.Effect<ReadonlyArray<NodeRow>, StoreFailed>
   /** The machine with exactly these keys. */
   readonly known: (identity: NodeIdentity) => Effect.Effect<Option.Option<NodeRow>, StoreFailed>
@@ -47,19 +67,11 @@ export class Nodes extends Context.Service<Nodes, {
   readonly startEpoch: (id: NodeId) => Effect.Effect<void, StoreFailed>
   /** A token of the node was accepted. */
   readonly authenticated: (node: NodeRow) => Effect.Effect<void, StoreFailed>
-  /**
-   * The hardware of a node, how many relays it carries, and by how many seconds its clock is ahead: null where it does not
-   * say, and what was known of that stays without it.
-   */
-  readonly saveSpecs: (
-    id: NodeId,
-    specs: HardwareSpecs,
-    relays_by_hardware: number,
-    clock_ahead?: number | null
-  ) => Effect.Effect<void, StoreFailed>
-  /** Why a node is given no more relays; null where it has what it should have. */
-  readonly saveAllocationRefused: (id: NodeId, why: string | null) => Effect.Effect<void, StoreFailed>
-  readonly saveReport: (id: NodeId, report: NodeReport) => Effect.Effect<void, StoreFailed>
+  /** The hardware of nodes; none of them is refused relays any more. */
+  readonly saveSpecs: (nodes: ReadonlyArray<NodeSpecs>) => Effect.Effect<void, StoreFailed>
+  /** Why a node is given no more relays. */
+  readonly saveAllocationRefused: (id: NodeId, why: string) => Effect.Effect<void, StoreFailed>
+  readonly saveReports: (reports: ReadonlyArray<ReportOfNode>) => Effect.Effect<void, StoreFailed>
   readonly saveOverrides: (id: NodeId, overrides: NodeOverrides) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveTorrc: (id: NodeId, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
 }>()("@patela/server/nodes/Nodes") {
@@ -72,6 +84,12 @@ export class Nodes extends Context.Service<Nodes, {
         Request: NodeId,
         Result: NodeRow,
         execute: (id) => sql`SELECT * FROM nodes WHERE id = ${id}`
+      })
+      const givenIds = givenRows(sql, { id: "INTEGER" })
+      const byIds = SqlSchema.findAll({
+        Request: Schema.Array(NodeId),
+        Result: NodeRow,
+        execute: (ids) => sql`SELECT * FROM nodes WHERE id IN (SELECT id FROM ${givenIds(ids.map((id) => ({ id })))})`
       })
       const byKeys = SqlSchema.findOneOption({
         Request: Schema.Struct({ ek_public: Schema.String, ak_public: Schema.String, ak_name: Schema.String }),
@@ -100,6 +118,10 @@ export class Nodes extends Context.Service<Nodes, {
       })
 
       const find = Effect.fn("Nodes.find")((id: NodeId) => byId(id).pipe(asStoreFailed("read a node")))
+
+      const findAll = Effect.fn("Nodes.findAll")(function*(ids: ReadonlyArray<NodeId>) {
+        return new Map((yield* byIds(ids)).map((node) => [node.id, node]))
+      }, asStoreFailed("read nodes"))
 
       const countWaiting = Effect.map(
         Effect.catchTag(waiting(), "NoSuchElementError", Effect.die),
@@ -192,37 +214,51 @@ export class Nodes extends Context.Service<Nodes, {
           WHERE id = ${node.id}`
       }, asStoreFailed("note that a node authenticated"))
 
-      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(
-        id: NodeId,
-        specs: HardwareSpecs,
-        relays_by_hardware: number,
-        clock_ahead?: number | null
-      ) {
-        const { n_cpus, memory, cpu_name, hostname = null, kernel = null, agent_version = null } = specs
-        yield* sql`UPDATE nodes SET ${
-          sql.update({
-            n_cpus,
-            memory,
-            cpu_name,
-            hostname,
-            kernel,
-            agent_version,
-            relays_by_hardware,
-            ...clock_ahead === undefined ? {} : { clock_ahead }
-          })
-        } WHERE id = ${id}`
+      const givenSpecs = givenRows(sql, {
+        id: "INTEGER",
+        n_cpus: "INTEGER",
+        memory: "BIGINT",
+        cpu_name: "TEXT",
+        hostname: "TEXT",
+        kernel: "TEXT",
+        agent_version: "TEXT",
+        relays_by_hardware: "INTEGER",
+        tells_clock: "INTEGER",
+        clock_ahead: "BIGINT"
+      })
+      const saveSpecs = Effect.fn("Nodes.saveSpecs")(function*(nodes: ReadonlyArray<NodeSpecs>) {
+        const rows = nodes.map(({ id, specs, relays_by_hardware, clock_ahead }) => {
+          const { n_cpus, memory, cpu_name, hostname = null, kernel = null, agent_version = null } = specs
+          const clock = { tells_clock: clock_ahead === undefined ? 0 : 1, clock_ahead: clock_ahead ?? null }
+          return { id, n_cpus, memory, cpu_name, hostname, kernel, agent_version, relays_by_hardware, ...clock }
+        })
+        yield* sql`UPDATE nodes SET n_cpus = given.n_cpus, memory = given.memory, cpu_name = given.cpu_name,
+            hostname = given.hostname, kernel = given.kernel, agent_version = given.agent_version,
+            relays_by_hardware = given.relays_by_hardware, allocation_refused = NULL,
+            clock_ahead = CASE WHEN given.tells_clock = 1 THEN given.clock_ahead ELSE nodes.clock_ahead END
+          FROM ${givenSpecs(rows)} WHERE nodes.id = given.id`
       }, asStoreFailed("store a node's hardware"))
 
-      const saveAllocationRefused = Effect.fn("Nodes.saveAllocationRefused")(function*(id: NodeId, why: string | null) {
+      const saveAllocationRefused = Effect.fn("Nodes.saveAllocationRefused")(function*(id: NodeId, why: string) {
         yield* sql`UPDATE nodes SET allocation_refused = ${why} WHERE id = ${id}`
       }, asStoreFailed("note why a node is given no relays"))
 
-      const saveReport = Effect.fn("Nodes.saveReport")(function*(id: NodeId, report: NodeReport) {
-        const { tor_version, generation, rolled_back } = report
-        const reported_at = yield* now
-        yield* sql`UPDATE nodes SET ${
-          sql.update({ tor_version, generation, rolled_back, reported_at })
-        } WHERE id = ${id}`
+      const givenReports = givenRows(sql, {
+        id: "INTEGER",
+        tor_version: "TEXT",
+        generation: "BIGINT",
+        rolled_back: "TEXT"
+      })
+      const saveReports = Effect.fn("Nodes.saveReports")(function*(reports: ReadonlyArray<ReportOfNode>) {
+        const rows = reports.map(({ node, report: { generation, rolled_back, tor_version } }) => ({
+          id: node,
+          tor_version,
+          generation,
+          rolled_back
+        }))
+        yield* sql`UPDATE nodes SET tor_version = given.tor_version, generation = given.generation,
+            rolled_back = given.rolled_back, reported_at = ${yield* now}
+          FROM ${givenReports(rows)} WHERE nodes.id = given.id`
       }, asStoreFailed("store a node's report"))
 
       const saveOverrides = Effect.fn("Nodes.saveOverrides")(function*(id: NodeId, overrides: NodeOverrides) {
@@ -239,6 +275,7 @@ export class Nodes extends Context.Service<Nodes, {
 
       return Nodes.of({
         find,
+        findAll,
         list: all().pipe(asStoreFailed("list the nodes")),
         known,
         everEnabled,
@@ -251,7 +288,7 @@ export class Nodes extends Context.Service<Nodes, {
         authenticated,
         saveSpecs,
         saveAllocationRefused,
-        saveReport,
+        saveReports,
         saveOverrides,
         saveTorrc
       })

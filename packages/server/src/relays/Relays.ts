@@ -4,10 +4,11 @@ import { NodeId } from "@patela/domain/node/NodeId"
 import type { Fingerprints } from "@patela/domain/relay/Fingerprint"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import type { Slot } from "@patela/domain/relay/Slot"
-import { Array, Context, Effect, Layer, type Option, Schema } from "effect"
+import { Context, Effect, Layer, type Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now } from "../store/Column.ts"
+import { givenRows } from "../store/givenRows.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 import { type HeldByRelays, heldByRelays } from "./heldByRelays.ts"
 import { RelayRow } from "./RelayRow.ts"
@@ -22,6 +23,23 @@ export interface NewRelay {
   readonly dir_port: number | null
 }
 
+/** A new relay of a node. */
+export interface RelayOfNode extends NewRelay {
+  readonly node_id: NodeId
+}
+
+/** A relay, and what its node says keeps it from running; null where nothing does. */
+export interface BlockedRelay {
+  readonly name: RelayName
+  readonly blocked: string | null
+}
+
+/** A relay, and the identity that its node says it has. */
+export interface IdentifiedRelay {
+  readonly name: RelayName
+  readonly fingerprints: Fingerprints
+}
+
 /** The relays of all nodes. The database refuses a name, a port of an address or a node's slot a second time. */
 export class Relays extends Context.Service<Relays, {
   readonly list: Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
@@ -29,10 +47,11 @@ export class Relays extends Context.Service<Relays, {
   readonly held: Effect.Effect<HeldByRelays, StoreFailed>
   /** Those of one node, by slot. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
+  /** Those of several nodes, by node and slot. */
+  readonly ofNodes: (nodes: ReadonlyArray<NodeId>) => Effect.Effect<ReadonlyArray<RelayRow>, StoreFailed>
   readonly find: (name: RelayName) => Effect.Effect<Option.Option<RelayRow>, StoreFailed>
   readonly insert: (
-    node: NodeId,
-    relays: ReadonlyArray<NewRelay>
+    relays: ReadonlyArray<RelayOfNode>
   ) => Effect.Effect<void, StoreFailed, ConfigChange>
   /** Puts a relay onto a node where nobody knows it: with no fingerprints, and no names of before. */
   readonly move: (
@@ -47,9 +66,9 @@ export class Relays extends Context.Service<Relays, {
   ) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly delete: (name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
   readonly saveTorrc: (name: RelayName, torrc: string) => Effect.Effect<void, StoreFailed, ConfigChange>
-  readonly saveBlocked: (name: RelayName, blocked: string | null) => Effect.Effect<void, StoreFailed>
-  readonly recordFingerprints: (name: RelayName, fingerprints: Fingerprints) => Effect.Effect<void, StoreFailed>
-  readonly raiseAlarm: (name: RelayName, fingerprints: Fingerprints) => Effect.Effect<void, StoreFailed>
+  readonly saveBlocked: (relays: ReadonlyArray<BlockedRelay>) => Effect.Effect<void, StoreFailed>
+  readonly recordFingerprints: (relays: ReadonlyArray<IdentifiedRelay>) => Effect.Effect<void, StoreFailed>
+  readonly raiseAlarms: (relays: ReadonlyArray<IdentifiedRelay>) => Effect.Effect<void, StoreFailed>
 }>()("@patela/server/relays/Relays") {
   static readonly layer = Layer.effect(
     Relays,
@@ -66,17 +85,44 @@ export class Relays extends Context.Service<Relays, {
         Result: RelayRow,
         execute: (node) => sql`SELECT * FROM relays WHERE node_id = ${node} ORDER BY slot`
       })
+      const givenNodes = givenRows(sql, { node_id: "INTEGER" })
+      const byNodes = SqlSchema.findAll({
+        Request: Schema.Array(NodeId),
+        Result: RelayRow,
+        execute: (nodes) =>
+          sql`SELECT * FROM relays
+            WHERE node_id IN (SELECT node_id FROM ${givenNodes(nodes.map((node_id) => ({ node_id })))})
+            ORDER BY node_id, slot`
+      })
       const byName = SqlSchema.findOneOption({
         Request: RelayName,
         Result: RelayRow,
         execute: (name) => sql`SELECT * FROM relays WHERE name = ${name}`
       })
 
-      const insert = Effect.fn("Relays.insert")(function*(node: NodeId, relays: ReadonlyArray<NewRelay>) {
-        const rows = relays.map((relay): Record<string, unknown> => ({ node_id: node, ...relay }))
-        if (!Array.isReadonlyArrayNonEmpty(rows)) return
+      const given = givenRows(sql, {
+        node_id: "INTEGER",
+        name: "TEXT",
+        slot: "INTEGER",
+        ip_v4: "TEXT",
+        ip_v6: "TEXT",
+        or_port: "INTEGER",
+        dir_port: "INTEGER"
+      })
+      const insert = Effect.fn("Relays.insert")(function*(relays: ReadonlyArray<RelayOfNode>) {
+        if (relays.length === 0) return
         yield* ConfigChange.counted
-        yield* sql`INSERT INTO relays ${sql.insert(rows)}`
+        const rows = relays.map(({ node_id, name, slot, ip_v4, ip_v6, or_port, dir_port }) => ({
+          node_id,
+          name,
+          slot,
+          ip_v4,
+          ip_v6,
+          or_port,
+          dir_port
+        }))
+        yield* sql`INSERT INTO relays (node_id, name, slot, ip_v4, ip_v6, or_port, dir_port)
+          SELECT node_id, name, slot, ip_v4, ip_v6, or_port, dir_port FROM ${given(rows)}`
         yield* changed(relays)
       }, asStoreFailed("store new relays"))
 
@@ -124,26 +170,38 @@ export class Relays extends Context.Service<Relays, {
         yield* sql`UPDATE relays SET torrc = ${torrc} WHERE name = ${name}`
       }, asStoreFailed("store a relay's torrc"))
 
-      const saveBlocked = Effect.fn("Relays.saveBlocked")(function*(name: RelayName, blocked: string | null) {
-        yield* sql`UPDATE relays SET blocked = ${blocked} WHERE name = ${name}`
-      }, asStoreFailed("store what blocks a relay"))
+      const givenBlocked = givenRows(sql, { name: "TEXT", blocked: "TEXT" })
+      const saveBlocked = Effect.fn("Relays.saveBlocked")(function*(relays: ReadonlyArray<BlockedRelay>) {
+        if (relays.length === 0) return
+        const rows = relays.map(({ name, blocked }) => ({ name, blocked }))
+        yield* sql`UPDATE relays SET blocked = given.blocked FROM ${givenBlocked(rows)} WHERE relays.name = given.name`
+      }, asStoreFailed("store what blocks relays"))
 
+      const givenIdentities = givenRows(sql, { name: "TEXT", rsa: "TEXT", ed25519: "TEXT" })
+      const identities = (relays: ReadonlyArray<IdentifiedRelay>) =>
+        givenIdentities(
+          relays.map(({ name, fingerprints: { rsa, ed25519 } }) => ({ name, rsa, ed25519 }))
+        )
       const recordFingerprints = Effect.fn("Relays.recordFingerprints")(
-        function*(name: RelayName, { rsa, ed25519 }: Fingerprints) {
-          yield* sql`UPDATE relays SET fingerprint_rsa = ${rsa}, fingerprint_ed25519 = ${ed25519} WHERE name = ${name}`
+        function*(relays: ReadonlyArray<IdentifiedRelay>) {
+          if (relays.length === 0) return
+          yield* sql`UPDATE relays SET fingerprint_rsa = given.rsa, fingerprint_ed25519 = given.ed25519
+            FROM ${identities(relays)} WHERE relays.name = given.name`
         },
-        asStoreFailed("store a relay's fingerprints")
+        asStoreFailed("store relays' fingerprints")
       )
 
-      const raiseAlarm = Effect.fn("Relays.raiseAlarm")(function*(name: RelayName, { rsa, ed25519 }: Fingerprints) {
-        yield* sql`UPDATE relays SET alarm_rsa = ${rsa}, alarm_ed25519 = ${ed25519}, alarm_at = ${yield* now}
-          WHERE name = ${name}`
-      }, asStoreFailed("store a fingerprint alarm"))
+      const raiseAlarms = Effect.fn("Relays.raiseAlarms")(function*(relays: ReadonlyArray<IdentifiedRelay>) {
+        if (relays.length === 0) return
+        yield* sql`UPDATE relays SET alarm_rsa = given.rsa, alarm_ed25519 = given.ed25519, alarm_at = ${yield* now}
+          FROM ${identities(relays)} WHERE relays.name = given.name`
+      }, asStoreFailed("store fingerprint alarms"))
 
       return Relays.of({
         list: all().pipe(asStoreFailed("list the relays")),
         held: held.pipe(asStoreFailed("list what relays have")),
         ofNode: (node) => byNode(node).pipe(asStoreFailed("list a node's relays")),
+        ofNodes: (nodes) => byNodes(nodes).pipe(asStoreFailed("list the relays of nodes")),
         find: (name) => byName(name).pipe(asStoreFailed("read a relay")),
         insert,
         move,
@@ -152,7 +210,7 @@ export class Relays extends Context.Service<Relays, {
         saveTorrc,
         saveBlocked,
         recordFingerprints,
-        raiseAlarm
+        raiseAlarms
       })
     })
   )

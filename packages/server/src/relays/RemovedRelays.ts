@@ -4,6 +4,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { ConfigChange } from "../generation/ConfigChange.ts"
 import { now } from "../store/Column.ts"
+import { givenRows } from "../store/givenRows.ts"
 import { asStoreFailed, type StoreFailed } from "../store/StoreFailed.ts"
 
 /** How many removed relays are remembered for each node: as many as it has slots. */
@@ -18,6 +19,10 @@ export class RemovedRelays extends Context.Service<RemovedRelays, {
   readonly add: (node: NodeId, name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
   /** Those of one node, the newest first. */
   readonly ofNode: (node: NodeId) => Effect.Effect<ReadonlyArray<RelayName>, StoreFailed>
+  /** Those of several nodes. */
+  readonly ofNodes: (
+    nodes: ReadonlyArray<NodeId>
+  ) => Effect.Effect<ReadonlyArray<{ readonly node_id: NodeId; readonly name: RelayName }>, StoreFailed>
   /** Forgets one that comes back to its node. */
   readonly forget: (node: NodeId, name: RelayName) => Effect.Effect<void, StoreFailed, ConfigChange>
 }>()("@patela/server/relays/RemovedRelays") {
@@ -30,6 +35,14 @@ export class RemovedRelays extends Context.Service<RemovedRelays, {
         Request: NodeId,
         Result: Named,
         execute: (node) => sql`SELECT name FROM removed_relays WHERE node_id = ${node} ORDER BY id DESC`
+      })
+      const givenNodes = givenRows(sql, { node_id: "INTEGER" })
+      const byNodes = SqlSchema.findAll({
+        Request: Schema.Array(NodeId),
+        Result: Schema.Struct({ node_id: NodeId, name: RelayName }),
+        execute: (nodes) =>
+          sql`SELECT node_id, name FROM removed_relays
+            WHERE node_id IN (SELECT node_id FROM ${givenNodes(nodes.map((node_id) => ({ node_id })))})`
       })
       const namesOf = (rows: ReadonlyArray<typeof Named.Type>) => rows.map(({ name }) => name)
 
@@ -50,6 +63,9 @@ export class RemovedRelays extends Context.Service<RemovedRelays, {
       return RemovedRelays.of({
         add,
         forget,
+        ofNodes: Effect.fn("RemovedRelays.ofNodes")((nodes: ReadonlyArray<NodeId>) =>
+          byNodes(nodes).pipe(asStoreFailed("list the removed relays of nodes"))
+        ),
         ofNode: Effect.fn("RemovedRelays.ofNode")((node: NodeId) =>
           byNode(node).pipe(Effect.map(namesOf), asStoreFailed("list a node's removed relays"))
         )

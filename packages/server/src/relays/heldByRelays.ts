@@ -1,6 +1,7 @@
 import { Effect, Option, Schema } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
 import { randomBytes } from "node:crypto"
+import { type Left, leftBy } from "../allocate/Left.ts"
 import { settingRows } from "../settings/settingRows.ts"
 import { Whole } from "../store/Column.ts"
 
@@ -8,6 +9,8 @@ import { Whole } from "../store/Column.ts"
 export interface HeldByRelays {
   readonly names: ReadonlySet<string>
   readonly addresses: ReadonlySet<string>
+  /** What none of them has. */
+  readonly left: Left
 }
 
 const HeldRow = Schema.Struct({ name: Schema.String, ip_v4: Schema.String, ip_v6: Schema.NullOr(Schema.String) })
@@ -17,6 +20,26 @@ const MARK = "relays_mark"
 
 const addressesOf = ({ ip_v4, ip_v6 }: Omit<typeof HeldRow.Type, "name">): ReadonlyArray<string> =>
   ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]
+
+/** What was read at a mark, and was added since. Nothing is taken out of it. */
+class Known implements HeldByRelays {
+  mark: string
+  readonly names = new Set<string>()
+  readonly addresses = new Set<string>()
+  readonly left = leftBy(this)
+
+  constructor(mark: string, relays: ReadonlyArray<typeof HeldRow.Type>) {
+    this.mark = mark
+    this.add(relays)
+  }
+
+  add(relays: ReadonlyArray<typeof HeldRow.Type>): void {
+    for (const relay of relays) {
+      this.names.add(relay.name)
+      for (const address of addressesOf(relay)) this.addresses.add(address)
+    }
+  }
+}
 
 /**
  * The names and addresses of all relays, kept in memory: an allocation for one node among thousands would else read those of
@@ -36,7 +59,7 @@ export const heldByRelays = Effect.gen(function*() {
     Result: Schema.Struct({ relays: Whole }),
     execute: () => sql`SELECT COUNT(*) AS relays FROM relays`
   })
-  let known: { mark: string; readonly names: Set<string>; readonly addresses: Set<string> } | undefined
+  let known: Known | undefined
 
   const markNow = Effect.map(
     marks.read(MARK),
@@ -55,7 +78,7 @@ export const heldByRelays = Effect.gen(function*() {
     const mark = yield* markNow
     if (known !== undefined && (yield* isNow(mark))) return known
     const rows = yield* all()
-    known = { mark, names: new Set(rows.map(({ name }) => name)), addresses: new Set(rows.flatMap(addressesOf)) }
+    known = new Known(mark, rows)
     return known
   })
 
@@ -65,10 +88,7 @@ export const heldByRelays = Effect.gen(function*() {
     const mark = randomBytes(12).toString("hex")
     yield* marks.write(MARK, mark)
     if (added === "others" || known?.mark !== before) return
-    for (const relay of added) {
-      known.names.add(relay.name)
-      for (const address of addressesOf(relay)) known.addresses.add(address)
-    }
+    known.add(added)
     known.mark = mark
   })
 

@@ -5,10 +5,15 @@ export class DatabaseUrlRefused extends Schema.TaggedError<DatabaseUrlRefused>()
   message: Schema.String
 }) {}
 
+/** A database of PostgreSQL. `direct` goes to PostgreSQL itself, where `url` goes through a pooler of connections. */
+export interface PostgresDatabase {
+  readonly engine: "postgres"
+  readonly url: Redacted.Redacted
+  readonly direct?: Redacted.Redacted
+}
+
 /** Where the data is. A URL of PostgreSQL may hold a password. */
-export type Database =
-  | { readonly engine: "sqlite"; readonly path: string }
-  | { readonly engine: "postgres"; readonly url: Redacted.Redacted }
+export type Database = { readonly engine: "sqlite"; readonly path: string } | PostgresDatabase
 
 const EXAMPLE = "for example sqlite:/var/lib/patela/patela.db or " +
   "postgres://patela@db.example.org/patela?sslmode=verify-full"
@@ -18,8 +23,19 @@ const isPostgres = (url: string): boolean => /^postgres(?:ql)?:\/\//.test(url)
 /** A host that is this machine: a loopback address, or the folder of a unix socket. */
 const LOCAL = /^(?:|localhost|127(?:\.\d+){3}|\[::1\]|%2f.*|\/.*)$/i
 
+/** The hosts of a URL as it is written, which is no URL to others where there are several. */
+const hostsOf = (text: string): string => {
+  const [, authority = ""] = /^[^:]+:\/\/([^/?#]*)/.exec(text) ?? []
+  const [, parameter = ""] = /[?&]host=([^&#]*)/.exec(text) ?? []
+  return authority.slice(authority.lastIndexOf("@") + 1) + parameter
+}
+
 /** What is wrong with a URL of PostgreSQL, or undefined. */
 const faultOf = (text: string): string | undefined => {
+  // libpq tries one after another, and @effect/sql-pg knows one.
+  if (hostsOf(text).includes(",")) {
+    return "names several hosts, of which only one can be used: a name or an address that moves to whichever has the database"
+  }
   if (!URL.canParse(text)) {
     return "is no URL of PostgreSQL; characters such as / and @ in a password are written %2F and %40"
   }

@@ -6,7 +6,10 @@ import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { readFileSync } from "node:fs"
 import type { ConnectionOptions } from "node:tls"
+import type { PostgresDatabase } from "./DatabaseUrl.ts"
 import { Notices } from "./Notices.ts"
+import { isRefusedByPooler, pooledUnsaid } from "./pooled.ts"
+import { postgresConnections } from "./postgresConnections.ts"
 import { runAgain } from "./runAgain.ts"
 import { sqlMessage } from "./sqlMessage.ts"
 
@@ -61,15 +64,11 @@ const trusted = (url: Redacted.Redacted): Effect.Effect<ConnectionOptions | unde
     }
   })
 
-const settingsOf = (url: Redacted.Redacted, ssl: ConnectionOptions | undefined, applicationName: string) => ({
-  url,
-  ssl,
-  applicationName,
-  keepAlive: KEEP_ALIVE,
-  startupParameters: LIMITS,
-  types
+const settingsOf = Effect.fnUntraced(function*(url: Redacted.Redacted, applicationName: string) {
+  const ssl = yield* trusted(url)
+  return { url, ssl, applicationName, keepAlive: KEEP_ALIVE, startupParameters: LIMITS, types }
 })
-type Settings = ReturnType<typeof settingsOf>
+type Settings = Effect.Success<ReturnType<typeof settingsOf>>
 
 /**
  * Notices over a connection of their own, that is opened while anybody listens. One that breaks off is opened again; the
@@ -105,20 +104,53 @@ const noticesOf = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, settings
   })
 })
 
-/** SqlClient over @effect/sql-pg, whose transactions are run again where another one came first, and its notices. */
-const make = Effect.fnUntraced(function*(url: Redacted.Redacted) {
-  const ssl = yield* trusted(url)
-  const client = yield* PgClient.make({ ...settingsOf(url, ssl, "patela"), maxConnections: CONNECTIONS })
+/**
+ * Whether a limit is in force because the connection began with it: `client` (PostgreSQL manual, 54.24). A pooler drops it, and a
+ * role may have one of its own.
+ */
+const isLimited = (client: SqlClient.SqlClient) =>
+  Effect.map(
+    client`SELECT source FROM pg_settings WHERE name = 'lock_timeout'`,
+    ([row]) => row?.["source"] === "client"
+  )
+
+/** One with whom nobody else has PostgreSQL's connections: they are limited from their beginning, and keep statements prepared. */
+const alone = Effect.fnUntraced(function*(settings: Settings) {
+  const client = yield* postgresConnections(settings, CONNECTIONS)
   // Connections are opened when they are needed: that there is no database is to be said before anything else is.
+  const limited = yield* Effect.mapError(
+    isLimited(client),
+    (error) => isRefusedByPooler(error) ? pooledUnsaid(error) : error
+  )
+  if (!limited) return yield* pooledUnsaid(new Error("the limits of this connection are not in force"))
+  return { client, withTransaction: runAgain(client) }
+})
+
+/**
+ * One that has a connection of PostgreSQL for a transaction or a statement, and another one for the next. So transactions
+ * are limited one by one, and nothing is kept from statement to statement.
+ */
+const pooled = Effect.fnUntraced(function*({ startupParameters, ...settings }: Settings) {
+  const client = yield* PgClient.make({ ...settings, maxConnections: CONNECTIONS, prepare: false })
   yield* client`SELECT 1`
-  const sql: SqlClient.SqlClient = Object.assign(client, { withTransaction: runAgain(client) })
+  const limited = client`SELECT ${
+    client.csv(Object.entries(startupParameters).map(([name, value]) => client`set_config(${name}, ${value}, true)`))
+  }`
+  return { client, withTransaction: runAgain(client, limited) }
+})
+
+/** SqlClient over @effect/sql-pg, whose transactions are run again where another one came first, and its notices. */
+const make = Effect.fnUntraced(function*({ direct, url }: PostgresDatabase) {
+  const settings = yield* settingsOf(url, "patela")
+  const { client, withTransaction } = yield* direct === undefined ? alone(settings) : pooled(settings)
+  const sql: SqlClient.SqlClient = Object.assign(client, { withTransaction })
   return Context.make(SqlClient.SqlClient, sql).pipe(
-    Context.add(Notices, yield* noticesOf(sql, settingsOf(url, ssl, "patela listens")))
+    Context.add(Notices, yield* noticesOf(sql, yield* settingsOf(direct ?? url, "patela listens")))
   )
 })
 
-/** The database of a URL `postgres://...`, which has to be there. */
+/** A database of PostgreSQL, which has to be there. */
 export const layer = (
-  url: Redacted.Redacted
+  database: PostgresDatabase
 ): Layer.Layer<SqlClient.SqlClient | Notices, SqlError.SqlError> =>
-  Layer.effectContext(make(url)).pipe(Layer.provide(Reactivity.layer))
+  Layer.effectContext(make(database)).pipe(Layer.provide(Reactivity.layer))

@@ -1,8 +1,7 @@
-import { Config, Effect, Layer, Option, type Redacted, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { Migrator, type SqlClient, SqlError } from "effect/sql"
 import { dirname } from "node:path"
-import { withPassword } from "./databasePassword.ts"
-import { type Database, databaseOf } from "./DatabaseUrl.ts"
+import type { Database, PostgresDatabase } from "./DatabaseUrl.ts"
 import { createNodes } from "./migrations/0001Nodes.ts"
 import { createRelays } from "./migrations/0002Relays.ts"
 import { createSettings } from "./migrations/0003Settings.ts"
@@ -21,6 +20,7 @@ import { shareAddresses } from "./migrations/0015SharedAddresses.ts"
 import { addNodeClocks } from "./migrations/0017NodeClocks.ts"
 import { Notices } from "./Notices.ts"
 import { MIGRATIONS_TABLE, schemaVersion } from "./schemaVersion.ts"
+import { settingsDatabase } from "./settingsDatabase.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import { sqlMessage } from "./sqlMessage.ts"
 
@@ -95,8 +95,8 @@ const sqlite = (path: string) =>
   )
 
 // Loaded only where it is used: it is most of what a command with a SQLite file would load.
-const postgres = (url: Redacted.Redacted) =>
-  Layer.unwrap(Effect.map(Effect.promise(() => import("./PostgresClient.ts")), ({ layer }) => layer(url))).pipe(
+const postgres = (database: PostgresDatabase) =>
+  Layer.unwrap(Effect.map(Effect.promise(() => import("./PostgresClient.ts")), ({ layer }) => layer(database))).pipe(
     Layer.catch((error) =>
       Layer.effectContext(Effect.fail(
         new StoreUnusable({
@@ -110,7 +110,7 @@ const postgres = (url: Redacted.Redacted) =>
 
 /** A database as it is, whatever its version. */
 export const unmigrated = (database: Database): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
-  database.engine === "sqlite" ? sqlite(database.path) : postgres(database.url)
+  database.engine === "sqlite" ? sqlite(database.path) : postgres(database)
 
 /** A database, with every migration applied. */
 export const layerOf = (database: Database): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
@@ -120,11 +120,9 @@ export const layerOf = (database: Database): Layer.Layer<SqlClient.SqlClient | N
 export const layerAt = (path: string): Layer.Layer<SqlClient.SqlClient | Notices, StoreUnusable> =>
   layerOf({ engine: "sqlite", path })
 
-/** What DATABASE_URL names. */
+/** What the settings name. */
 export const layer = Layer.unwrap(
   Effect.gen(function*() {
-    const url = yield* Effect.orDie(Config.option(Config.Redacted("DATABASE_URL")))
-    const database = yield* Effect.fromResult(databaseOf("DATABASE_URL", Option.getOrUndefined(url)))
-    return layerOf(yield* withPassword(database))
+    return layerOf(yield* settingsDatabase)
   })
 )

@@ -6,7 +6,9 @@ import { sqlMessage } from "./sqlMessage.ts"
 export class StoreFailed extends Schema.TaggedError<StoreFailed>()("StoreFailed", {
   message: Schema.String,
   /** Another transaction came first: the same step may succeed when it is done again. */
-  overtaken: Schema.optionalKey(Schema.Boolean)
+  overtaken: Schema.optionalKey(Schema.Boolean),
+  /** Whatever else is asked of the database fails too: it cannot be reached, or what is needed is locked. */
+  ofAll: Schema.optionalKey(Schema.Boolean)
 }) {}
 
 type DatabaseError = SqlError.SqlError | Schema.SchemaError | StoreFailed
@@ -35,6 +37,19 @@ export const isOvertaken = (error: unknown): boolean =>
     ? error.overtaken === true
     : SqlError.isSqlError(error) && OVERTAKEN.has(error.reason._tag)
 
+const OF_ALL: ReadonlySet<SqlError.SqlErrorReason["_tag"]> = new Set([
+  "ConnectionError",
+  "AuthenticationError",
+  "AuthorizationError",
+  "LockTimeoutError"
+])
+
+/** Whether other transactions would fail with this as well, now. */
+export const isOfAll = (error: unknown): boolean =>
+  error instanceof StoreFailed
+    ? error.ofAll === true
+    : SqlError.isSqlError(error) && OF_ALL.has(error.reason._tag)
+
 /** Names the step that failed; every repository method ends with it, so that callers see one error. */
 export const asStoreFailed = (step: string) =>
   Effect.mapError((error: DatabaseError): StoreFailed =>
@@ -42,7 +57,8 @@ export const asStoreFailed = (step: string) =>
       ? error
       : new StoreFailed({
         message: `The database could not ${step}. ${reasonOf(error)}. ${ADVICE}`,
-        ...isOvertaken(error) ? { overtaken: true } : {}
+        ...isOvertaken(error) ? { overtaken: true } : {},
+        ...isOfAll(error) ? { ofAll: true } : {}
       })
   )
 

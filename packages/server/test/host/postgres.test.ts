@@ -10,6 +10,7 @@ postgresForFile()
 // What is here to find out is whether PostgreSQL does as SQLite does, of which the laws hold in the pure tier.
 process.env[FEW_RUNS_VARIABLE] = "yes"
 
+await import("../allocate-together.test.ts")
 await import("../api.test.ts")
 await import("../bad-input.test.ts")
 await import("../boot.test.ts")
@@ -26,6 +27,8 @@ await import("../fleet-settings.test.ts")
 await import("../held-by-relays.test.ts")
 await import("../fleet-life.test.ts")
 await import("../generation.test.ts")
+await import("../given-rows.test.ts")
+await import("../in-groups.test.ts")
 await import("../limits.test.ts")
 await import("../migration.test.ts")
 await import("../node-clock.test.ts")

@@ -44,25 +44,27 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
   const start = (port?: number, more: Variables = {}) =>
     runServer({ ...variables, ...more }, ["--cert", cert, "--key", key], port)
   const server = yield* start()
-  const ask = (path: string, body?: string, token?: string) =>
+  const askAt = (port: number, path: string, body?: string, token?: string) =>
     httpsAsk({
-      port: server.port,
+      port,
       ca: pem,
       path,
       ...body === undefined ? {} : { body },
       ...token === undefined ? {} : { token }
     })
-  /** A machine that was enabled, with a token. */
-  const enrolled = Effect.gen(function*() {
+  const ask = (path: string, body?: string, token?: string) => askAt(server.port, path, body, token)
+  /** A machine that was enabled, with a token of the server at this port. */
+  const enrolledAt = Effect.fnUntraced(function*(port: number) {
     const tpm = softwareTpm()
     const request = JSON.stringify(tpm.request)
-    const waiting = yield* ask("/public/auth", request)
+    const waiting = yield* askAt(port, "/public/auth", request)
     const id = NodeId.make(Number(/patela enable (\d+)/.exec(waiting.text)?.[1]))
     yield* administration.setEnabled("test", id, true)
-    const { text } = yield* ask("/public/auth", request)
+    const { text } = yield* askAt(port, "/public/auth", request)
     return { id, tpm, token: tpm.open(yield* Schema.decodeEffect(SealedText)(text)) }
   })
-  return { server, start, cli, administration, bootPolicy, ask, enrolled, pem, cert, folder, services }
+  const enrolled = Effect.suspend(() => enrolledAt(server.port))
+  return { server, start, cli, administration, bootPolicy, ask, enrolled, enrolledAt, pem, cert, folder, services, url }
 })
 
 /** The same with the settings that there are. */
