@@ -1,46 +1,37 @@
-import { CONFIG_EVENT, ConfigEvent, HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
+import { CONFIG_EVENT, ConfigEvent } from "@patela/domain/api/ConfigEvent"
 import type { BootNotAllowed, TokenRefused } from "@patela/domain/api/Problems"
 import type { NodeId } from "@patela/domain/node/NodeId"
-import { Clock, Context, Duration, Effect, Latch, Layer, Option, Ref, Schema, Stream } from "effect"
+import { Cause, Clock, Context, Effect, Latch, Layer, Option, RcRef, Schema, Stream } from "effect"
 import { Generation } from "../generation/Generation.ts"
 import { numberSetting } from "../limits/numberSetting.ts"
-
-/** Between two events of one stream: a fleet that boots changes the configuration hundreds of times in a second. */
-const BETWEEN_MILLIS = 250
+import { EventSchedule, type Standing, type Turn } from "./EventSchedule.ts"
 
 /** An agent has one. One that was cut off may have left another behind, which nobody knows to be dead yet. */
 const PER_NODE = 4
 
-const heartbeat = ":\n\n"
+const utf8 = new TextEncoder()
+const heartbeat = [utf8.encode(":\n\n")] as const
 
-const encodeEvent = Schema.encodeEffect(Schema.fromJsonString(ConfigEvent))
+const encodeEvent = Schema.encodeSync(Schema.fromJsonString(ConfigEvent))
 
-const textOf = (generation: number): Effect.Effect<string> =>
-  Effect.map(Effect.orDie(encodeEvent({ generation })), (data) => `event: ${CONFIG_EVENT}\ndata: ${data}\n\n`)
-
-/** Where a stream stands: the last generation it told, then when the next event may and heartbeat must be, in Unix ms. */
-interface Standing {
-  readonly told: number
-  readonly quietUntil: number
-  readonly due: number
-}
-
-const until = (time: number): Effect.Effect<Duration.Duration> =>
-  Effect.map(Clock.currentTimeMillis, (now) => Duration.millis(Math.max(0, time - now)))
+const eventOf = (generation: number): Uint8Array =>
+  utf8.encode(`event: ${CONFIG_EVENT}\ndata: ${encodeEvent({ generation })}\n\n`)
 
 /**
  * The streams of server-sent events (WHATWG HTML, section 9.2) that announce a new generation. A stream looks for the
  * newest generation when its reader took what came before, so a slow reader holds one line and no more.
+ *
+ * One fiber keeps the time of all of them (`EventSchedule`), and each is woken when it has something to say.
  */
 export class EventStreams extends Context.Service<EventStreams, {
   /**
-   * The text of one stream of a node. It ends when `admitted`, asked at each heartbeat, refuses, when the server ends, and
+   * One stream of a node, in UTF-8. It ends when `admitted`, asked at each heartbeat, refuses, when the server ends, and
    * where it is the oldest of a node that opened too many after it.
    */
   readonly open: (
     node: NodeId,
     admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>
-  ) => Stream.Stream<string>
+  ) => Stream.Stream<Uint8Array>
   /** Ends every stream, and those that are opened later at once. */
   readonly end: Effect.Effect<void>
 }>()("@patela/server/http/EventStreams") {
@@ -51,78 +42,109 @@ export class EventStreams extends Context.Service<EventStreams, {
       const generation = yield* Generation
       const perNode = yield* numberSetting("PATELA_STREAMS_PER_NODE", "how many streams a node may have", PER_NODE)
       let over = false
-      /** What ends each stream, the oldest first. */
-      const streams = new Map<NodeId, Set<Latch.Latch>>()
+      const schedule = new EventSchedule()
+      /** The streams of each node, the oldest first. */
+      const streams = new Map<NodeId, Set<Standing>>()
+      /** Opened where the time of the next look may be another. */
+      const changed = yield* Latch.make(false)
+
       // Thousands of streams tell the same at once.
-      const newest = yield* Ref.make({ generation: -1, text: "" })
-      const eventText = Effect.fnUntraced(function*(generation: number) {
-        const before = yield* Ref.get(newest)
-        if (before.generation === generation) return before.text
-        const text = yield* textOf(generation)
-        yield* Ref.set(newest, { generation, text })
-        return text
+      let newest = { generation: -1, lines: [eventOf(0)] as const }
+      const linesOf = (generation: number) => {
+        if (newest.generation !== generation) newest = { generation, lines: [eventOf(generation)] }
+        return newest.lines
+      }
+
+      const keepTime = Effect.gen(function*() {
+        changed.closeUnsafe()
+        const now = yield* Clock.currentTimeMillis
+        const next = schedule.next()
+        if (next === undefined) yield* changed.await
+        else if (next > now) yield* Effect.timeoutOption(changed.await, next - now)
+        schedule.wake(yield* Clock.currentTimeMillis)
+      })
+      const announce = (generation: number) => {
+        schedule.announce(generation)
+        changed.openUnsafe()
+      }
+      /** While there is a stream. */
+      const running = yield* RcRef.make({
+        acquire: Effect.gen(function*() {
+          const nextAbove = yield* Effect.orDie(generation.listen)
+          const follow = Effect.suspend(() => Effect.map(nextAbove(schedule.newest), announce))
+          yield* Effect.forkScoped(Effect.forever(follow))
+          yield* Effect.forkScoped(Effect.forever(keepTime))
+        })
       })
 
       /** The newest is the one that the node reads: refusing it would keep out an agent that was cut off. */
       const join = (node: NodeId) =>
         Effect.acquireRelease(
-          Effect.gen(function*() {
+          Effect.map(Clock.currentTimeMillis, (now) => {
             const mine = streams.get(node) ?? new Set()
             const [oldest] = mine
             if (oldest !== undefined && mine.size >= perNode) {
               mine.delete(oldest)
-              yield* oldest.open
+              schedule.end(oldest)
             }
-            const ended = yield* Latch.make(false)
-            streams.set(node, mine.add(ended))
-            return ended
+            const stream = schedule.open(now)
+            streams.set(node, mine.add(stream))
+            changed.openUnsafe()
+            return stream
           }),
-          (ended) =>
+          (stream) =>
             Effect.sync(() => {
+              schedule.close(stream)
               const mine = streams.get(node)
-              mine?.delete(ended)
+              mine?.delete(stream)
               if (mine?.size === 0) streams.delete(node)
             })
         )
 
+      /** What a stream has to do, as soon as that is anything. */
+      const turnOf = (stream: Standing, clock: Clock.Clock) =>
+        Effect.callback<Exclude<Turn, "wait">>((resume) => {
+          const look = () => {
+            const turn = schedule.turn(stream, clock.currentTimeMillisUnsafe())
+            if (turn === "wait") return
+            stream.wake = undefined
+            resume(Effect.succeed(turn))
+          }
+          stream.wake = look
+          look()
+          return Effect.sync(() => {
+            stream.wake = undefined
+          })
+        })
+
       const open = (
         node: NodeId,
         admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>
-      ): Stream.Stream<string> =>
+      ): Stream.Stream<Uint8Array> =>
         Stream.unwrap(Effect.gen(function*() {
           if (over) return Stream.empty
-          const ended = yield* join(node)
-          const nextAbove = yield* Effect.orDie(generation.listen)
-          const start = yield* Clock.currentTimeMillis
+          yield* RcRef.get(running)
+          announce(yield* Effect.orDie(generation.current))
+          const stream = yield* join(node)
+          const clock = yield* Clock.Clock
 
-          const step = Effect.fnUntraced(function*({ told, quietUntil, due }: Standing) {
-            yield* Effect.sleep(yield* until(Math.min(quietUntil, due)))
-            const left = yield* until(due)
-            // A heartbeat that is due goes first: where there is always something to tell, it would never be its turn.
-            const next = Duration.toMillis(left) === 0
-              ? Option.none<number>()
-              : yield* Effect.timeoutOption(nextAbove(told), left)
-            const now = yield* Clock.currentTimeMillis
-            if (Option.isSome(next)) {
-              const after = { told: next.value, quietUntil: now + BETWEEN_MILLIS, due }
-              return [[yield* eventText(next.value)], Option.some<Standing>(after)] as const
-            }
-            const still = yield* Effect.option(admitted)
-            return Option.isSome(still)
-              ? [[heartbeat], Option.some<Standing>({ told, quietUntil, due: now + HEARTBEAT_MILLIS })] as const
-              : [[], Option.none<Standing>()] as const
+          const beat = Effect.flatMap(Effect.option(admitted), (still) => {
+            if (Option.isNone(still)) return Cause.done()
+            schedule.beaten(stream, clock.currentTimeMillisUnsafe())
+            changed.openUnsafe()
+            return Effect.succeed(heartbeat)
           })
-          return Stream.paginate<Standing, string>(
-            { told: -1, quietUntil: start, due: start + HEARTBEAT_MILLIS },
-            step
-          ).pipe(Stream.interruptWhen(ended.await))
+          const pull = Effect.flatMap(turnOf(stream, clock), (turn) => {
+            if (turn === "end") return Cause.done()
+            if (turn === "heartbeat") return beat
+            return Effect.succeed(linesOf(schedule.told(stream, clock.currentTimeMillisUnsafe())))
+          })
+          return Stream.fromPull(Effect.succeed(pull))
         }))
 
-      const end = Effect.suspend(() => {
+      const end = Effect.sync(() => {
         over = true
-        return Effect.forEach([...streams.values()].flatMap((mine) => [...mine]), (ended) => ended.open, {
-          discard: true
-        })
+        for (const mine of streams.values()) { for (const stream of mine) schedule.end(stream) }
       })
       return EventStreams.of({ open, end })
     })

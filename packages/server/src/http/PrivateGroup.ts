@@ -7,7 +7,7 @@ import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
 import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
-import { Clock, Effect, Option, Schema, Stream } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
@@ -90,7 +90,7 @@ export const PrivateGroup = HttpApiBuilder.group(
       events: Effect.fn("private.events")(function*() {
         const { id } = yield* CurrentNode
         const token = yield* credential
-        return HttpServerResponse.stream(Stream.encodeText(events.open(id, admit(token))), {
+        return HttpServerResponse.stream(events.open(id, admit(token)), {
           contentType: EVENT_STREAM,
           // Closed at its end: a server that ends waits for connections that are kept.
           headers: { "cache-control": "no-store", connection: "close" }
