@@ -176,6 +176,7 @@ describe("events", () => {
       const first = yield* Deferred.make<void>()
       const go = yield* Deferred.make<void>()
       const reading = yield* (yield* EventStreams).open(node1, Effect.void).pipe(
+        Stream.decodeText,
         Stream.mapEffect((text) =>
           Effect.as(Deferred.succeed(first, undefined).pipe(Effect.andThen(Deferred.await(go))), text)
         ),

@@ -144,7 +144,7 @@ export class EventStreams extends Context.Service<EventStreams, {
 
       const end = Effect.sync(() => {
         over = true
-        for (const mine of streams.values()) { for (const stream of mine) schedule.end(stream) }
+        for (const mine of streams.values()) for (const stream of mine) schedule.end(stream)
       })
       return EventStreams.of({ open, end })
     })

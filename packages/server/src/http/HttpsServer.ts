@@ -42,14 +42,20 @@ export const routes = Layer.mergeAll(
   Layer.provide([TokenAuthorization, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )
 
-const serverWith = ({ certificate, key }: Certificate, { handshake, header, request, silence, look }: Patience) => {
+const serverWith = (
+  { certificate, key }: Certificate,
+  { handshake, header, request, idle, silence, look }: Patience
+) => {
   const server = createServer({
     cert: certificate,
     key: Redacted.value(key),
     minVersion: "TLSv1.3",
+    // As a list, Node's default, each connection would hold a copy of it, and by that the 64 KiB that it was cut from.
+    ALPNCallback: ({ protocols }) => protocols.find((protocol) => protocol === "http/1.1"),
     handshakeTimeout: handshake,
     headersTimeout: header,
     requestTimeout: request,
+    keepAliveTimeout: idle,
     connectionsCheckingInterval: look,
     maxHeaderSize: MAX_HEADER,
     // Answered with a problem, as everything.
@@ -72,7 +78,7 @@ export const layer = (certificate: Certificate, address: { readonly host: string
         })
     })
     const handshakes = new Handshakes()
-    handshakes.inTurn(server)
+    handshakes.inTurn(server, patience.handshake)
     guard(server)
     answerClientErrors(server)
     const counted = HttpRouter.middleware(handshakes.counted, { global: true })
