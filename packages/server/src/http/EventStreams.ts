@@ -32,6 +32,8 @@ export class EventStreams extends Context.Service<EventStreams, {
     node: NodeId,
     admitted: Effect.Effect<unknown, TokenRefused | BootNotAllowed>
   ) => Stream.Stream<Uint8Array>
+  /** Whether the node has a stream here. */
+  readonly followed: (node: NodeId) => boolean
   /** Ends every stream, and those that are opened later at once. */
   readonly end: Effect.Effect<void>
 }>()("@patela/server/http/EventStreams") {
@@ -146,7 +148,7 @@ export class EventStreams extends Context.Service<EventStreams, {
         over = true
         for (const mine of streams.values()) for (const stream of mine) schedule.end(stream)
       })
-      return EventStreams.of({ open, end })
+      return EventStreams.of({ open, followed: (node) => streams.has(node), end })
     })
   )
 }

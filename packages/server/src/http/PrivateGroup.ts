@@ -7,6 +7,7 @@ import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
 import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
+import type { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Effect, Option, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
@@ -17,6 +18,7 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { Report } from "../nodes/Report.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
 import { Admission } from "./Admission.ts"
+import { closeAfter } from "./closeAfter.ts"
 import { entity } from "./entity.ts"
 import { EventStreams } from "./EventStreams.ts"
 
@@ -50,6 +52,12 @@ export const PrivateGroup = HttpApiBuilder.group(
       return yield* Option.match(node, { onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
     })
 
+    /**
+     * After the last thing that a node asks for when it hears of an event, for it asks over another connection than that
+     * of its stream: a fleet that heard of one would hold twice as many for seconds.
+     */
+    const lastAsked = (node: NodeId) => events.followed(node) ? closeAfter : Effect.void
+
     return handlers.handleAll({
       specs: Effect.fn("private.specs")(function*({ payload }: { readonly payload: HardwareSpecs }) {
         // Before anything that may wait for its turn, which would make the node's clock seem slow.
@@ -75,7 +83,10 @@ export const PrivateGroup = HttpApiBuilder.group(
           // What the node has it keeps; the next session's report of its hardware fails with this.
           PoolExhausted: ({ message }) => Effect.logWarning(`node ${node.id} gets no more relays: ${message}`)
         }))
-        return yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
+        const answer = yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
+        // Nothing changed, so nothing is read again, and nothing reported.
+        if (answer.status === 304) yield* lastAsked(node.id)
+        return answer
       }),
       node: Effect.fn("private.node")(function*({ headers }: Conditional) {
         const { id } = yield* CurrentNode
@@ -108,6 +119,7 @@ export const PrivateGroup = HttpApiBuilder.group(
       report: Effect.fn("private.report")(function*({ payload }: { readonly payload: NodeReport }) {
         const { id } = yield* CurrentNode
         yield* Effect.orDie(report.take(id, payload))
+        yield* lastAsked(id)
       })
     })
   })
