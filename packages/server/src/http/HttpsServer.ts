@@ -9,6 +9,7 @@ import { Connections, type Patience } from "../limits/Connections.ts"
 import { Handshakes } from "../limits/Handshakes.ts"
 import { answerClientErrors, MAX_HEADER } from "./answerClientErrors.ts"
 import { OPENAPI_PATH } from "./apiRoutes.ts"
+import { OpenAnswers, OpenResponse } from "./OpenAnswers.ts"
 import { PrivateGroup } from "./PrivateGroup.ts"
 import { problemResponses } from "./problemResponses.ts"
 import { PublicGroup } from "./PublicGroup.ts"
@@ -47,6 +48,7 @@ const serverWith = (
   { handshake, header, request, idle, silence, look }: Patience
 ) => {
   const server = createServer({
+    ServerResponse: OpenResponse,
     cert: certificate,
     key: Redacted.value(key),
     minVersion: "TLSv1.3",
@@ -82,7 +84,10 @@ export const layer = (certificate: Certificate, address: { readonly host: string
     guard(server)
     answerClientErrors(server)
     const counted = HttpRouter.middleware(handshakes.counted, { global: true })
-    return HttpRouter.serve(Layer.merge(routes, counted), { disableListenLog: true, disableLogger: true }).pipe(
+    return HttpRouter.serve(Layer.provide(Layer.merge(routes, counted), OpenAnswers.layer), {
+      disableListenLog: true,
+      disableLogger: true
+    }).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => server, { ...address, gracefulShutdownTimeout: "3 seconds" }))
     )
   }))

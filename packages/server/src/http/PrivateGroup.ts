@@ -9,7 +9,6 @@ import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import type { NodeId } from "@patela/domain/node/NodeId"
 import { Clock, Effect, Option, Schema } from "effect"
-import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
 import { BootGate } from "../boot/BootGate.ts"
@@ -21,6 +20,7 @@ import { Admission } from "./Admission.ts"
 import { closeAfter } from "./closeAfter.ts"
 import { entity } from "./entity.ts"
 import { EventStreams } from "./EventStreams.ts"
+import { OpenAnswers } from "./OpenAnswers.ts"
 
 const relaysEntity = entity(Schema.Array(ResolvedRelay))
 const nodeEntity = entity(ResolvedNode)
@@ -40,6 +40,7 @@ export const PrivateGroup = HttpApiBuilder.group(
     const config = yield* ResolvedConfig
     const report = yield* Report
     const events = yield* EventStreams
+    const answers = yield* OpenAnswers
     const { admit, enter } = yield* Admission
     const gate = yield* BootGate
     const family = yield* Family
@@ -101,11 +102,9 @@ export const PrivateGroup = HttpApiBuilder.group(
       events: Effect.fn("private.events")(function*() {
         const { id } = yield* CurrentNode
         const token = yield* credential
-        return HttpServerResponse.stream(events.open(id, admit(token)), {
-          contentType: EVENT_STREAM,
-          // Closed at its end: a server that ends waits for connections that are kept.
-          headers: { "cache-control": "no-store", connection: "close" }
-        })
+        // Closed at its end: a server that ends waits for connections that are kept.
+        const headers = { "content-type": EVENT_STREAM, "cache-control": "no-store", connection: "close" }
+        return yield* events.open(id, admit(token), (reader) => answers.begin(headers, reader))
       }),
       evidence: Effect.fn("private.evidence")(function*({ payload }: { readonly payload: BootEvidence }) {
         const { node, challenge } = yield* enter(yield* credential)
