@@ -4,7 +4,7 @@ import { HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
 export const BETWEEN_MILLIS = 250
 
 /** Heartbeats that are due within so long of each other are made together; the later of them come early. */
-const TOGETHER_MILLIS = 100
+export const TOGETHER_MILLIS = 100
 
 /** What a stream has to do. */
 export type Turn = "end" | "heartbeat" | "event" | "wait"
