@@ -9,7 +9,8 @@ const Step = Schema.Union([
   Schema.TaggedStruct("Change", {}),
   // Of the streams that are there, by a number that is taken modulo theirs.
   Schema.TaggedStruct("Close", { which: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 99 })) }),
-  Schema.TaggedStruct("Pass", { millis: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 })) })
+  Schema.TaggedStruct("Pass", { millis: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20_000 })) }),
+  Schema.TaggedStruct("Pass", { millis: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 300 })) })
 ])
 
 /** A stream, and what was said in it: when, and which generation; a heartbeat is -1. */
