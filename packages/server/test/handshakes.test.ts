@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
 import { connect, createServer, type Server, type Socket } from "node:net"
-import { Handshakes } from "../src/limits/Handshakes.ts"
+import { BUSY, Handshakes } from "../src/limits/Handshakes.ts"
 import { runs } from "./rig/runs.ts"
 
 const listening = (server: Server) =>
@@ -100,7 +100,7 @@ describe("handshakes", () => {
       const { begun, come, handshakes } = yield* house
       const answer = yield* Deferred.make<void>()
       const asked = yield* Effect.forkChild(
-        Effect.all(Array.from({ length: 32 }, () => handshakes.counted(Deferred.await(answer))), {
+        Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Deferred.await(answer))), {
           concurrency: "unbounded"
         })
       )
@@ -125,17 +125,17 @@ describe("handshakes", () => {
         socket.end = () => socket
       })
       for (let client = 0; client < 40; client++) come()
-      yield* until(() => begun.length === 32)
+      yield* until(() => begun.length === BUSY)
       yield* turn
       const start = performance.now()
-      yield* until(() => begun.length === 34)
+      yield* until(() => begun.length === BUSY + 2)
       assert.isAtLeast(performance.now() - start, 40)
       // Each of those that end makes room for one more.
       for (const { remoteAddress, remotePort } of open.slice(0, 5)) {
         server.emit("secureConnection", { remoteAddress, remotePort })
       }
       yield* turn
-      yield* until(() => begun.length >= 37)
+      yield* until(() => begun.length >= BUSY + 5)
       assert.isBelow(performance.now() - start, 250)
     }))
 
@@ -152,7 +152,7 @@ describe("handshakes", () => {
       const answer = yield* Deferred.make<void>()
       // Nothing begins by itself while so many are answered.
       yield* Effect.forkChild(
-        Effect.all(Array.from({ length: 32 }, () => handshakes.counted(Deferred.await(answer))), {
+        Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Deferred.await(answer))), {
           concurrency: "unbounded"
         })
       )

@@ -3,7 +3,7 @@ import type { Server, Socket } from "node:net"
 import { sourceOf } from "./sourceOf.ts"
 
 /** While so many handshakes and answers are under way, no handshake begins. */
-const BUSY = 32
+export const BUSY = 16
 
 /** Unless the one before was so long ago, in milliseconds: whoever keeps the server busy keeps nobody out. */
 const LONGEST = 50
