@@ -9,11 +9,12 @@ import { NetworkAdministration } from "../../packages/server/src/settings/Networ
 import { NetworkSettings } from "../../packages/server/src/settings/NetworkSettings.ts"
 import { layerOf } from "../../packages/server/src/store/Store.ts"
 import { TorrcLayers } from "../../packages/server/src/torrc/TorrcLayers.ts"
-import { runServer } from "../../packages/server/test/rig/commandLine.ts"
+import { type Program, runServer } from "../../packages/server/test/rig/commandLine.ts"
 import { selfSigned } from "../../packages/server/test/rig/selfSigned.ts"
 import { type SoftwareTpm, softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
 import { testDatabase } from "../../packages/server/test/rig/testDatabase.ts"
+import { packageServer } from "../../scripts/packageServer.ts"
 import { pinned } from "./processor.ts"
 
 /** All nodes ask from one address, which no fleet does: the limits of a source are not what is measured. */
@@ -48,7 +49,7 @@ export interface Enabled {
 }
 
 /**
- * `patela run` in a process of its own on one processor, with a database of its own, and so many nodes that are enabled
+ * `patela run` as it is packaged, in a process of its own on one processor, with a database of its own, and so many nodes that are enabled
  * and were never there. `services` are what the commands are made of, in this process.
  */
 export const fleetHouse = Effect.fnUntraced(function*(count: number, processor: number) {
@@ -77,7 +78,9 @@ export const fleetHouse = Effect.fnUntraced(function*(count: number, processor: 
     ...ONE_SOURCE,
     ...profiled
   }
-  const start = runServer(variables, ["--cert", cert, "--key", key])
+  yield* packageServer(`${folder}/package`)
+  const packaged: Program = { command: [`${folder}/package/patela`], variables: {} }
+  const start = runServer(variables, ["--cert", cert, "--key", key], 0, packaged)
   // Once before: what Node keeps of the code that it compiled is there at every start but a machine's first.
   yield* Effect.scoped(Effect.flatMap(start, ({ stop }) => stop))
   const server = yield* start

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HEARTBEAT_MILLIS } from "@patela/domain/api/ConfigEvent"
 import { NodeId } from "@patela/domain/node/NodeId"
-import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { ConfigChange } from "../src/generation/ConfigChange.ts"
 import { Generation } from "../src/generation/Generation.ts"
 import { EventStreams } from "../src/http/EventStreams.ts"
+import type { Reader } from "../src/http/OpenAnswers.ts"
 import { Administration } from "../src/nodes/Administration.ts"
 import { TOKEN_LIFE } from "../src/session/lifetimes.ts"
 import { NetworkAdministration } from "../src/settings/NetworkAdministration.ts"
@@ -173,20 +175,28 @@ describe("events", () => {
       yield* enabledMany(1)
       const { current } = yield* Generation
       const before = yield* current
-      const first = yield* Deferred.make<void>()
-      const go = yield* Deferred.make<void>()
-      const reading = yield* (yield* EventStreams).open(node1, Effect.void).pipe(
-        Stream.mapEffect((text) =>
-          Effect.as(Deferred.succeed(first, undefined).pipe(Effect.andThen(Deferred.await(go))), text)
-        ),
-        Stream.take(2),
-        Stream.runCollect,
-        Effect.forkChild
-      )
-      yield* Deferred.await(first)
+      const said: Array<string> = []
+      let reader: Reader = { drained: () => {}, closed: () => {} }
+      const answer = {
+        // Until it says that it took it.
+        write: (bytes: Uint8Array) => {
+          said.push(new TextDecoder().decode(bytes))
+          return false
+        },
+        end: () => {}
+      }
+      yield* (yield* EventStreams).open(node1, Effect.void, (given) => {
+        reader = given
+        return Effect.succeed({ answer, response: HttpServerResponse.empty() })
+      })
       yield* Effect.repeat(change, { times: 199 })
-      yield* Deferred.succeed(go, undefined)
+      yield* TestClock.adjust(HEARTBEAT_MILLIS)
+      assert.deepStrictEqual(said, [eventOf(before)])
+      reader.drained()
       yield* TestClock.adjust(250)
-      assert.deepStrictEqual(yield* Fiber.join(reading), [eventOf(before), eventOf(before + 200)])
+      assert.deepStrictEqual(said, [eventOf(before), ":\n\n"], "the heartbeat was due")
+      reader.drained()
+      assert.deepStrictEqual(said, [eventOf(before), ":\n\n", eventOf(before + 200)])
+      reader.closed()
     }).pipe(Effect.provide(testApi())))
 })

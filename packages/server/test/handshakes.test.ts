@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schema } from "effect"
 import { connect, createServer, type Server, type Socket } from "node:net"
-import { Handshakes } from "../src/limits/Handshakes.ts"
+import { BUSY, Handshakes } from "../src/limits/Handshakes.ts"
 import { runs } from "./rig/runs.ts"
 
 const listening = (server: Server) =>
@@ -39,6 +39,9 @@ const until = Effect.fnUntraced(function*(done: () => boolean) {
   assert.isTrue(done())
 })
 
+/** How long a client may say nothing, in milliseconds. */
+const PATIENCE = 200
+
 /** A server that says hello once a handshake would begin, and its clients. */
 const house = Effect.gen(function*() {
   const turns = yield* countTurns
@@ -46,21 +49,28 @@ const house = Effect.gen(function*() {
   const begun: Array<number> = []
   const server = createServer((socket) => {
     begun.push(turns())
+    assert.isAbove(socket.readableLength, 0, "its first bytes are there")
     socket.end("hello")
   })
-  handshakes.inTurn(server)
+  handshakes.inTurn(server, PATIENCE)
   const port = yield* listening(server)
   const ended: Array<string> = []
-  const come = (localAddress = "127.0.0.1") => {
+  const come = (localAddress = "127.0.0.1", first = "hello?") => {
     let said = ""
     const client = connect({ port, host: "127.0.0.1", localAddress })
+    if (first !== "") client.write(first)
     client.on("data", (data) => {
       said += String(data)
     })
     client.on("error", () => {})
     client.on("close", () => ended.push(said))
   }
-  return { handshakes, server, begun, ended, come }
+  /** Comes and goes without a word. */
+  const leave = () => {
+    const client = connect({ port, host: "127.0.0.1" }, () => client.end())
+    client.on("error", () => {})
+  }
+  return { handshakes, server, begun, ended, come, leave }
 })
 
 describe("handshakes", () => {
@@ -90,7 +100,7 @@ describe("handshakes", () => {
       const { begun, come, handshakes } = yield* house
       const answer = yield* Deferred.make<void>()
       const asked = yield* Effect.forkChild(
-        Effect.all(Array.from({ length: 32 }, () => handshakes.counted(Deferred.await(answer))), {
+        Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Deferred.await(answer))), {
           concurrency: "unbounded"
         })
       )
@@ -115,17 +125,17 @@ describe("handshakes", () => {
         socket.end = () => socket
       })
       for (let client = 0; client < 40; client++) come()
-      yield* until(() => begun.length === 32)
+      yield* until(() => begun.length === BUSY)
       yield* turn
       const start = performance.now()
-      yield* until(() => begun.length === 34)
+      yield* until(() => begun.length === BUSY + 2)
       assert.isAtLeast(performance.now() - start, 40)
       // Each of those that end makes room for one more.
       for (const { remoteAddress, remotePort } of open.slice(0, 5)) {
         server.emit("secureConnection", { remoteAddress, remotePort })
       }
       yield* turn
-      yield* until(() => begun.length >= 37)
+      yield* until(() => begun.length >= BUSY + 5)
       assert.isBelow(performance.now() - start, 250)
     }))
 
@@ -142,7 +152,7 @@ describe("handshakes", () => {
       const answer = yield* Deferred.make<void>()
       // Nothing begins by itself while so many are answered.
       yield* Effect.forkChild(
-        Effect.all(Array.from({ length: 32 }, () => handshakes.counted(Deferred.await(answer))), {
+        Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Deferred.await(answer))), {
           concurrency: "unbounded"
         })
       )
@@ -167,5 +177,30 @@ describe("handshakes", () => {
       come()
       yield* until(() => begun.length === 2)
       assert.isBelow(performance.now() - start, 45)
+    }))
+
+  it.live("begin for none that says nothing, which is closed in time", () =>
+    Effect.gen(function*() {
+      const { begun, come, ended } = yield* house
+      for (let silent = 0; silent < 20; silent += 1) come("127.0.0.1", "")
+      come()
+      yield* until(() => ended.length === 1)
+      assert.deepStrictEqual(ended, ["hello"])
+      yield* until(() => ended.length === 21)
+      assert.deepStrictEqual([begun.length, ended.filter((said) => said === "").length], [1, 20])
+    }))
+
+  it.live("begin for none that closes before it says anything", () =>
+    Effect.gen(function*() {
+      const { begun, leave, server } = yield* house
+      let open = 0
+      server.on("connection", (socket) => {
+        open += 1
+        socket.on("close", () => (open -= 1))
+      })
+      for (let silent = 0; silent < 20; silent += 1) leave()
+      yield* until(() => open > 0)
+      yield* until(() => open === 0)
+      assert.strictEqual(begun.length, 0)
     }))
 })

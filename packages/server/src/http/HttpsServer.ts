@@ -9,6 +9,7 @@ import { Connections, type Patience } from "../limits/Connections.ts"
 import { Handshakes } from "../limits/Handshakes.ts"
 import { answerClientErrors, MAX_HEADER } from "./answerClientErrors.ts"
 import { OPENAPI_PATH } from "./apiRoutes.ts"
+import { OpenAnswers, OpenResponse } from "./OpenAnswers.ts"
 import { PrivateGroup } from "./PrivateGroup.ts"
 import { problemResponses } from "./problemResponses.ts"
 import { PublicGroup } from "./PublicGroup.ts"
@@ -42,14 +43,21 @@ export const routes = Layer.mergeAll(
   Layer.provide([TokenAuthorization, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )
 
-const serverWith = ({ certificate, key }: Certificate, { handshake, header, request, silence, look }: Patience) => {
+const serverWith = (
+  { certificate, key }: Certificate,
+  { handshake, header, request, idle, silence, look }: Patience
+) => {
   const server = createServer({
+    ServerResponse: OpenResponse,
     cert: certificate,
     key: Redacted.value(key),
     minVersion: "TLSv1.3",
+    // As a list, Node's default, each connection would hold a copy of it, and by that the 64 KiB that it was cut from.
+    ALPNCallback: ({ protocols }) => protocols.find((protocol) => protocol === "http/1.1"),
     handshakeTimeout: handshake,
     headersTimeout: header,
     requestTimeout: request,
+    keepAliveTimeout: idle,
     connectionsCheckingInterval: look,
     maxHeaderSize: MAX_HEADER,
     // Answered with a problem, as everything.
@@ -72,11 +80,14 @@ export const layer = (certificate: Certificate, address: { readonly host: string
         })
     })
     const handshakes = new Handshakes()
-    handshakes.inTurn(server)
+    handshakes.inTurn(server, patience.handshake)
     guard(server)
     answerClientErrors(server)
     const counted = HttpRouter.middleware(handshakes.counted, { global: true })
-    return HttpRouter.serve(Layer.merge(routes, counted), { disableListenLog: true, disableLogger: true }).pipe(
+    return HttpRouter.serve(Layer.provide(Layer.merge(routes, counted), OpenAnswers.layer), {
+      disableListenLog: true,
+      disableLogger: true
+    }).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => server, { ...address, gracefulShutdownTimeout: "3 seconds" }))
     )
   }))

@@ -7,8 +7,8 @@ import { AllocationFailed, SpecsMissing } from "@patela/domain/api/Problems"
 import type { BootEvidence } from "@patela/domain/attestation/BootEvidence"
 import type { HardwareSpecs } from "@patela/domain/node/HardwareSpecs"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
-import { Clock, Effect, Option, Schema, Stream } from "effect"
-import { HttpServerResponse } from "effect/http"
+import type { NodeId } from "@patela/domain/node/NodeId"
+import { Clock, Effect, Option, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Allocator } from "../allocate/Allocator.ts"
 import { BootGate } from "../boot/BootGate.ts"
@@ -17,8 +17,10 @@ import { Nodes } from "../nodes/Nodes.ts"
 import { Report } from "../nodes/Report.ts"
 import { ResolvedConfig } from "../settings/ResolvedConfig.ts"
 import { Admission } from "./Admission.ts"
+import { closeAfter } from "./closeAfter.ts"
 import { entity } from "./entity.ts"
 import { EventStreams } from "./EventStreams.ts"
+import { OpenAnswers } from "./OpenAnswers.ts"
 
 const relaysEntity = entity(Schema.Array(ResolvedRelay))
 const nodeEntity = entity(ResolvedNode)
@@ -38,6 +40,7 @@ export const PrivateGroup = HttpApiBuilder.group(
     const config = yield* ResolvedConfig
     const report = yield* Report
     const events = yield* EventStreams
+    const answers = yield* OpenAnswers
     const { admit, enter } = yield* Admission
     const gate = yield* BootGate
     const family = yield* Family
@@ -49,6 +52,12 @@ export const PrivateGroup = HttpApiBuilder.group(
       // The authorization read it a moment ago; where a person removed it since, its next request is refused.
       return yield* Option.match(node, { onNone: () => Effect.die(`node ${id} is gone`), onSome: Effect.succeed })
     })
+
+    /**
+     * After the last thing that a node asks for when it hears of an event, for it asks over another connection than that
+     * of its stream: a fleet that heard of one would hold twice as many for seconds.
+     */
+    const lastAsked = (node: NodeId) => events.followed(node) ? closeAfter : Effect.void
 
     return handlers.handleAll({
       specs: Effect.fn("private.specs")(function*({ payload }: { readonly payload: HardwareSpecs }) {
@@ -75,7 +84,10 @@ export const PrivateGroup = HttpApiBuilder.group(
           // What the node has it keeps; the next session's report of its hardware fails with this.
           PoolExhausted: ({ message }) => Effect.logWarning(`node ${node.id} gets no more relays: ${message}`)
         }))
-        return yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
+        const answer = yield* relaysEntity(yield* Effect.orDie(config.relaysOf(node)), headers["if-none-match"])
+        // Nothing changed, so nothing is read again, and nothing reported.
+        if (answer.status === 304) yield* lastAsked(node.id)
+        return answer
       }),
       node: Effect.fn("private.node")(function*({ headers }: Conditional) {
         const { id } = yield* CurrentNode
@@ -90,11 +102,9 @@ export const PrivateGroup = HttpApiBuilder.group(
       events: Effect.fn("private.events")(function*() {
         const { id } = yield* CurrentNode
         const token = yield* credential
-        return HttpServerResponse.stream(Stream.encodeText(events.open(id, admit(token))), {
-          contentType: EVENT_STREAM,
-          // Closed at its end: a server that ends waits for connections that are kept.
-          headers: { "cache-control": "no-store", connection: "close" }
-        })
+        // Closed at its end: a server that ends waits for connections that are kept.
+        const headers = { "content-type": EVENT_STREAM, "cache-control": "no-store", connection: "close" }
+        return yield* events.open(id, admit(token), (reader) => answers.begin(headers, reader))
       }),
       evidence: Effect.fn("private.evidence")(function*({ payload }: { readonly payload: BootEvidence }) {
         const { node, challenge } = yield* enter(yield* credential)
@@ -108,6 +118,7 @@ export const PrivateGroup = HttpApiBuilder.group(
       report: Effect.fn("private.report")(function*({ payload }: { readonly payload: NodeReport }) {
         const { id } = yield* CurrentNode
         yield* Effect.orDie(report.take(id, payload))
+        yield* lastAsked(id)
       })
     })
   })

@@ -40,7 +40,10 @@ const isAnswering = (socket: Duplex): boolean => {
 
 /** Answers what never becomes a request with a problem too, and closes its connection. */
 export const answerClientErrors = (server: Server): void => {
+  const answered = new WeakSet<Duplex>()
   server.on("clientError", (error, socket) => {
+    // What comes after a fault is a fault again, each time that something is read. It must not take the answer away.
+    if (answered.has(socket)) return
     const code = "code" in error && typeof error.code === "string" ? error.code : ""
     const answer = KNOWN[code] ?? (code.startsWith("HPE_") ? NONE : undefined)
     // Who did not end a TLS handshake, or went away, cannot be told anything.
@@ -48,6 +51,7 @@ export const answerClientErrors = (server: Server): void => {
       socket.destroy()
       return
     }
+    answered.add(socket)
     const [status, detail] = answer
     socket.end(written(status, detail))
     // Not closed at once: with something unread, the kernel would reset the connection, and the answer could be lost.

@@ -11,13 +11,22 @@ export interface Patience {
   readonly header: number
   /** For the whole of a request, its body too. */
   readonly request: number
+  /** Between two requests. What one piece of work asks comes at once; the next one makes a connection anew. */
+  readonly idle: number
   /** In which nothing is read or written. Streams of events have a heartbeat every 15 s. */
   readonly silence: number
   /** How often header and request are looked at. */
   readonly look: number
 }
 
-const PATIENCE: Patience = { handshake: 10_000, header: 10_000, request: 30_000, silence: 60_000, look: 1000 }
+const PATIENCE: Patience = {
+  handshake: 10_000,
+  header: 10_000,
+  request: 30_000,
+  idle: 2000,
+  silence: 60_000,
+  look: 1000
+}
 
 /** A fleet of some thousands, each with a stream of events and a request. */
 const IN_ALL = 10_000

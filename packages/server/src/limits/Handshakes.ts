@@ -3,7 +3,7 @@ import type { Server, Socket } from "node:net"
 import { sourceOf } from "./sourceOf.ts"
 
 /** While so many handshakes and answers are under way, no handshake begins. */
-const BUSY = 32
+export const BUSY = 16
 
 /** Unless the one before was so long ago, in milliseconds: whoever keeps the server busy keeps nobody out. */
 const LONGEST = 50
@@ -27,8 +27,11 @@ export class Handshakes {
   #next: NodeJS.Immediate | undefined
   #atLast: NodeJS.Timeout | undefined
 
-  /** Call it before anything else listens for the connections of this TLS server. */
-  inTurn(server: Server): void {
+  /**
+   * Call it before anything else listens for the connections of this TLS server. `patience` is how long the first bytes
+   * may take, in milliseconds; what follows is up to the server.
+   */
+  inTurn(server: Server, patience: number): void {
     const listeners = server.listeners("connection")
     server.removeAllListeners("connection")
     this.#begin = (socket) => {
@@ -37,16 +40,20 @@ export class Handshakes {
     server.on("connection", (socket) => {
       const name = nameOf(socket)
       const source = sourceOf(socket.remoteAddress)
-      const others = this.#waiting.get(source)
-      if (others === undefined) this.#waiting.set(source, new Set([socket]))
-      else others.add(socket)
       socket.once("close", () => {
         this.#leave(source, socket)
         this.#ended(name)
       })
       // A socket that nobody listens to would end the process with its error.
       socket.on("error", () => {})
-      this.#look()
+      const tired = () => socket.destroy()
+      socket.setTimeout(patience, tired)
+      socket.once("readable", () => {
+        socket.setTimeout(0, tired)
+        // The other side has closed.
+        if (socket.readableLength === 0) socket.destroy()
+        else this.#enter(source, socket)
+      })
     })
     server.on("secureConnection", (socket: Socket) => this.#ended(nameOf(socket)))
   }
@@ -65,6 +72,13 @@ export class Handshakes {
 
   #ended(name: string): void {
     if (this.#under.delete(name)) this.#look()
+  }
+
+  #enter(source: string, socket: Socket): void {
+    const others = this.#waiting.get(source)
+    if (others === undefined) this.#waiting.set(source, new Set([socket]))
+    else others.add(socket)
+    this.#look()
   }
 
   #leave(source: string, socket: Socket): void {

@@ -3,8 +3,11 @@ import { Result } from "effect"
 import { Newest } from "../limits/Newest.ts"
 import { type CheckedIdentity, checkIdentity, type IdentityFault } from "./checkIdentity.ts"
 
-/** How many identities are kept checked, some 2 KB each: more than the nodes of a fleet. */
-const MOST_KEPT = 4096
+/**
+ * How many identities are kept checked, some 4 KB each with OpenSSL's part: as many as machines may wait, which ask every few
+ * seconds. Nodes ask every quarter of an hour.
+ */
+const MOST_KEPT = 1024
 
 /**
  * `checkIdentity`, done once for those who ask again and again with the same three values. What is refused is not kept, so

@@ -14,8 +14,8 @@ interface Exports {
   readonly __wbindgen_start: () => void
 }
 
-/** How far the memory of an instance grows before it is replaced, in bytes: some two hundred authentications. */
-const MOST_GROWTH = 6 * 1024 * 1024
+/** How far the memory of an instance grows before it is replaced, in bytes: some hundred authentications. */
+const MOST_GROWTH = 3 * 1024 * 1024
 
 /**
  * biscuit-wasm in an instance that is replaced when its memory has grown. All calls are synchronous, so none is under way

@@ -14,6 +14,7 @@ import { EndorsementRoots } from "../../src/trust/EndorsementRoots.ts"
 import { tableNames } from "./tableNames.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 import { testDatabase } from "./testDatabase.ts"
+import { webAnswers } from "./webAnswers.ts"
 
 export interface Answer {
   readonly status: number
@@ -52,7 +53,7 @@ export class TestApi extends Context.Service<TestApi, {
 
 const make = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const app = yield* HttpRouter.toHttpEffect(routes)
+  const app = yield* HttpRouter.toHttpEffect(Layer.provide(routes, webAnswers))
   const requestOf = (request: Request, from?: string) =>
     HttpServerRequest.fromWeb(request).modify({ remoteAddress: Option.fromUndefinedOr(from) })
   const respond = (request: Request) =>

@@ -1,12 +1,22 @@
 import { Effect, Schema } from "effect"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { appendFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { launchedWith } from "./launchedWith.ts"
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
 
-/** What the first line of the command has Node run it with. */
-const NODE_FLAGS = readFileSync(MAIN, "utf8").split("\n", 1).flatMap((line) => line.match(/--\S+/g) ?? [])
+/** A program with what comes before its arguments, and in which environment besides that which is named. */
+export interface Program {
+  readonly command: readonly [string, ...ReadonlyArray<string>]
+  readonly variables: Variables
+}
+
+/** `patela` from its sources, as its first line has it run. */
+const fromSources = (): Program => {
+  const { flags, variables } = launchedWith(MAIN)
+  return { command: [process.execPath, ...flags, MAIN], variables }
+}
 
 /** The server ended before it listened. */
 class ServerEnded extends Schema.TaggedError<ServerEnded>()("ServerEnded", { message: Schema.String }) {}
@@ -47,12 +57,14 @@ export interface RunningServer {
 }
 
 /** Starts `patela run` on a port, any free one unless told, and waits for its line; killed with the scope. */
-export const runServer = (variables: Variables, args: ReadonlyArray<string>, port = 0) =>
+export const runServer = (variables: Variables, args: ReadonlyArray<string>, port = 0, program = fromSources()) =>
   Effect.acquireRelease(
     Effect.callback<{ readonly child: ChildProcess; readonly port: number; readonly said: () => string }, Error>(
       (resume) => {
-        const command = [...NODE_FLAGS, MAIN, "run", "--host", "127.0.0.1", "--port", String(port), ...args]
-        const child = spawn(process.execPath, command, { env: environmentOf(variables) })
+        const [file, ...first] = program.command
+        const child = spawn(file, [...first, "run", "--host", "127.0.0.1", "--port", String(port), ...args], {
+          env: environmentOf({ ...program.variables, ...variables })
+        })
         let said = ""
         child.stdout.on("data", (chunk) => {
           said += String(chunk)
@@ -60,14 +72,16 @@ export const runServer = (variables: Variables, args: ReadonlyArray<string>, por
           if (listens !== undefined) resume(Effect.succeed({ child, port: Number(listens), said: () => said }))
         })
         child.stderr.on("data", (chunk) => {
+          if (process.env["ZZLOG"] !== undefined) appendFileSync(process.env["ZZLOG"], String(chunk))
           said += String(chunk)
         })
-        child.on("exit", (code) =>
-          resume(Effect.fail(new ServerEnded({ message: `patela run ended with ${code}: ${said}` }))))
+        child.on(
+          "exit",
+          (code) => resume(Effect.fail(new ServerEnded({ message: `patela run ended with ${code}: ${said}` })))
+        )
       }
     ),
-    ({ child }) =>
-      Effect.sync(() => child.kill("SIGKILL"))
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   ).pipe(Effect.map(({ child, port, said }): RunningServer => ({
     port,
     pid: child.pid,

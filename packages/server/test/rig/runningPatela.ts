@@ -8,7 +8,7 @@ import { newTokenKey } from "../../src/session/TokenKey.ts"
 import { NetworkAdministration } from "../../src/settings/NetworkAdministration.ts"
 import { layerOf } from "../../src/store/Store.ts"
 import { TorrcLayers } from "../../src/torrc/TorrcLayers.ts"
-import { patela, runServer, type Variables } from "./commandLine.ts"
+import { patela, type Program, runServer, type Variables } from "./commandLine.ts"
 import { network } from "./Fleet.ts"
 import { httpsAsk } from "./httpsAsk.ts"
 import { SealedText } from "./SealedAnswer.ts"
@@ -21,7 +21,7 @@ import { testDatabase } from "./testDatabase.ts"
  * `patela run` in a process of its own. `cli` runs a command beside it; `administration` is what the commands are made of,
  * in this process, for tests that have no second to spare for each.
  */
-export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables) {
+export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables, program?: Program) {
   const folder = yield* temporaryDirectory
   const { cert, key, pem } = yield* selfSigned(folder)
   const { url, database } = yield* testDatabase(folder)
@@ -42,7 +42,7 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
 
   const cli = (args: ReadonlyArray<string>, stdin?: string) => patela(variables, args, stdin)
   const start = (port?: number, more: Variables = {}) =>
-    runServer({ ...variables, ...more }, ["--cert", cert, "--key", key], port)
+    runServer({ ...variables, ...more }, ["--cert", cert, "--key", key], port, program)
   const server = yield* start()
   const askAt = (port: number, path: string, body?: string, token?: string) =>
     httpsAsk({

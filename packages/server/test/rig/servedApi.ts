@@ -10,7 +10,7 @@ import { temporaryDirectory } from "./temporaryDirectory.ts"
 import { apiServices } from "./TestApi.ts"
 
 /** Limits that a test has the time to see at work, in milliseconds. */
-export const IMPATIENT: Patience = { handshake: 2000, header: 2000, request: 3000, silence: 4000, look: 50 }
+export const IMPATIENT: Patience = { handshake: 2000, header: 2000, request: 3000, idle: 2000, silence: 4000, look: 50 }
 
 /** The API at a real port of this process, with what its clients are limited by. */
 export const servedApi = Effect.fnUntraced(
