@@ -27,10 +27,10 @@ const SQLITE = [
   "fleet.herd_node_p50_s",
   "fleet.herd_errors",
   "fleet.herd_cpu_s",
-  "fleet.herd_rss_mib",
   "fleet.server_rss_mib",
   "fleet.streams_2000_cpu_s_per_h",
   "fleet.streams_2000_rss_mib",
+  "fleet.streams_2000_peak_mib",
   "fleet.event_fanout_2000_ms",
   "fleet.config_2000_s"
 ]
@@ -61,10 +61,10 @@ const onSqlite = Effect.gen(function*() {
     plain("fleet.herd_node_p50_s", percentile(each, 50), "s"),
     none("fleet.herd_errors", tally.errors.length + others.tally.errors.length, ""),
     plain("fleet.herd_cpu_s", processor, "s"),
-    plain("fleet.herd_rss_mib", herdMemory, "MiB"),
-    below("fleet.server_rss_mib", yield* memoryOf(house.pid, "VmHWM"), "MiB", 300),
+    below("fleet.server_rss_mib", herdMemory, "MiB", 300),
     plain("fleet.streams_2000_cpu_s_per_h", streams.restPerHour, "s"),
     plain("fleet.streams_2000_rss_mib", streams.restMemory, "MiB"),
+    plain("fleet.streams_2000_peak_mib", yield* memoryOf(house.pid, "VmHWM"), "MiB"),
     below("fleet.event_fanout_2000_ms", streams.fanout, "ms", 1000),
     plain("fleet.config_2000_s", streams.reading, "s")
   ]
