@@ -7,7 +7,9 @@ import type { Mission } from "./Mission.ts"
 export const footprint = Effect.fnUntraced(function*({ node }: Mission<MachineRoom>) {
   const looks: ReadonlyArray<Argv> = [
     ["find", "/etc", "/run/patela", "/run/systemd/system", "-printf", "%p %m %u %g %s %T@ %i\n"],
-    ["find", "/var/lib/tor-instances", "-maxdepth", "1", "-printf", "%p %m %u %g %T@ %i\n"],
+    ["find", "/var/lib/tor-instances", "-maxdepth", "0", "-printf", "%p %m %u %g %T@ %i\n"],
+    // Without its times: tor puts files of its own into its directory, some of them seconds after it says that it is ready.
+    ["find", "/var/lib/tor-instances", "-mindepth", "1", "-maxdepth", "1", "-printf", "%p %m %u %g %i\n"],
     ["find", "/var/lib/tor-instances", "-name", "*secret_key", "-printf", "%p %m %u %g %s %T@ %i\n"],
     ["nft", "--handle", "list", "ruleset"],
     ["ip", "address", "show"],
