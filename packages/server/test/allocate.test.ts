@@ -6,12 +6,12 @@ import { poolV4, poolV6 } from "../src/allocate/AddressPool.ts"
 import { allocate, type Taken } from "../src/allocate/allocate.ts"
 import { allocateInTurn } from "../src/allocate/allocateInTurn.ts"
 import { cheeses } from "../src/allocate/cheeses.ts"
-import { everything } from "../src/allocate/Left.ts"
 import { relayCount, relaysByHardware } from "../src/allocate/relayCount.ts"
 import { relayNames } from "../src/allocate/relayNames.ts"
 import { remembered } from "../src/allocate/remembered.ts"
 import type { Given } from "../src/allocate/takenBy.ts"
 import type { NewRelay } from "../src/relays/Relays.ts"
+import { everythingLeft } from "./rig/everythingLeft.ts"
 
 const between = (minimum: number, maximum: number) =>
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
@@ -37,7 +37,7 @@ const live = (requests: typeof Requests.Type, prefix: number, withV6: boolean) =
       allocate({
         missing: Math.max(0, wanted - has.length),
         taken: {
-          left: everything,
+          left: everythingLeft,
           names: new Set(every().map((relay) => relay.name)),
           addresses: new Set([
             ...every().flatMap(({ ip_v4, ip_v6 }) => ip_v6 === null ? [ip_v4] : [ip_v4, ip_v6]),
@@ -92,7 +92,7 @@ describe("allocate", () => {
       allocate({
         missing: wanted,
         taken: {
-          left: everything,
+          left: everythingLeft,
           names: new Set(),
           addresses: new Set(["192.0.2.11"]),
           own: new Map(),
@@ -116,7 +116,7 @@ describe("allocateInTurn", () => {
       v4: [Result.getOrThrow(poolV4("192.0.2.30", 28))],
       v6: withV6 ? [Result.getOrThrow(poolV6("2001:db8::1", 124))] : []
     }
-    const takenFor = (given: Given): Taken => ({ left: everything, ...given, own: new Map(), slots: new Set() })
+    const takenFor = (given: Given): Taken => ({ left: everythingLeft, ...given, own: new Map(), slots: new Set() })
     const needs = wanted.map((missing, index) => ({ id: NodeId.make(index + 1), missing }))
     const names = new Set<string>()
     const addresses = new Set<string>()

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { poolV4, poolV6 } from "../src/allocate/AddressPool.ts"
-import { everything, leftBy } from "../src/allocate/Left.ts"
+import { leftBy } from "../src/allocate/Left.ts"
 import { Unheld } from "../src/allocate/Unheld.ts"
+import { everythingLeft } from "./rig/everythingLeft.ts"
 
 const between = (minimum: number, maximum: number) =>
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))
@@ -80,7 +81,7 @@ describe("what nobody has", () => {
     assert.deepStrictEqual(v4(["192.0.2.3"]), ["192.0.2.2", "192.0.2.4", "192.0.2.5", "192.0.2.6"])
     assert.deepStrictEqual(v4([]), ["192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6"])
     assert.strictEqual(firstOf(1, left.v6(Result.getOrThrow(poolV6("2001:db8::1", 64))))[0] as string, "2001:db8::2")
-    const [first, second] = firstOf(2, everything.names())
+    const [first, second] = firstOf(2, everythingLeft.names())
     assert.strictEqual(firstOf(1, left.names())[0], first)
     names.add(first ?? "")
     assert.strictEqual(firstOf(1, left.names())[0], second)

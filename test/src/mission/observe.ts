@@ -50,6 +50,16 @@ const probe = Effect.fnUntraced(function*(mission: Mission<MachineRoom>, user: n
   return yield* new MissionFault({ message: `nobody saw the connection of uid ${user} to ${host}` })
 }, fault)
 
+/** What a relay should be seen as that runs as the server has it on record. */
+export const sightOf = ({ fingerprint, ip_v4, ip_v6, name }: RelayOnRecord): RelaySeen => ({
+  name,
+  unit: "active",
+  rsa: fingerprint?.rsa ?? "none",
+  ed25519: fingerprint?.ed25519 ?? "none",
+  sourceV4: ip_v4,
+  sourceV6: ip_v6 ?? "none"
+})
+
 /** Looks at one relay on the node and from the far side. */
 export const seeRelay = Effect.fnUntraced(function*(mission: Mission<MachineRoom>, relay: RelayOnRecord) {
   const { node } = mission

@@ -12,13 +12,6 @@ export interface Left {
   readonly v6: (pool: Pool<Ipv6>) => Iterable<Ipv6>
 }
 
-/** All of it, whoever has it. */
-export const everything: Left = {
-  names: relayNames,
-  v4: (pool) => pool.addresses(),
-  v6: (pool) => pool.addresses()
-}
-
 /** What these sets do not hold. They may come to hold more while it is used, and not less. */
 export const leftBy = (
   { addresses, names }: { readonly names: ReadonlySet<string>; readonly addresses: ReadonlySet<string> }
