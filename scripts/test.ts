@@ -1,12 +1,13 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect } from "effect"
 import { spawn } from "node:child_process"
-import { mkdirSync, readFileSync } from "node:fs"
+import { mkdirSync } from "node:fs"
 import { DebianRoot } from "../test/src/rig/DebianRoot.ts"
 import { sweepLeftovers } from "../test/src/rig/Leftovers.ts"
 import { NodeContainer } from "../test/src/rig/NodeContainer.ts"
 import { nodeBinary, repositoryRoot } from "../test/src/rig/Repository.ts"
 import { TemporaryDirectory } from "../test/src/rig/TemporaryDirectory.ts"
+import { failedWhole, type Outcome, readReport } from "./readReport.ts"
 
 /**
  * Runs the tiers, or those named on the command line, and counts what ran:
@@ -16,19 +17,6 @@ import { TemporaryDirectory } from "../test/src/rig/TemporaryDirectory.ts"
 const TIERS = ["pure", "host", "inside", "faults"] as const
 type Tier = typeof TIERS[number]
 const USUAL: ReadonlyArray<Tier> = ["pure", "host", "inside"]
-
-interface Count {
-  readonly passed: number
-  readonly failed: number
-}
-
-/** The part of vitest's JSON report that counts (its format is jest's). Skipped tests are no passes. */
-const VitestReport = Schema.fromJsonString(Schema.Struct({
-  numPassedTests: Schema.Int,
-  numFailedTests: Schema.Int,
-  numPendingTests: Schema.Int,
-  success: Schema.Boolean
-}))
 
 const vitestArguments = (tier: Tier, report: string): ReadonlyArray<string> => [
   `${repositoryRoot}/node_modules/vitest/vitest.mjs`,
@@ -41,18 +29,6 @@ const vitestArguments = (tier: Tier, report: string): ReadonlyArray<string> => [
   `--outputFile.json=${report}`
 ]
 
-/** What a report says; a tier that left none, or that failed outside its tests, counts as one failure more. */
-const countIn = (report: string, exitCode: number): Effect.Effect<Count> =>
-  Effect.try(() => readFileSync(report, "utf8")).pipe(
-    Effect.flatMap(Schema.decodeEffect(VitestReport)),
-    Effect.map(({ numFailedTests, numPassedTests, numPendingTests, success }) => {
-      const failed = numFailedTests + numPendingTests
-      const unexplained = failed === 0 && (exitCode !== 0 || !success || numPassedTests === 0)
-      return { passed: numPassedTests, failed: failed + (unexplained ? 1 : 0) }
-    }),
-    Effect.orElseSucceed(() => ({ passed: 0, failed: 1 }))
-  )
-
 const here = (program: string, args: ReadonlyArray<string>): Effect.Effect<number> =>
   Effect.callback<number>((resume) => {
     const child = spawn(program, args, { cwd: repositoryRoot, stdio: ["ignore", "inherit", "inherit"] })
@@ -64,7 +40,7 @@ const here = (program: string, args: ReadonlyArray<string>): Effect.Effect<numbe
 const onThisMachine = Effect.fnUntraced(function*(tier: Exclude<Tier, "inside">) {
   const folder = yield* TemporaryDirectory.make("report")
   const report = `${folder}/report.json`
-  return yield* countIn(report, yield* here(nodeBinary, vitestArguments(tier, report)))
+  return yield* readReport(report, yield* here(nodeBinary, vitestArguments(tier, report)))
 }, Effect.scoped)
 
 /** The node sees the repository where it is here, read-only, so that its links hold. */
@@ -94,20 +70,19 @@ const insideNode = Effect.fnUntraced(function*() {
   )
   yield* Console.log(stdout)
   if (exitCode !== 0) yield* Console.error(stderr)
-  return yield* countIn(`${folder}/out/report.json`, exitCode)
+  return yield* readReport(`${folder}/out/report.json`, exitCode)
 }, Effect.scoped)
 
-const failedWhole = (tier: Tier) => (error: { readonly message: string }) =>
-  Console.error(`${tier}: ${error.message}`).pipe(Effect.as<Count>({ passed: 0, failed: 1 }))
-
-const runTier = (tier: Tier): Effect.Effect<Count> =>
-  (tier === "inside" ? insideNode() : onThisMachine(tier)).pipe(Effect.catch(failedWhole(tier)))
+const runTier = (tier: Tier): Effect.Effect<Outcome> =>
+  (tier === "inside" ? insideNode() : onThisMachine(tier)).pipe(
+    Effect.catch((error) => Effect.succeed(failedWhole(error.message)))
+  )
 
 const told = Effect.fnUntraced(function*(tier: Tier) {
   yield* Console.log(`\n== ${tier} ==`)
-  const count = yield* runTier(tier)
-  yield* Console.log(`${tier}: ${count.passed} passed, ${count.failed} failed`)
-  return count
+  const { failures, passed } = yield* runTier(tier)
+  yield* Console.log(`${tier}: ${passed} passed, ${failures.length} failed`)
+  return { passed, failures: failures.map((failure) => `${tier}: ${failure}`) }
 })
 
 const isTier = (text: string): text is Tier => TIERS.some((tier) => tier === text)
@@ -121,17 +96,21 @@ const main = Effect.gen(function*() {
   // Both wait for systemd most of their time; inside is silent until its end.
   const sideBySide = able.filter((tier) => tier === "host" || tier === "inside")
   const groups = [able.filter((tier) => tier === "pure"), sideBySide, able.filter((tier) => tier === "faults")]
-  const counts = yield* Effect.forEach(groups, (group) => Effect.forEach(group, told, { concurrency: "unbounded" }))
-  const passed = counts.flat().reduce((sum, count) => sum + count.passed, 0)
-  let failed = counts.flat().reduce((sum, count) => sum + count.failed, 0)
+  const outcomes = (yield* Effect.forEach(groups, (group) => Effect.forEach(group, told, { concurrency: "unbounded" })))
+    .flat()
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0)
+  const failures = outcomes.flatMap((outcome) => outcome.failures)
   for (const tier of left) {
-    yield* Console.log(`${tier}: left out, it needs root (network namespaces and containers)`)
+    const why = `${tier}: left out, it needs root (network namespaces and containers)`
+    yield* Console.log(why)
     // Where everything is expected to run, what did not run has failed.
-    if (process.env["CI"] === "true") failed += 1
+    if (process.env["CI"] === "true") failures.push(why)
   }
-  yield* Console.log(`\n${passed} passed, ${failed} failed`)
+  // Again at the end: of a long output, the end is what is read and kept.
+  for (const failure of failures) yield* Console.log(`FAILED ${failure}`)
+  yield* Console.log(`\n${passed} passed, ${failures.length} failed`)
   yield* Effect.sync(() => {
-    process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+    process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1
   })
 })
 
