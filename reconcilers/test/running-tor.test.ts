@@ -95,7 +95,7 @@ const OK = "250 OK\r\n"
 const isLogin = (line: string) => line.startsWith("AUTHENTICATE ")
 
 describe("a control socket", () => {
-  const ask = (root: string) => Effect.result(commandTor(`${root}/toma`, "GETINFO version", "200 millis"))
+  const ask = (root: string) => Effect.result(commandTor(`${root}/toma`, "GETINFO version", "1 second"))
   const tagOf = (answer: Effect.Success<ReturnType<typeof ask>>) =>
     Result.isFailure(answer) ? answer.failure._tag : answer.success.join()
 
@@ -185,8 +185,8 @@ describe("another family of a running tor", () => {
 
   const declared = (root: string) =>
     Effect.gen(function*() {
-      const before = yield* readBurst(`${root}/toma`, "1 second")
-      yield* declareFamily(`${root}/toma`, before, "1 second")
+      const before = yield* readBurst(`${root}/toma`, "10 seconds")
+      yield* declareFamily(`${root}/toma`, before, "10 seconds")
     })
 
   const COMMANDS = [

@@ -85,7 +85,7 @@ describe("the rig's parts", () => {
       assert.isAbove(during.processes.length, 0)
       assert.notStrictEqual(readlinkSync(`/proc/${leader}/ns/net`), readlinkSync("/proc/self/ns/net"))
       yield* Scope.close(scope, Exit.void)
-      assert.isBelow((yield* Clock.currentTimeMillis) - began, 2000)
+      assert.isBelow((yield* Clock.currentTimeMillis) - began, 30_000)
       assert.deepStrictEqual(tracesOf(prefix), nothing)
       assert.isFalse(existsSync(`/proc/${leader}`))
     }))

@@ -34,7 +34,7 @@ describe("the packaged server", () => {
       }
       assert.strictEqual((yield* ask("/private/specs", JSON.stringify(specs), token)).status, 200)
       const { text } = yield* httpsEvents({ port: server.port, ca: pem, token })
-      yield* eventually("the first event", () => text().startsWith("event: config\n"), 5000)
+      yield* eventually("the first event", () => text().startsWith("event: config\n"), 30_000)
 
       const { flags, variables } = launchedWith(MAIN)
       assert.isAbove(flags.length * Object.keys(variables).length, 0)

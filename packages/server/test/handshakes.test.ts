@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Schema } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { BUSY, Handshakes } from "../src/limits/Handshakes.ts"
+import { eventually } from "./rig/eventually.ts"
 import { runs } from "./rig/runs.ts"
 
 const listening = (server: Server) =>
@@ -34,25 +35,27 @@ const countTurns = Effect.gen(function*() {
 
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
-const until = Effect.fnUntraced(function*(done: () => boolean) {
-  for (let look = 0; look < 200_000 && !done(); look++) yield* turn
-  assert.isTrue(done())
-})
+const until = (done: () => boolean) => eventually("what the test waits for", done, 30_000)
 
-/** How long a client may say nothing, in milliseconds. */
-const PATIENCE = 200
+/** In milliseconds. What has to wait for so long is not seen by a test. */
+const NEVER = 3_600_000
 
 /** A server that says hello once a handshake would begin, and its clients. */
-const house = Effect.gen(function*() {
+const house = Effect.fnUntraced(function*({ longest = NEVER, patience = NEVER } = {}) {
   const turns = yield* countTurns
-  const handshakes = new Handshakes()
+  const handshakes = new Handshakes(longest)
   const begun: Array<number> = []
   const server = createServer((socket) => {
     begun.push(turns())
     assert.isAbove(socket.readableLength, 0, "its first bytes are there")
+    // What is not read to its end does not close.
+    socket.resume()
     socket.end("hello")
   })
-  handshakes.inTurn(server, PATIENCE)
+  handshakes.inTurn(server, patience)
+  let arrived = 0
+  // After it has heard of the same bytes.
+  server.on("connection", (socket) => socket.once("readable", () => (arrived += 1)))
   const port = yield* listening(server)
   const ended: Array<string> = []
   const come = (localAddress = "127.0.0.1", first = "hello?") => {
@@ -70,8 +73,12 @@ const house = Effect.gen(function*() {
     const client = connect({ port, host: "127.0.0.1" }, () => client.end())
     client.on("error", () => {})
   }
-  return { handshakes, server, begun, ended, come, leave }
+  return { handshakes, server, begun, arrived: () => arrived, ended, come, leave }
 })
+
+/** As many requests as keep handshakes waiting, until it is interrupted. */
+const busy = (handshakes: Handshakes) =>
+  Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Effect.never)), { concurrency: "unbounded" })
 
 describe("handshakes", () => {
   it.live.prop(
@@ -79,7 +86,7 @@ describe("handshakes", () => {
     [Schema.Array(Schema.Boolean).pipe(Schema.check(Schema.isMaxLength(40)))],
     ([crowd]) =>
       Effect.scoped(Effect.gen(function*() {
-        const { begun, come, ended, server } = yield* house
+        const { begun, come, ended, server } = yield* house()
         let accepted = 0
         server.on("connection", (socket) => {
           // As the limit of connections does.
@@ -97,27 +104,31 @@ describe("handshakes", () => {
 
   it.live("wait while many requests are being answered, and not for ever", () =>
     Effect.gen(function*() {
-      const { begun, come, handshakes } = yield* house
-      const answer = yield* Deferred.make<void>()
-      const asked = yield* Effect.forkChild(
-        Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Deferred.await(answer))), {
-          concurrency: "unbounded"
-        })
-      )
+      const { begun, come, handshakes } = yield* house({ longest: 50 })
+      yield* Effect.forkScoped(busy(handshakes))
       yield* turn
       const start = performance.now()
       for (let client = 0; client < 20; client++) come()
-      yield* until(() => begun.length === 2)
+      yield* until(() => begun.length >= 2)
       assert.isAtLeast(performance.now() - start, 75)
-      assert.isBelow(begun.length, 5)
-      yield* Deferred.succeed(answer, undefined)
-      yield* Fiber.join(asked)
+    }).pipe(Effect.scoped))
+
+  it.live("wait until requests are answered", () =>
+    Effect.gen(function*() {
+      const { arrived, begun, come, handshakes } = yield* house()
+      const asked = yield* Effect.forkScoped(busy(handshakes))
+      yield* turn
+      for (let client = 0; client < 20; client++) come()
+      yield* until(() => arrived() === 20)
+      yield* turn
+      assert.lengthOf(begun, 0)
+      yield* Fiber.interrupt(asked)
       yield* until(() => begun.length === 20)
-    }))
+    }).pipe(Effect.scoped))
 
   it.live("wait while many are under way, and not for those that ended, well or badly", () =>
     Effect.gen(function*() {
-      const { begun, come, server } = yield* house
+      const { arrived, begun, come, server } = yield* house()
       const open: Array<Socket> = []
       // These never end: their clients say nothing, and nobody closes them.
       server.prependListener("connection", (socket) => {
@@ -125,23 +136,21 @@ describe("handshakes", () => {
         socket.end = () => socket
       })
       for (let client = 0; client < 40; client++) come()
-      yield* until(() => begun.length === BUSY)
+      yield* until(() => arrived() === 40 && begun.length >= BUSY)
       yield* turn
-      const start = performance.now()
-      yield* until(() => begun.length === BUSY + 2)
-      assert.isAtLeast(performance.now() - start, 40)
+      assert.lengthOf(begun, BUSY)
       // Each of those that end makes room for one more.
       for (const { remoteAddress, remotePort } of open.slice(0, 5)) {
         server.emit("secureConnection", { remoteAddress, remotePort })
       }
-      yield* turn
       yield* until(() => begun.length >= BUSY + 5)
-      assert.isBelow(performance.now() - start, 250)
-    }))
+      yield* turn
+      assert.lengthOf(begun, BUSY + 5)
+    }).pipe(Effect.scoped))
 
   it.live("of a source that comes now and then do not wait for those of one that floods", () =>
     Effect.gen(function*() {
-      const { come, handshakes, server } = yield* house
+      const { arrived, come, handshakes, server } = yield* house()
       const order: Array<string> = []
       server.on("connection", (socket) => {
         socket.end = () => {
@@ -149,39 +158,33 @@ describe("handshakes", () => {
           return socket
         }
       })
-      const answer = yield* Deferred.make<void>()
       // Nothing begins by itself while so many are answered.
-      yield* Effect.forkChild(
-        Effect.all(Array.from({ length: BUSY }, () => handshakes.counted(Deferred.await(answer))), {
-          concurrency: "unbounded"
-        })
-      )
+      const asked = yield* Effect.forkScoped(busy(handshakes))
       yield* turn
       for (let client = 0; client < 200; client++) come()
-      yield* until(() => server.listenerCount("connection") > 0 && order.length >= 1)
+      yield* until(() => arrived() === 200)
       come("127.0.0.2")
+      yield* until(() => arrived() === 201)
+      yield* Fiber.interrupt(asked)
       yield* until(() => order.includes("127.0.0.2"))
-      assert.isBelow(order.indexOf("127.0.0.2"), 8)
-      yield* Deferred.succeed(answer, undefined)
-    }))
+      assert.strictEqual(order.indexOf("127.0.0.2"), 1, "the second, for one of the other source waited longer")
+    }).pipe(Effect.scoped))
 
   it.live("wait for no request that failed, or whose client left", () =>
     Effect.gen(function*() {
-      const { begun, come, handshakes } = yield* house
+      const { begun, come, handshakes } = yield* house()
       for (let request = 0; request < 40; request++) {
         yield* Effect.ignore(handshakes.counted(Effect.fail("no")))
         yield* Fiber.interrupt(yield* Effect.forkChild(handshakes.counted(Effect.never)))
       }
-      const start = performance.now()
       come()
       come()
       yield* until(() => begun.length === 2)
-      assert.isBelow(performance.now() - start, 45)
-    }))
+    }).pipe(Effect.scoped))
 
   it.live("begin for none that says nothing, which is closed in time", () =>
     Effect.gen(function*() {
-      const { begun, come, ended } = yield* house
+      const { begun, come, ended } = yield* house({ patience: 1000 })
       for (let silent = 0; silent < 20; silent += 1) come("127.0.0.1", "")
       come()
       yield* until(() => ended.length === 1)
@@ -192,15 +195,11 @@ describe("handshakes", () => {
 
   it.live("begin for none that closes before it says anything", () =>
     Effect.gen(function*() {
-      const { begun, leave, server } = yield* house
-      let open = 0
-      server.on("connection", (socket) => {
-        open += 1
-        socket.on("close", () => (open -= 1))
-      })
+      const { begun, leave, server } = yield* house()
+      let closed = 0
+      server.on("connection", (socket) => socket.on("close", () => (closed += 1)))
       for (let silent = 0; silent < 20; silent += 1) leave()
-      yield* until(() => open > 0)
-      yield* until(() => open === 0)
+      yield* until(() => closed === 20)
       assert.strictEqual(begun.length, 0)
     }))
 })

@@ -92,7 +92,7 @@ describe("the listener of metrics", () => {
         yield* enrolled
         yield* ask("/public/auth", JSON.stringify(softwareTpm().request))
         yield* ask("/nothing")
-        yield* eventually("its line", () => /Metrics/.test(server.said()), 5000)
+        yield* eventually("its line", () => /Metrics/.test(server.said()), 30_000)
         const at = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said())?.[0] ?? ""
         const get = (path: string) =>
           Effect.promise(async () => {

@@ -80,7 +80,7 @@ describe("every answer that is an error", () => {
       for (const [name, [sent, status]] of Object.entries(CASES)) {
         const socket = yield* rawTls({ port, ca: pem })
         socket.write(sent)
-        yield* eventually(name, () => socket.closed(), 8000)
+        yield* eventually(name, () => socket.closed(), 30_000)
         const [head = "", body = ""] = socket.text().split(/\r\n\r\n(.*)/s)
         assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), name)
         assert.match(head, /^content-type: application\/problem\+json/im, name)
@@ -104,7 +104,7 @@ describe("every answer that is an error", () => {
       const { port, pem } = yield* servedApi()
       const socket = yield* rawTls({ port, ca: pem })
       socket.write(request("HEAD /nothing"))
-      yield* eventually("its end", () => socket.closed(), 5000)
+      yield* eventually("its end", () => socket.closed(), 30_000)
       assert.match(socket.text(), /^HTTP\/1\.1 404 [^]*\r\n\r\n$/)
     }), TIMEOUT)
 })

@@ -6,8 +6,8 @@ import { hostOf, monitorOf, type Read, readers, type Write, writers } from "./Re
 
 export type NetworkKind = Kind<Read, Write>
 
-/** Milliseconds in which a change has to be told. */
-export const SOON = 250
+/** Milliseconds in which a change is told on the busiest machine; nothing looks again by itself meanwhile. */
+export const SOON = 10_000
 
 /** Runs a test on a namespace, with monitors that work. */
 export const onHost = (namespace: () => string) => <A, E>(effect: Effect.Effect<A, E, Read | Write>) =>

@@ -86,7 +86,7 @@ describe("monitors of the kernel", () => {
         Effect.gen(function*() {
           const { fiber } = yield* listening(kind)
           process.kill(theOne(program), "SIGKILL")
-          const exit = yield* Fiber.await(fiber).pipe(Effect.timeout("1 second"))
+          const exit = yield* Fiber.await(fiber).pipe(Effect.timeout("10 seconds"))
           expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain(
             `the monitor ${program} was killed`
           )

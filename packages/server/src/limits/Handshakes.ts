@@ -6,7 +6,7 @@ import { sourceOf } from "./sourceOf.ts"
 export const BUSY = 16
 
 /** Unless the one before was so long ago, in milliseconds: whoever keeps the server busy keeps nobody out. */
-const LONGEST = 50
+export const LONGEST = 50
 
 /** The two ends of a connection, as long as it is open. */
 const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
@@ -26,6 +26,12 @@ export class Handshakes {
   #answering = 0
   #next: NodeJS.Immediate | undefined
   #atLast: NodeJS.Timeout | undefined
+  readonly #longest: number
+
+  /** `longest` is how long a handshake may wait for a server that is busy, after the one before it, in milliseconds. */
+  constructor(longest: number) {
+    this.#longest = longest
+  }
 
   /**
    * Call it before anything else listens for the connections of this TLS server. `patience` is how long the first bytes
@@ -90,7 +96,7 @@ export class Handshakes {
   #look(): void {
     if (this.#waiting.size === 0 || this.#next !== undefined) return
     if (this.#answering + this.#under.size < BUSY) this.#next = setImmediate(() => this.#one())
-    else this.#atLast ??= setTimeout(() => this.#one(), LONGEST)
+    else this.#atLast ??= setTimeout(() => this.#one(), this.#longest)
   }
 
   #one(): void {

@@ -37,10 +37,10 @@ describe("the connections of a server", () => {
         yield* theirs`UPDATE nodes SET epoch = epoch + 1 WHERE id = ${node1}`
         const writers = yield* Effect.forEach(Array.from({ length: 30 }), () =>
           Effect.forkChild(nodes.startEpoch(node1), { startImmediately: true }))
-        yield* Effect.timeout(untilBlocked(Context.get(one, SqlClient.SqlClient)), "10 seconds")
+        yield* Effect.timeout(untilBlocked(Context.get(one, SqlClient.SqlClient)), "30 seconds")
         const reads = Effect.forEach(Array.from({ length: 200 }), () =>
           nodes.find(node1), { concurrency: "unbounded" })
-        assert.strictEqual((yield* Effect.timeout(reads, "10 seconds")).length, 200)
+        assert.strictEqual((yield* Effect.timeout(reads, "30 seconds")).length, 200)
         return writers
       }))
       yield* Effect.forEach(waiting, Fiber.join)
