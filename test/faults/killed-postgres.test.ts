@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Effect } from "effect"
 import { eventually } from "../../packages/server/test/rig/eventually.ts"
 import { postgresForFile } from "../../packages/server/test/rig/postgresForFile.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
@@ -20,42 +20,22 @@ describe("a PostgreSQL that is killed three times while 50 nodes boot", () => {
       Effect.gen(function*() {
         const house = yield* runningPatelaWith(UNLIMITED)
         const second = yield* house.start()
-        const due = yield* Effect.forEach(
-          KILLED_AFTER,
-          (count) => Effect.map(Deferred.make<void>(), (at) => ({ at, count }))
-        )
-        let done = 0
-        let missed = 0
-        const boot = bootingNodes(house, () => [house.server.port, second.port], {
-          done: Effect.suspend(() => {
-            done += 1
-            return Effect.forEach(
-              due.filter(({ count }) => count <= done),
-              ({ at }) => Deferred.succeed(at, undefined),
-              {
-                discard: true
-              }
-            )
-          }),
-          missed: Effect.sync(() => {
-            missed += 1
-          })
-        })
+        const { boot, missed, whenDone } = yield* bootingNodes(house, [house.server.port, second.port])
         const { kill, start } = cluster()
-        const killing = Effect.forEach(due, ({ at }) =>
+        const killing = Effect.forEach(KILLED_AFTER, (count) =>
           Effect.gen(function*() {
-            yield* Deferred.await(at)
-            const before = missed
+            yield* whenDone(count)
+            const before = missed()
             yield* kill
-            yield* eventually("somebody misses it", () => missed > before, 30_000)
+            yield* eventually("somebody misses it", () => missed() > before, 30_000)
             yield* start
           }), { discard: true })
         const [told] = yield* Effect.all([
           Effect.forEach(Array.from({ length: NODES }), (_, index) => boot(index), { concurrency: "unbounded" }),
           killing
         ], { concurrency: "unbounded" })
-        yield* Effect.logInfo(`${missed} requests were asked again`)
-        assert.isAtLeast(missed, KILLED_AFTER.length)
+        yield* Effect.logInfo(`${missed()} requests were asked again`)
+        assert.isAtLeast(missed(), KILLED_AFTER.length)
         yield* holdsAsTold(house, told)
       }),
     TIMEOUT

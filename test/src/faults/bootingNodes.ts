@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import { ResolvedNode, ResolvedRelay } from "@patela/domain/node/NodeConfig"
 import { NodeId } from "@patela/domain/node/NodeId"
-import { Context, Effect, Schedule, Schema } from "effect"
+import { Context, Effect, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Audit } from "../../../packages/server/src/audit/Audit.ts"
 import { verifyAudit } from "../../../packages/server/src/audit/verifyAudit.ts"
 import { Nodes } from "../../../packages/server/src/nodes/Nodes.ts"
@@ -49,20 +49,20 @@ export interface Told {
 
 /**
  * Nodes that boot, from being unknown to their first report. They ask the servers in turn, the next one where one does not
- * answer or says that it cannot, as the agent does for minutes; any other answer that is not expected is wrong. `done` is
- * run after each, `missed` where it had to ask again.
+ * answer or says that it cannot, as the agent does for minutes; any other answer that is not expected is wrong. `missed`
+ * is how many requests were asked again, `whenDone` waits until so many nodes have reported.
  */
-export const bootingNodes = (
+export const bootingNodes = Effect.fnUntraced(function*(
   { administration, pem }: House,
-  ports: () => ReadonlyArray<number>,
-  { done, missed }: { readonly done: Effect.Effect<void>; readonly missed: Effect.Effect<void> }
-) => {
+  ports: ReadonlyArray<number>
+) {
+  const done = yield* SubscriptionRef.make(0)
+  let missed = 0
   const askingFrom = (first: number) => {
     let turn = first
     return (expected: ReadonlyArray<number>, path: string, body?: string, token?: string) =>
       Effect.suspend(() => {
-        const all = ports()
-        const port = all[turn % all.length] ?? 0
+        const port = ports[turn % ports.length] ?? 0
         const more = { ...body === undefined ? {} : { body }, ...token === undefined ? {} : { token } }
         return httpsAsk({ port, ca: pem, path, ...more })
       }).pipe(
@@ -70,10 +70,10 @@ export const bootingNodes = (
           answer.status === 500 ? Effect.fail(new Unable({ message: answer.text })) : Effect.succeed(answer)
         ),
         Effect.tapError(() =>
-          Effect.andThen(missed, () =>
-            Effect.sync(() => {
-              turn += 1
-            }))
+          Effect.sync(() => {
+            missed += 1
+            turn += 1
+          })
         ),
         Effect.retry({ times: 600, schedule: Schedule.spaced("50 millis") }),
         Effect.flatMap((answer) =>
@@ -84,7 +84,7 @@ export const bootingNodes = (
       )
   }
 
-  return Effect.fnUntraced(function*(index: number) {
+  const boot = Effect.fnUntraced(function*(index: number) {
     const tpm = softwareTpm()
     const request = JSON.stringify(tpm.request)
     const ask = askingFrom(index)
@@ -109,10 +109,15 @@ export const bootingNodes = (
       rolled_back: null
     }
     yield* ask([204], "/private/report", JSON.stringify(report), token)
-    yield* done
+    yield* SubscriptionRef.update(done, (count) => count + 1)
     return { id, generation, relays } satisfies Told
   })
-}
+
+  const whenDone = (count: number) =>
+    SubscriptionRef.changes(done).pipe(Stream.takeUntil((now) => now >= count), Stream.runDrain)
+
+  return { boot, whenDone, missed: () => missed }
+})
 
 /** What each was told is what there is, with the fingerprints that it reported: nothing was lost, nothing given twice. */
 export const holdsAsTold = Effect.fnUntraced(function*({ services }: House, told: ReadonlyArray<Told>) {
