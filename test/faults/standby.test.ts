@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { unmigrated } from "../../packages/server/src/store/Store.ts"
+import { forwarder } from "../../packages/server/test/rig/forwarder.ts"
 import { postgresForFile } from "../../packages/server/test/rig/postgresForFile.ts"
 import { postgresStandby } from "../../packages/server/test/rig/PostgresStandby.ts"
 import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { POSTGRES_VARIABLE } from "../../packages/server/test/rig/testDatabase.ts"
 import { bootingNodes, holdsAsTold, UNLIMITED } from "../src/faults/bootingNodes.ts"
-import { forwarder } from "../src/faults/forwarder.ts"
 
 const cluster = postgresForFile()
 

@@ -1,4 +1,3 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import { Context, Duration, Effect, Layer, Redacted, Ref, Result, Schedule, Stream } from "effect"
@@ -64,6 +63,9 @@ const trusted = (url: Redacted.Redacted): Effect.Effect<ConnectionOptions | unde
     }
   })
 
+/** In which PostgreSQL answers a statement, all of it: three times as long as the longest wait for a lock. */
+const ANSWER = Duration.minutes(1)
+
 const settingsOf = Effect.fnUntraced(function*(url: Redacted.Redacted, applicationName: string) {
   const ssl = yield* trusted(url)
   return { url, ssl, applicationName, keepAlive: KEEP_ALIVE, startupParameters: LIMITS, types }
@@ -116,7 +118,7 @@ const isLimited = (client: SqlClient.SqlClient) =>
 
 /** One with whom nobody else has PostgreSQL's connections: they are limited from their beginning, and keep statements prepared. */
 const alone = Effect.fnUntraced(function*(settings: Settings) {
-  const client = yield* postgresConnections(settings, CONNECTIONS)
+  const client = yield* postgresConnections(settings, { most: CONNECTIONS, sharedReads: true, patience: ANSWER })
   // Connections are opened when they are needed: that there is no database is to be said before anything else is.
   const limited = yield* Effect.mapError(
     isLimited(client),
@@ -131,7 +133,10 @@ const alone = Effect.fnUntraced(function*(settings: Settings) {
  * are limited one by one, and nothing is kept from statement to statement.
  */
 const pooled = Effect.fnUntraced(function*({ startupParameters, ...settings }: Settings) {
-  const client = yield* PgClient.make({ ...settings, maxConnections: CONNECTIONS, prepare: false })
+  const client = yield* postgresConnections(
+    { ...settings, prepare: false },
+    { most: CONNECTIONS, sharedReads: false, patience: ANSWER }
+  )
   yield* client`SELECT 1`
   const limited = client`SELECT ${
     client.csv(Object.entries(startupParameters).map(([name, value]) => client`set_config(${name}, ${value}, true)`))

@@ -1,7 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Effect, Predicate, Stream } from "effect"
+import { Duration, Effect, Predicate, Stream } from "effect"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
 
 /** How many of a server's connections reads share, and how many of them are under way on one. */
@@ -14,8 +14,32 @@ const READS_OF_EACH = 64
  */
 const READS = /^\s*SELECT\b/i
 
-/** Has one of a pool's connections do something. */
+/** Has one connection do something, one that somebody has or one of a pool's. */
 type Use = PgPool.PgPool["use"]
+
+const noAnswer = (patience: Duration.Duration): SqlError.SqlError => {
+  const message = `PostgreSQL gave no answer within ${Duration.toSeconds(patience)} s`
+  return new SqlError.SqlError({
+    reason: new SqlError.ConnectionError({ cause: new Error(message), message, operation: "query" })
+  })
+}
+
+/**
+ * TCP tries for a quarter of an hour to bring what was sent to a machine that is not there any more (Linux, tcp(7),
+ * tcp_retries2), and keep-alive says nothing meanwhile. A connection that gave no answer in time is given up.
+ */
+const answering = (pool: PgPool.PgPool, patience: Duration.Duration): Use => (run) =>
+  pool.use((connection) =>
+    Effect.timeoutOrElse(run(connection), {
+      duration: patience,
+      // One that several share goes on for all but who asked (PgConnection), and would take the next ones too.
+      orElse: () => Effect.andThen(pool.invalidate(connection), Effect.fail(noAnswer(patience)))
+    })
+  )
+
+/** The same of a connection that somebody has for a while: it ends with the statement that is broken off. */
+const answeringAlone = (connection: PgConnection.PgConnection, patience: Duration.Duration): Use => (run) =>
+  Effect.timeoutOrElse(run(connection), { duration: patience, orElse: () => Effect.fail(noAnswer(patience)) })
 
 const rowsOf = (connection: PgConnection.PgConnection, sql: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
   Effect.map(connection.query(sql, params, prepare), ({ rows }) => rows)
@@ -37,8 +61,10 @@ const connectionOver = (useFor: (sql: string) => Use, streams: PgPool.PgPool["ge
 }
 
 /** The same of one connection, that somebody has for a while. */
-const connectionOf = (connection: PgConnection.PgConnection): SqlConnection.Connection =>
-  connectionOver(() => (run) => run(connection), Effect.succeed(connection))
+const connectionOf = (connection: PgConnection.PgConnection, patience: Duration.Duration): SqlConnection.Connection => {
+  const use = answeringAlone(connection, patience)
+  return connectionOver(() => use, Effect.succeed(connection))
+}
 
 /** PostgreSQL answers ROLLBACK to a COMMIT of what it broke off before. */
 const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlError.SqlError> =>
@@ -52,21 +78,39 @@ const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlEr
     )
   })
 
+export interface ConnectionsOptions {
+  /** How many there are at most. */
+  readonly most: number
+  /** Whether reads share some of them. They do not where a pooler gives out PostgreSQL's by statement. */
+  readonly sharedReads: boolean
+  /** How long PostgreSQL may take for one statement. */
+  readonly patience: Duration.Duration
+}
+
 /**
- * SqlClient over @effect/sql-pg whose reads share connections, one behind the other without waiting for answers
- * (PostgreSQL manual, 34.5): most of what a fleet asks is reads, and each costs both sides half of what it does alone.
- * Transactions, and statements that write, have a connection for themselves.
+ * SqlClient over @effect/sql-pg that waits for no answer without end, and whose reads share connections, one behind the
+ * other without waiting for answers (PostgreSQL manual, 34.5): most of what a fleet asks is reads, and each costs both sides
+ * half of what it does alone. Transactions, and statements that write, have a connection for themselves.
  */
-export const postgresConnections = Effect.fnUntraced(function*(settings: PgPool.Config, most: number) {
-  const writers = yield* PgPool.make({ ...settings, maxConnections: most - READERS })
-  const readers = yield* PgPool.make({
-    ...settings,
-    maxConnections: READERS,
-    multiplex: true,
-    multiplexConcurrency: READS_OF_EACH
-  })
-  const shared = connectionOver((sql) => READS.test(sql) ? readers.use : writers.use, writers.get)
-  const acquirer = Effect.map(writers.reserve, connectionOf)
+export const postgresConnections = Effect.fnUntraced(function*(
+  settings: PgPool.Config,
+  { most, patience, sharedReads }: ConnectionsOptions
+) {
+  const writers = yield* PgPool.make({ ...settings, maxConnections: sharedReads ? most - READERS : most })
+  const write = answering(writers, patience)
+  const read = sharedReads
+    ? answering(
+      yield* PgPool.make({
+        ...settings,
+        maxConnections: READERS,
+        multiplex: true,
+        multiplexConcurrency: READS_OF_EACH
+      }),
+      patience
+    )
+    : write
+  const shared = connectionOver((sql) => READS.test(sql) ? read : write, writers.get)
+  const acquirer = Effect.map(writers.reserve, (connection) => connectionOf(connection, patience))
   return yield* SqlClient.make({
     acquirer,
     borrower: (run) => run(shared),
