@@ -8,6 +8,7 @@ import { Duration, Effect, Fiber, Ref, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:https"
+import { freePort } from "../../packages/server/test/rig/asPostgres.ts"
 import { eventually } from "../../packages/server/test/rig/eventually.ts"
 import { runningPatela, runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import { selfSigned } from "../../packages/server/test/rig/selfSigned.ts"
@@ -15,7 +16,7 @@ import { socketsOf } from "../../packages/server/test/rig/socketsOf.ts"
 import { softwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { temporaryDirectory } from "../../packages/server/test/rig/temporaryDirectory.ts"
 import { smallBoot, writtenLog } from "../../packages/tpm/test/LogWriter.ts"
-import { answers, house, sessionWith, tpmOf } from "./SessionHouse.ts"
+import { answers, house, houseAt, sessionWith, tpmOf } from "./SessionHouse.ts"
 
 const TIMEOUT = 60_000
 const once = { total: Duration.zero }
@@ -113,7 +114,8 @@ describe("a session", () => {
 
   it.live("goes on after the server was restarted, or crashed", () =>
     Effect.gen(function*() {
-      const { session, server, start, activations } = yield* house
+      // While it is away nobody else's connection may get its port.
+      const { session, server, start, activations } = yield* houseAt(yield* freePort)
       const config = yield* session.config(once)
       yield* server.stop
       assert.strictEqual((yield* Effect.flip(session.config(once)))._tag, "ServerAway")
