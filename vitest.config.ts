@@ -23,7 +23,7 @@ export default defineConfig({
           exclude: ["**/host/**", "**/inside/**", "**/faults/**"],
           // Vitest leaves one processor alone otherwise, which is half of them where there are two.
           maxWorkers: availableParallelism(),
-          testTimeout: 60_000
+          testTimeout: 120_000
         }
       },
       { test: { ...apart, name: "host", include: ["**/test/host/**/*.test.ts"] } },
