@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config"
  * `faults` is of the same kind, and breaks things on purpose, which takes long.
  * `inside` runs as root in a throw-away node, where it may change accounts, units and addresses: `npm test` boots one.
  */
-const real = { testTimeout: 180_000, hookTimeout: 180_000 }
+const real = { testTimeout: 600_000, hookTimeout: 600_000 }
 
 /** Files wait for nodes that boot and for time-outs, so that two at a time take little more than half of the time. */
 const apart = { ...real, maxWorkers: 2, globalSetup: ["test/src/mission/packagedAgent.ts"] }
@@ -23,7 +23,7 @@ export default defineConfig({
           exclude: ["**/host/**", "**/inside/**", "**/faults/**"],
           // Vitest leaves one processor alone otherwise, which is half of them where there are two.
           maxWorkers: availableParallelism(),
-          testTimeout: 60_000
+          testTimeout: 120_000
         }
       },
       { test: { ...apart, name: "host", include: ["**/test/host/**/*.test.ts"] } },

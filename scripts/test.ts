@@ -66,7 +66,7 @@ const insideNode = Effect.fnUntraced(function*() {
 
       ...vitestArguments("inside", "/run/report/report.json")
     ],
-    { within: "10 minutes" }
+    { within: "20 minutes" }
   )
   yield* Console.log(stdout)
   if (exitCode !== 0) yield* Console.error(stderr)

@@ -2,21 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { familyFileOf } from "@patela/domain/family/FamilySecret"
 import { RelayName } from "@patela/domain/relay/RelayName"
 import { Effect, Redacted, Schema } from "effect"
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { familyFileName, FamilyKeyReader } from "../src/identity/FamilyKeyReader.ts"
+import { nextStep } from "./nextStep.ts"
 import { FAMILIES } from "./TestFamilies.ts"
 
 const Step = Schema.Literals(["put", "put elsewhere", "take", "tor writes", "swap", "link", "remove", "look"])
-
-/** The kernel's clock for files goes in steps: waits for the next. */
-const nextStep = (root: string): void => {
-  const now = (): bigint => {
-    writeFileSync(`${root}.clock`, "")
-    return statSync(`${root}.clock`, { bigint: true }).ctimeNs
-  }
-  for (const before = now(); now() === before;);
-}
 
 /** Times tell a directory from its later versions a tenth of a second after a change; to this reader that is always so. */
 const LATER = 60_000
@@ -67,7 +59,7 @@ describe("looking for keys of families", () => {
         yield* Effect.gen(function*() {
           const reader = yield* FamilyKeyReader
           for (const step of steps) {
-            nextStep(root)
+            nextStep(`${root}.clock`)
             yield* Effect.ignore(Effect.try(() => happens[step]()))
             const anew = yield* FamilyKeyReader.use(({ look }) => look).pipe(
               Effect.provide(FamilyKeyReader.layerAt(root), { local: true })

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { fileMemory } from "../src/host/FileMemory.ts"
 import { InstanceReader } from "../src/units/InstanceReader.ts"
 import { dropInDigest } from "../src/units/LoadedTorrc.ts"
+import { nextStep } from "./nextStep.ts"
 
 const TOMA = RelayName.make("toma")
 const DROP_IN = "[Service]\nCPUAffinity=0\nMemoryMax=1\n"
@@ -72,6 +73,7 @@ describe("reading instances", () => {
         // Same size, another text, and the time of its text set back: the inode's own time tells (ctime).
         yield* Effect.promise(async () => {
           const { atime, mtime } = await fs.stat(path)
+          nextStep(`${root}/clock`)
           await fs.writeFile(path, "two")
           await fs.utimes(path, atime, mtime)
         })

@@ -95,7 +95,7 @@ const OK = "250 OK\r\n"
 const isLogin = (line: string) => line.startsWith("AUTHENTICATE ")
 
 describe("a control socket", () => {
-  const ask = (root: string) => Effect.result(commandTor(`${root}/toma`, "GETINFO version", "1 second"))
+  const ask = (root: string) => Effect.result(commandTor(`${root}/toma`, "GETINFO version", "3 seconds"))
   const tagOf = (answer: Effect.Success<ReturnType<typeof ask>>) =>
     Result.isFailure(answer) ? answer.failure._tag : answer.success.join()
 

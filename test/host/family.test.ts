@@ -136,5 +136,5 @@ describe("the family of a fleet", () => {
           assert.isFalse(said.some((each) => each.includes(text.slice(0, 40))), "a secret was shown")
         }
       }
-    }).pipe(Effect.scoped), 240_000)
+    }).pipe(Effect.scoped))
 })

@@ -44,7 +44,7 @@ const inSync = Effect.fnUntraced(function*() {
   assert.strictEqual(diff.exitCode, 0, `${diff.stdout}${diff.stderr}`)
 })
 
-layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission", (it) => {
+layer(Story.layer, { excludeTestServices: true, timeout: 600_000 })("the mission", (it) => {
   it.effect("a node that nobody enabled is told to wait, and is listed", () =>
     Effect.gen(function*() {
       const mission = yield* Story
@@ -231,11 +231,9 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
             const state = (yield* node.exec(["systemctl", "is-active", name])).stdout.trim()
             return state === "active" ? found(undefined) : instead(state)
           }),
-          { within: "30 seconds", every: "100 millis" }
+          { within: "2 minutes", every: "100 millis" }
         )
       yield* node.execOk(["systemctl", "start", "patela-agent-watch.service"])
-      // Its first pass holds the lock; once that is over it listens.
-      yield* Effect.sleep("3 seconds")
       // The agent may cancel the stop itself, for what it sees is a relay that should run: systemctl's status is no matter.
       yield* node.exec(["systemctl", "stop", unit], { within: "90 seconds" })
       yield* isActive(unit)
@@ -285,7 +283,6 @@ layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("the mission
         }
         const after = yield* Effect.forEach(yield* relaysOnRecord(mission), (relay) => seeRelay(mission, relay))
         assert.deepStrictEqual(after, before)
-      }),
-    180_000
+      })
   )
 })

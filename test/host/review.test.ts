@@ -42,7 +42,7 @@ class Review extends Context.Service<Review, {
         { env }
       )
       const said = yield* server.lineThat("the server to listen", (line) => line.includes("https://127.0.0.1:"), {
-        within: "20 seconds"
+        within: "60 seconds"
       })
       const url = /https:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0] ?? ""
       const agentEnv = {
@@ -68,7 +68,7 @@ const here = ["--skip-net", "--relay-interface", "lo"]
 /** Nothing listens there. */
 const NOBODY = "https://127.0.0.1:1"
 
-layer(Review.layer, { excludeTestServices: true, timeout: "2 minutes" })(
+layer(Review.layer, { excludeTestServices: true, timeout: 600_000 })(
   "a configuration is reviewed before it is rolled out",
   (it) => {
     it.effect("`config` says that a person has to enable the node first, and then prints what the server resolves", () =>

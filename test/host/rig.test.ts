@@ -19,10 +19,10 @@ class TestRig extends Context.Service<TestRig, Rig & { readonly bootMillis: numb
 const tpm = { env: { TPM2TOOLS_TCTI: nodeTcti } }
 
 /** A TCP connection by bash itself, which every Debian root has; it reads the greeting of the source observer. */
-const connect = (address: string, port: number) =>
+const connect = (address: string, port: number, seconds = 30) =>
   [
     "timeout",
-    "1",
+    String(seconds),
     "bash",
     "-c",
     `exec 3<>"/dev/tcp/$1/$2" && read -r line <&3 && echo "$line"`,
@@ -31,7 +31,7 @@ const connect = (address: string, port: number) =>
     String(port)
   ] as const
 
-layer(TestRig.layer, { excludeTestServices: true, timeout: "60 seconds" })("a booted rig", (it) => {
+layer(TestRig.layer, { excludeTestServices: true, timeout: 600_000 })("a booted rig", (it) => {
   it.effect("has systemd as PID 1, up in seconds", () =>
     Effect.gen(function*() {
       const { node, bootMillis } = yield* TestRig
@@ -125,7 +125,7 @@ layer(TestRig.layer, { excludeTestServices: true, timeout: "60 seconds" })("a bo
       const mine =
         (yield* runOk(["ip", "-br", "-4", "address", "show", "scope", "global"])).match(/\d+\.\d+\.\d+\.\d+/g) ?? []
       yield* Effect.forEach([...mine, "192.0.2.77"], (address) =>
-        Effect.map(node.exec(connect(address, 22)), ({ exitCode }) =>
+        Effect.map(node.exec(connect(address, 22, 1)), ({ exitCode }) =>
           assert.notStrictEqual(exitCode, 0, `${address} answered`)), { concurrency: "unbounded" })
     }))
 

@@ -20,7 +20,7 @@ const SHARED = relayNetwork.firstV4
 
 /** Talks TLS to a relay, as other relays do, or says why not. */
 const GREET = `const tls = require("node:tls")
-const socket = tls.connect({ host: process.argv[1], port: Number(process.argv[2]), rejectUnauthorized: false, timeout: 5000 })
+const socket = tls.connect({ host: process.argv[1], port: Number(process.argv[2]), rejectUnauthorized: false, timeout: 30000 })
 const say = (text) => { console.log(text); process.exit(0) }
 socket.on("secureConnect", () => say("greeted"))
 socket.on("timeout", () => say("no answer"))
@@ -100,7 +100,7 @@ const addresses = Effect.fnUntraced(function*() {
   return yield* node.execOk(["ip", "-4", "-brief", "address", "show", "dev", links.relay])
 })
 
-layer(Story.layer, { excludeTestServices: true, timeout: 180_000 })("relays on one IPv4 address", (it) => {
+layer(Story.layer, { excludeTestServices: true, timeout: 600_000 })("relays on one IPv4 address", (it) => {
   it.effect("run, each on its port, and leave with the address that they have together", () =>
     Effect.gen(function*() {
       const mission = yield* Story

@@ -7,7 +7,7 @@ import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Effect, Layer, Redacted, Ref } from "effect"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { ClientRequest, IncomingMessage } from "node:http"
-import { runningPatela } from "../../packages/server/test/rig/runningPatela.ts"
+import { runningPatelaWith } from "../../packages/server/test/rig/runningPatela.ts"
 import type { SoftwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 
 /** What of the TPM a session uses, with keys that are in software; `activations` counts how often it was asked to prove. */
@@ -84,9 +84,9 @@ export const sessionWith = (input: {
     )
   ).pipe(Effect.flatMap((context) => Effect.provide(Session, context)))
 
-/** A server in a process of its own, a machine that it enabled, and that machine's session. */
-export const house = Effect.gen(function*() {
-  const patela = yield* runningPatela
+/** A server in a process of its own, at a port, any free one unless told, a machine that it enabled, and that machine's session. */
+export const houseAt = Effect.fnUntraced(function*(port?: number) {
+  const patela = yield* runningPatelaWith({}, undefined, port)
   const { id, tpm } = yield* patela.enrolled
   const activations = yield* Ref.make(0)
   const session = yield* sessionWith({
@@ -97,3 +97,5 @@ export const house = Effect.gen(function*() {
   })
   return { ...patela, id, session, activations: Ref.get(activations) }
 })
+
+export const house = houseAt()

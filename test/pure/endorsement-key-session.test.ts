@@ -9,7 +9,7 @@ import type { SoftwareTpm } from "../../packages/server/test/rig/SoftwareTpm.ts"
 import { keyOf } from "../../packages/tpm/test/fixtures.ts"
 import { answers, sessionWith, tpmOf } from "./SessionHouse.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 const once = { total: Duration.zero }
 
 /** A TPM that goes by its P-384 key until it is told otherwise, and does as told unless it is `stubborn`. */

@@ -43,5 +43,5 @@ describe("the packaged server", () => {
       const environment = readFileSync(`/proc/${server.pid}/environ`, "utf8").split("\0")
       assert.includeMembers(environment, Object.entries(variables).map(([name, value]) => `${name}=${value}`))
       assert.strictEqual(yield* server.stop, 0)
-    }), 60_000)
+    }), 120_000)
 })

@@ -21,7 +21,7 @@ export const patelaAgent = (args: ReadonlyArray<string>, { env = {}, stdin = "" 
     const child = execFile(
       process.execPath,
       [MAIN, ...args],
-      { env: { PATH: process.env["PATH"], ...env }, timeout: 30_000 },
+      { env: { PATH: process.env["PATH"], ...env }, timeout: 100_000 },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
     )

@@ -107,7 +107,7 @@ describe("evidence", () => {
       assert.strictEqual((yield* show(evidence)).status, 204, "once more, as when the answer was lost")
       assert.strictEqual((yield* show(tpm.evidence(challenge, good))).status, 400, "a session is of one boot")
       assert.strictEqual(yield* rows, kept)
-    }).pipe(Effect.provide(testApi())), 60_000)
+    }).pipe(Effect.provide(testApi())), 120_000)
 
   it.effect(
     "of which one bit is another is refused, in the quote, its signature, the log and the values",

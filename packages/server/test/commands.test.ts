@@ -9,7 +9,7 @@ import { softwareTpm } from "./rig/SoftwareTpm.ts"
 
 const network = ["network", "set", "--gateway-v4", "192.0.2.1", "--dns", "192.0.2.53"]
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 describe("patela", () => {
   it.effect("serves over TLS 1.3 and stops with 0; what people decide works at once", () =>

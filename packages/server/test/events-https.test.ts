@@ -7,7 +7,7 @@ import { runningPatelaWith } from "./rig/runningPatela.ts"
 import { soonest } from "./rig/soonest.ts"
 
 const STREAMS = 200
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 const lastOf = (text: string): number => Number(/.*"generation":(\d+)/s.exec(text)?.[1] ?? Number.NaN)
 

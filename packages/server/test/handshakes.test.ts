@@ -184,7 +184,7 @@ describe("handshakes", () => {
 
   it.live("begin for none that says nothing, which is closed in time", () =>
     Effect.gen(function*() {
-      const { begun, come, ended } = yield* house({ patience: 1000 })
+      const { begun, come, ended } = yield* house({ patience: 4000 })
       for (let silent = 0; silent < 20; silent += 1) come("127.0.0.1", "")
       come()
       yield* until(() => ended.length === 1)

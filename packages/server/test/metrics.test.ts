@@ -17,7 +17,7 @@ import { softwareTpm } from "./rig/SoftwareTpm.ts"
 import { temporaryDirectory } from "./rig/temporaryDirectory.ts"
 import { environment } from "./rig/TestApi.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 const between = (minimum: number, maximum: number) =>
   Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum, maximum })))

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { patela } from "./rig/commandLine.ts"
 import { house } from "./rig/house.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 const HASH = "4f".repeat(32)
 
 describe("patela policy", () => {

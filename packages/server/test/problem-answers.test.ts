@@ -8,7 +8,7 @@ import { eventually } from "./rig/eventually.ts"
 import { rawTls } from "./rig/rawTls.ts"
 import { servedApi } from "./rig/servedApi.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 const Problem = Schema.fromJsonString(Schema.Struct({
   type: Schema.String,

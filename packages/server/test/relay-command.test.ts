@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { runningPatela } from "./rig/runningPatela.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 const specs = JSON.stringify({ n_cpus: 3, memory: 8 * 1024 ** 3, cpu_name: "test" })
 const Shown = Schema.fromJsonString(Schema.Struct({

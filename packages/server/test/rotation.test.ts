@@ -112,7 +112,7 @@ describe("patela run with another key", () => {
       yield* second.stop
       const third = yield* start(0, { PATELA_BISCUIT_KEY })
       assert.deepStrictEqual([yield* config(third.port, token), yield* config(third.port, renewed)], [401, 200])
-    }), 60_000)
+    }), 120_000)
 })
 
 describe("revoking", () => {

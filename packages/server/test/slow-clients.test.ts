@@ -9,7 +9,7 @@ import { rawTls } from "./rig/rawTls.ts"
 import { servedApi } from "./rig/servedApi.ts"
 
 const CLIENTS = 50
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 const problemIn = (text: string): unknown => JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4))
 
@@ -125,7 +125,7 @@ describe("connections", () => {
           first?.close()
           yield* Effect.repeat(counts, {
             until: ({ open }) => open === 4,
-            schedule: Schedule.spaced("20 millis").pipe(Schedule.upTo({ duration: "5 seconds" }))
+            schedule: Schedule.spaced("20 millis").pipe(Schedule.upTo({ duration: "30 seconds" }))
           })
           yield* served(ask)
         }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { spawn } from "node:child_process"
+import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { StoreServicesNoDatabase } from "../src/commands/StoreServices.ts"
 import { Administration } from "../src/nodes/Administration.ts"
@@ -28,7 +29,7 @@ const watching = (path: string, ...args: ReadonlyArray<string>) =>
       const env = { PATH: process.env["PATH"], DATABASE_URL: `sqlite:${path}` }
       const child = spawn(process.execPath, [MAIN, "watch", ...args], { env })
       const said: Array<string> = []
-      child.stdout.on("data", (chunk) => said.push(...String(chunk).split("\n").filter((line) => line !== "")))
+      createInterface({ input: child.stdout }).on("line", (line) => said.push(line))
       return { child, said }
     }),
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
@@ -43,7 +44,7 @@ describe("patela watch", () => {
       const [json, lines] = [yield* watching(path, "--json"), yield* watching(path)]
       const decoded = Effect.suspend(() => Effect.forEach(json, (line) => Schema.decodeEffect(Line)(line)))
       const hears = (needle: string) =>
-        eventually(needle, () => lines.some((line) => line.includes(needle)) && json.length >= lines.length, 20_000)
+        eventually(needle, () => lines.some((line) => line.includes(needle)) && json.length >= lines.length, 30_000)
       yield* hears("node 2 state: - -> waiting")
       yield* Effect.flatMap(Administration, (administration) => administration.setEnabled("test", node1, true)).pipe(
         Effect.provide(services)
@@ -63,5 +64,5 @@ describe("patela watch", () => {
       assert.include(found, "node 1 state waiting enabled")
       assert.include(found, "node 1 configuration unknown current")
       assert.notMatch([...json, ...lines].join(""), /\u001b/)
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped), 120_000)
 })

@@ -28,13 +28,22 @@ export const until = Effect.fnUntraced(function*(what: () => boolean, millisecon
   return what()
 })
 
+/** Waits until nothing was heard for two seconds. */
+export const untilQuiet = Effect.fnUntraced(function*(heard: ReadonlyArray<ReadonlyArray<unknown>>) {
+  const count = () => heard.reduce((sum, { length }) => sum + length, 0)
+  for (let before = -1; before !== count();) {
+    before = count()
+    yield* Effect.sleep("2 seconds")
+  }
+})
+
 /** A kind's signals from now on, the first of which says that it listens. */
 export const listening = Effect.fnUntraced(function*(kind: NetworkKind) {
   const heard: Array<WatchSignal> = []
   const fiber = yield* Effect.forkScoped(
     Stream.runForEach(kind.watch, (signal) => Effect.sync(() => heard.push(signal)))
   )
-  yield* until(() => heard.length > 0, 5000)
+  yield* until(() => heard.length > 0, SOON)
   expect(heard).toEqual(["look again"])
   heard.length = 0
   return { heard, fiber }

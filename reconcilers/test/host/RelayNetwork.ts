@@ -38,6 +38,8 @@ export interface RelayNetwork {
   readonly runFar: (...argv: ReadonlyArray<string>) => string
   /** The source that the far listener sees, or why there is no connection. Without a UID root asks. */
   readonly sourceSeen: (target: string, uid?: number) => string
+  /** The same where there should be none, which takes a shorter wait to find. */
+  readonly sourceSeenSoon: (target: string, uid: number) => string
   /** The main routing tables, which are never written. */
   readonly mainTables: () => string
   /** What else on the node is not Patela's, without its counters. */
@@ -101,6 +103,9 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
     run("ip", "address", "add", "198.51.100.77/32", "dev", "x0")
     run("ip", "rule", "add", "pref", "9000", "from", "203.0.113.200", "lookup", "9000")
     run("ip", "route", "add", "unreachable", "203.0.113.128/25", "table", "9000")
+    // The kernel gives a link its own address, and the route to that, when it comes to it.
+    const settled = () => run("ip", "-6", "-o", "address", "show", "scope", "link").split("\n").length > 3
+    for (let looks = 0; looks < 1000 && !settled(); looks++) await new Promise((resolve) => setTimeout(resolve, 10))
 
     listener = await new Promise<ChildProcess>((resolve, reject) => {
       const child = spawn("ip", ["netns", "exec", far, process.execPath, "-e", LISTENER], {
@@ -114,18 +119,21 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
     throw cause
   }
 
-  const sourceSeen = (target: string, uid?: number): string => {
+  const seenWithin = (seconds: number) => (target: string, uid?: number): string => {
     const identity = uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"]
     const ask = `exec 3<>/dev/tcp/${target}/${FAR_PORT} && head -n 1 <&3`
     try {
-      return exec(["ip", "netns", "exec", near, ...identity, "timeout", "3", "bash", "-c", ask]).trim().replace(
-        "::ffff:",
-        ""
-      )
+      return exec(["ip", "netns", "exec", near, ...identity, "timeout", String(seconds), "bash", "-c", ask]).trim()
+        .replace(
+          "::ffff:",
+          ""
+        )
     } catch (error) {
       return `nothing: ${error instanceof Error ? error.message.replaceAll("\n", " ") : String(error)}`
     }
   }
+
+  const [sourceSeen, sourceSeenSoon] = [seenWithin(30), seenWithin(3)]
 
   const clear = () => {
     rmSync(dirname(LEDGER), { recursive: true, force: true })
@@ -163,7 +171,7 @@ export const openNetwork = async (): Promise<RelayNetwork> => {
       run("ip", "route", "show", "table", "9000")
     ].join().replaceAll(/packets \d+ bytes \d+/g, "")
 
-  return { near, far, run, runFar, sourceSeen, mainTables, foreign, clear, close }
+  return { near, far, run, runFar, sourceSeen, sourceSeenSoon, mainTables, foreign, clear, close }
 }
 
 /** A configuration of relays in slots 0 to `count` - 1, addresses from .10 and ::a on. */

@@ -10,7 +10,7 @@ import { Addresses } from "../../src/addresses/Addresses.ts"
 import { HostMonitor } from "../../src/host/HostMonitor.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
-import { listening, monitors, onHost as onHostOf, SOON, theOne, until } from "./Listening.ts"
+import { listening, monitors, onHost as onHostOf, SOON, theOne, until, untilQuiet } from "./Listening.ts"
 import { monitorOf } from "./RelayNetwork.ts"
 import { testNetwork } from "./TestNetwork.ts"
 
@@ -45,9 +45,9 @@ describe("monitors of the kernel", () => {
         execFileSync("ip", ["-n", network().near, "-batch", "-"], { input: batch })
         expect(heard).toEqual([])
         process.kill(pid, "SIGCONT")
-        expect(yield* until(() => heard.includes("events lost"), 5000)).toBe(true)
+        expect(yield* until(() => heard.includes("events lost"), SOON)).toBe(true)
         // It goes on.
-        yield* Effect.sleep(500)
+        yield* untilQuiet([heard])
         heard.length = 0
         network().run("ip", "address", "add", "198.51.100.51/24", "dev", "e0", "noprefixroute")
         expect(yield* until(() => heard.includes("look again"), SOON)).toBe(true)
@@ -74,7 +74,7 @@ describe("monitors of the kernel", () => {
         process.kill(theOne("nft"), "SIGCONT")
         expect(
           yield* until(() =>
-            heard.includes("events lost"), 10_000)
+            heard.includes("events lost"), 3 * SOON)
         ).toBe(true)
       }).pipe(Effect.scoped)
     ))
@@ -131,6 +131,6 @@ describe("monitors of the kernel", () => {
           return true
         }
       }
-      expect(yield* until(() => pids.every(gone), 2000)).toBe(true)
+      expect(yield* until(() => pids.every(gone), SOON)).toBe(true)
     }).pipe(Effect.scoped))
 })

@@ -5,7 +5,7 @@ import { expect } from "vitest"
 import { Addresses } from "../../src/addresses/Addresses.ts"
 import { Routing } from "../../src/routing/Routing.ts"
 import { SourceNat } from "../../src/source-nat/SourceNat.ts"
-import { listening, type NetworkKind, onHost as onHostOf, SOON, theOne, until } from "./Listening.ts"
+import { listening, type NetworkKind, onHost as onHostOf, SOON, theOne, until, untilQuiet } from "./Listening.ts"
 import { FAR_V4, inputOf, KINDS, reconcile } from "./RelayNetwork.ts"
 import { testNetwork } from "./TestNetwork.ts"
 
@@ -128,7 +128,7 @@ describe("watching the kernel", () => {
         const heard = yield* Effect.forEach(KINDS, (kind) => Effect.map(listening(kind), (it) => it.heard))
         // The first renewal could be news.
         network().run("bash", "-c", renew)
-        yield* Effect.sleep(100)
+        yield* untilQuiet(heard)
         for (const one of heard) one.length = 0
         const usage = () => ["ip", "nft"].map((program) => ticksOf(theOne(program)))
         const before = usage()

@@ -19,10 +19,12 @@ const directoryOf = (name: string): string => `/run/systemd/system/tor@${name}.s
 const fileOf = (name: string): string => `${directoryOf(name)}/patela.conf`
 const active = "active"
 
-/** How often systemd has read its units: it says so each time. */
-const reloads = (): number =>
-  run("journalctl", "--no-pager", "--output=cat", "_PID=1").split("\n").filter((line) => /^Reloading\.+$/.test(line))
-    .length
+/** How often systemd has read its units: it says so each time, and the journal writes that down a while later. */
+const reloads = (): number => {
+  run("journalctl", "--sync")
+  return run("journalctl", "--no-pager", "--output=cat", "_PID=1").split("\n")
+    .filter((line) => /^Reloading\.+$/.test(line)).length
+}
 
 const listening = (port: number): boolean => run("ss", "-Hltn", `sport = :${port}`).includes(`:${port}`)
 

@@ -12,7 +12,7 @@ const QUARK = RelayName.make("quark")
 const TORRC = "/etc/tor/instances/quark/torrc"
 const isOpen = (port: number): boolean => run("ss", "-Hltn").includes(`127.0.0.1:${port} `)
 
-const ask = (command: string) => commandTor(`${INSTANCES_RUNTIME}/quark`, command, Duration.seconds(5))
+const ask = (command: string) => commandTor(`${INSTANCES_RUNTIME}/quark`, command, Duration.seconds(20))
 const valuesOf = (...options: ReadonlyArray<string>) => ask(`GETCONF ${options.join(" ")}`)
 
 /** When systemd last ran what reloads the unit. */
@@ -23,7 +23,7 @@ const start = Effect.gen(function*() {
   run("ip", "link", "set", "lo", "up")
   makeInstance("quark", 9201, "RelayBandwidthRate 1 MB", "RelayBandwidthBurst 2 MB", "HeartbeatPeriod 9 hours")
   yield* converge(inputFor("quark"))
-  yield* Effect.retry(valuesOf("Nickname"), { schedule: Schedule.spaced("50 millis"), times: 100 })
+  yield* Effect.retry(valuesOf("Nickname"), { schedule: Schedule.spaced("50 millis"), times: 600 })
   return show("quark", "MainPID")
 })
 
@@ -94,7 +94,7 @@ const declaring = (families: number) =>
         (text) => text !== "" && text.split("BEGIN FAMILY CERT").length === families + 1,
         () => `it does not declare ${families} families`
       ),
-      { schedule: Schedule.spaced("100 millis"), times: 100 }
+      { schedule: Schedule.spaced("100 millis"), times: 300 }
     ),
     (text) => Number(/^bandwidth \d+ (\d+) /m.exec(text)?.[1])
   )

@@ -109,7 +109,7 @@ describe("torrc", () => {
         // Tor reads the file as the relay's user now; if it could not, it would be gone a moment later.
         process.kill(Number(pid), "SIGHUP")
         const log = () => run("journalctl", "-u", "tor@toma", "-o", "cat", "--no-pager")
-        const deadline = Date.now() + 10_000
+        const deadline = Date.now() + 30_000
         while (!/Received reload signal/.test(log()) && Date.now() < deadline) yield* Effect.sleep("100 millis")
         yield* Effect.sleep("500 millis")
         assert.strictEqual(run("systemctl", "show", "-P", "MainPID", "tor@toma").trim(), pid)

@@ -5,6 +5,20 @@ import { readFileSync } from "node:fs"
 import { Units } from "../../src/units/Units.ts"
 import { converge, differing, inputFor, makeInstance, run, show, withInstances, writeTorrc } from "./UnitHost.ts"
 
+/** Waits until systemd says this of quark. */
+const untilState = Effect.fnUntraced(function*(wanted: string) {
+  for (let looks = 0; looks < 1000 && show("quark", "ActiveState") !== wanted; looks++) yield* Effect.sleep("10 millis")
+  assert.strictEqual(show("quark", "ActiveState"), wanted)
+})
+
+/** When a unit was last active no more, and when it was so again; microseconds of the system's clock since boot. */
+const lastAway = (name: string) => {
+  const [from, until] = ["ActiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"].map((it) =>
+    Number(show(name, it))
+  )
+  return { from: from ?? Number.NaN, until: until ?? Number.NaN }
+}
+
 const messageOf = (outcome: Outcome | undefined): string => outcome?.done === false ? outcome.message : "done"
 
 const pass = Effect.fnUntraced(function*(...names: ReadonlyArray<string>) {
@@ -55,8 +69,7 @@ describe("a relay that is removed and wanted again", () => {
         // Removed: when the pass is over, the unit is inactive.
         const began = Date.now()
         const removal = yield* Effect.forkChild(converge(inputFor()))
-        yield* Effect.sleep("500 millis")
-        assert.strictEqual(show("quark", "ActiveState"), "deactivating")
+        yield* untilState("deactivating")
         yield* Fiber.join(removal)
         assert.isAtLeast(Date.now() - began, 3500)
         assert.strictEqual(show("quark", "ActiveState"), "inactive")
@@ -65,13 +78,12 @@ describe("a relay that is removed and wanted again", () => {
 
         // Removed by an agent that is killed meanwhile, and wanted by the next one, with another torrc, while it stops.
         const second = show("quark", "MainPID")
-        run("systemctl", "stop", "--no-block", "tor@quark")
-        yield* Effect.sleep("500 millis")
-        assert.strictEqual(show("quark", "ActiveState"), "deactivating")
-        writeTorrc("quark", 9205)
         const again = Date.now()
+        run("systemctl", "stop", "--no-block", "tor@quark")
+        yield* untilState("deactivating")
+        writeTorrc("quark", 9205)
         assert.strictEqual(yield* pass("quark"), "done")
-        assert.isAtLeast(Date.now() - again, 2500, "it waited")
+        assert.isAtLeast(Date.now() - again, 3500, "it waited")
         assert.strictEqual(show("quark", "ActiveState"), "active")
         assert.notStrictEqual(show("quark", "MainPID"), second)
         assert.strictEqual(show("quark", "NRestarts"), "0")
@@ -90,18 +102,20 @@ describe("relays that must restart", () => {
         names.forEach((name, index) => makeInstance(name, 9201 + index))
         yield* converge(inputFor(...names))
         names.forEach((name, index) => writeTorrc(name, 9201 + index, `Nickname ${name}2`))
-        let fewest = names.length
-        const units = names.map((name) => `tor@${name}`)
-        const watcher = yield* Effect.forkChild(Effect.forever(Effect.gen(function*() {
-          const states = run("systemctl", "show", "-p", "ActiveState", "--value", ...units)
-          fewest = Math.min(fewest, states.split("\n").filter((state) => state === "active").length)
-          yield* Effect.sleep("20 millis")
-        })))
+        const started = names.map((name) => lastAway(name).until)
         const plan = yield* Units.plan(inputFor(...names))
         const outcomes = yield* plan.apply(() => true)
-        yield* Fiber.interrupt(watcher)
         assert.deepStrictEqual([...outcomes.values()], [{ done: true }, { done: true }, { done: true }])
-        assert.strictEqual(fewest, names.length - 1)
+        const aways = names.map(lastAway)
+        for (const [at, { from, until }] of aways.entries()) {
+          assert.isAbove(from, started[at] ?? Number.NaN, "it was away")
+          assert.isAbove(until, from)
+        }
+        const inTurn = aways.toSorted((one, other) => one.from - other.from)
+        for (const [at, { from }] of inTurn.entries()) {
+          const before = inTurn[at - 1]
+          if (before !== undefined) assert.isAtLeast(from, before.until, "never two at once")
+        }
       })
     ), 120_000)
 })

@@ -124,7 +124,7 @@ describe("watching the files of a node", () => {
           "--ORPort",
           "127.0.0.1:9001"
         )
-        assert.isTrue(yield* until(() => fs.existsSync(`${KEYS}/secret_onion_key_ntor`), 10_000))
+        assert.isTrue(yield* until(() => fs.existsSync(`${KEYS}/secret_onion_key_ntor`), 60_000))
         yield* Effect.sleep(500)
         const watches = [Accounts.watch, Directories.watch, Identities.watch, Resolver.watch, Torrcs.watch]
         const all = yield* Effect.forEach(watches, (watch) => listening<unknown>(watch))

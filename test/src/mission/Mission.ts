@@ -189,7 +189,7 @@ export const Mission = {
         Effect.map((made) => ({ ...made, agent: agentOn(made.node, image.environment) })),
         fault
       )
-    const patience = { within: "120 seconds", every: "50 millis" } as const
+    const patience = { within: "4 minutes", every: "50 millis" } as const
     const mission: ContainerMission = { ...yield* missionIn(rig, image, { ...options, patience }), another }
     return mission
   }, fault)

@@ -81,7 +81,7 @@ export const NodesInTor = {
           ? found(running)
           : instead(`${newest?.validAfter}: ${[...running.keys()].join(" ")}`)
       }),
-      { within: "2 minutes", every: "500 millis" }
+      { within: "4 minutes", every: "500 millis" }
     ).pipe(
       Effect.catchTag("DeadlinePassed", ({ message }) =>
         Effect.gen(function*() {

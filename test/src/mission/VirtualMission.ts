@@ -36,7 +36,7 @@ export const VirtualMission = {
     })
     const mission: Mission<VirtualRig> = yield* missionIn(rig, image, {
       told,
-      patience: { within: "4 minutes", every: "1 second" }
+      patience: { within: "8 minutes", every: "1 second" }
     })
     return mission
   }, fault)

@@ -1,9 +1,10 @@
 import { UID_BASE } from "@patela/domain/relay/Slot"
 import { Effect } from "effect"
 import { beyond, management } from "../rig/Addresses.ts"
+import { found, instead, waitFor } from "../rig/Deadline.ts"
 import type { MachineRoom } from "../rig/MachineRoom.ts"
 import type { Mission } from "./Mission.ts"
-import { fault, MissionFault } from "./Mission.ts"
+import { fault } from "./Mission.ts"
 import type { RelayOnRecord } from "./RelayOnRecord.ts"
 
 /** What the node itself shows of one relay; nothing here is Patela's word. */
@@ -34,20 +35,22 @@ const probe = Effect.fnUntraced(function*(mission: Mission<MachineRoom>, user: n
     far: (yield* mission.rig.far.observer.seen).length,
     server: (yield* mission.rig.server.observer.seen).length
   }
-  yield* mission.node.execOk(["timeout", "5", "bash", "-c", CONNECT, "connect", host, String(PORT)], { user })
+  yield* mission.node.execOk(["timeout", "40", "bash", "-c", CONNECT, "connect", host, String(PORT)], { user })
   const ofThis = (side: "far" | "server") =>
     Effect.map(
       mission.rig[side].observer.seen,
       (all) => all.slice(before[side]).find((each) => each.localAddress === host)
     )
-  for (let tries = 0; tries < 100; tries++) {
-    const far = yield* ofThis("far")
-    if (far !== undefined) return { side: "far" as const, source: far.remoteAddress }
-    const server = yield* ofThis("server")
-    if (server !== undefined) return { side: "server" as const, source: server.remoteAddress }
-    yield* Effect.sleep("20 millis")
-  }
-  return yield* new MissionFault({ message: `nobody saw the connection of uid ${user} to ${host}` })
+  return yield* waitFor<{ readonly side: "far" | "server"; readonly source: string }, never, never>(
+    `the connection of uid ${user} to ${host} to be seen`,
+    Effect.gen(function*() {
+      const far = yield* ofThis("far")
+      if (far !== undefined) return found({ side: "far", source: far.remoteAddress })
+      const server = yield* ofThis("server")
+      if (server !== undefined) return found({ side: "server", source: server.remoteAddress })
+      return instead("nobody saw it")
+    })
+  )
 }, fault)
 
 /** What a relay should be seen as that runs as the server has it on record. */

@@ -19,5 +19,5 @@ export const waitingNode = (mission: Mission<MachineRoom>) =>
       const [node] = nodes
       return node !== undefined && /not yet enabled/.test(journal) ? found(node) : instead(journal)
     }),
-    { within: "30 seconds", every: "200 millis" }
+    { within: "90 seconds", every: "200 millis" }
   ).pipe(fault)

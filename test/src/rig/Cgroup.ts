@@ -1,5 +1,5 @@
-import { Effect } from "effect"
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs"
+import { Effect, Schedule } from "effect"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs"
 import type { Argv } from "./Command.ts"
 import { uniqueName } from "./RunName.ts"
 
@@ -54,7 +54,16 @@ export const Cgroup = {
           return `${hierarchy}/${name}`
         })
       ),
-      () => removeCgroups((other) => other === name)
+      // A process that has ended is in its group for a moment more.
+      (folders) =>
+        removeCgroups((other) => other === name).pipe(
+          Effect.repeat({
+            until: () => folders.every((folder) => !existsSync(folder)),
+            schedule: Schedule.spaced("10 millis"),
+            times: 500
+          }),
+          Effect.asVoid
+        )
     )
     const group: Cgroup = { enter: (argv) => ["bash", "-c", enterScript, "enter-cgroup", ...folders, "--", ...argv] }
     return group

@@ -22,13 +22,13 @@ export interface DeadlineOptions {
   readonly every?: Duration.Input
 }
 
-/** Looks again and again until the look finds it or the deadline (10 s unless told) passes. Needs the live clock. */
+/** Looks again and again until the look finds it or the deadline (30 s unless told) passes. Needs the live clock. */
 export const waitFor = Effect.fnUntraced(function*<A, E, R>(
   what: string,
   look: Effect.Effect<Look<A>, E, R>,
   options: DeadlineOptions = {}
 ) {
-  const within = Duration.fromInputUnsafe(options.within ?? "10 seconds")
+  const within = Duration.fromInputUnsafe(options.within ?? "30 seconds")
   const every = Duration.fromInputUnsafe(options.every ?? "20 millis")
   const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(within)
   while (true) {

@@ -20,9 +20,10 @@ const leftoversIn = (folder: string): ReadonlyArray<string> => {
 export const sweepLeftovers: Effect.Effect<void> = Effect.gen(function*() {
   for (const name of leftoversIn("/run/netns")) yield* Effect.ignore(run(["ip", "netns", "delete", name]))
   yield* removeCgroups(isLeftover)
-  const propagation = "/run/systemd/nspawn/propagate"
-  yield* Effect.sync(() => {
-    for (const name of leftoversIn(tmpdir())) rmSync(`${tmpdir()}/${name}`, { recursive: true, force: true })
-    for (const name of leftoversIn(propagation)) rmSync(`${propagation}/${name}`, { recursive: true, force: true })
-  })
+  for (const folder of [tmpdir(), "/run/systemd/nspawn/propagate"]) {
+    for (const name of leftoversIn(folder)) {
+      // Two runs may sweep at once, and one finds what it was about to remove gone.
+      yield* Effect.ignore(Effect.try(() => rmSync(`${folder}/${name}`, { recursive: true, force: true })))
+    }
+  }
 })

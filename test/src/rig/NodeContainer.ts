@@ -177,7 +177,7 @@ export const NodeContainer = {
                 "systemd-nspawn to end",
                 Effect.map(nspawn.ended, (ended): Look<void> =>
                   Option.isSome(ended) ? found(undefined) : instead("it runs on")),
-                { within: "2 seconds", every: "5 millis" }
+                { within: "20 seconds", every: "5 millis" }
               )),
               Effect.ignoreCause
             )
@@ -203,7 +203,7 @@ export const NodeContainer = {
             if (["running", "degraded", "active"].includes(state)) return found(state)
             return instead(`${state} ${stderr} ${(yield* nspawn.lines).slice(-5).join("\n")}`)
           }),
-          { within: "30 seconds", every: "10 millis" }
+          { within: "90 seconds", every: "10 millis" }
         )
       })
 

@@ -109,7 +109,7 @@ export const PatelaServer = {
           if (Option.isSome(ended)) return yield* new ServerEndedEarly({ exitCode: ended.value, lines })
           return instead(lines.join("\n"))
         }),
-        { within: "20 seconds" }
+        { within: "60 seconds" }
       ).pipe(Effect.onError(() => end("SIGKILL")))
     })
 

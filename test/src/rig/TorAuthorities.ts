@@ -231,7 +231,7 @@ export const TorAuthorities = {
             const newest = all.at(-1)
             return newest === undefined ? instead("no consensus") : look(newest)
           }),
-          { within: "90 seconds", every: "100 millis", ...options }
+          { within: "3 minutes", every: "100 millis", ...options }
         ),
       families
     }

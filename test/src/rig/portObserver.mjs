@@ -1,12 +1,13 @@
 // Runs inside a namespace: connects to each HOST:PORT named as an argument ten times a second, and writes one line of JSON
-// whenever one has begun or ceased to take connections: which, since when (milliseconds since 1970), and whether it does.
+// whenever one has begun or ceased to take connections: which, since when (milliseconds since 1970), and whether it does. One
+// that does not is refused at once; that an answer takes a while may be this machine's doing.
 import { connect } from "node:net"
 import { setTimeout as pause } from "node:timers/promises"
 
 const takes = (place) =>
   new Promise((resolve) => {
     const at = place.lastIndexOf(":")
-    const socket = connect({ host: place.slice(0, at), port: Number(place.slice(at + 1)), timeout: 1000 })
+    const socket = connect({ host: place.slice(0, at), port: Number(place.slice(at + 1)), timeout: 20_000 })
     const end = (open) => {
       socket.destroy()
       resolve(open)

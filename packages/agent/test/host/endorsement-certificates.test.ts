@@ -11,7 +11,7 @@ import { certifiedTpm, withoutCertificate } from "../../../tpm/test/host/Certifi
 import { tpmBy, transports } from "../../../tpm/test/host/Transports.ts"
 import { endorsementCertificates } from "../../src/session/endorsementCertificates.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 180_000
 
 const found = Effect.gen(function*() {
   const ek = Buffer.from(yield* (yield* Tpm).endorsementKey).toString("hex")

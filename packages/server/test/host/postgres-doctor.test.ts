@@ -19,7 +19,7 @@ import { environment, poolVariables } from "../rig/TestApi.ts"
 import { emptyDatabase } from "../rig/testDatabase.ts"
 
 const cluster = postgresForFile()
-const TIMEOUT = 120_000
+const TIMEOUT = 180_000
 
 const house = Effect.gen(function*() {
   const folder = yield* temporaryDirectory

@@ -16,7 +16,7 @@ import { soonest } from "../rig/soonest.ts"
 
 const cluster = postgresForFile()
 
-const TIMEOUT = 120_000
+const TIMEOUT = 180_000
 
 const specs = JSON.stringify({ n_cpus: 2, memory: 8 * 1024 ** 3, cpu_name: "test" })
 

@@ -43,9 +43,13 @@ const both = Effect.map(serversAt(2), ([one, two]) => {
 
 const together = { concurrency: "unbounded" } as const
 
-/** Until a fiber's statement waits for a lock of another's transaction, or the fiber has ended without. */
+/**
+ * Until a fiber's statement waits for a lock of another's transaction, or the fiber has ended without. Within a transaction
+ * PostgreSQL would go on showing the connections that were there at the first look.
+ */
 const untilWaiting = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, fiber: Fiber.Fiber<unknown, unknown>) {
   while (fiber.pollUnsafe() === undefined) {
+    yield* sql`SELECT pg_stat_clear_snapshot()`
     const waiting = yield* sql`SELECT 1 FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'`
     if (waiting.length > 0) return

@@ -11,7 +11,7 @@ import { soonest } from "../rig/soonest.ts"
 
 const cluster = postgresForFile()
 
-const TIMEOUT = 60_000
+const TIMEOUT = 180_000
 
 const specs = JSON.stringify({ n_cpus: 2, memory: 8 * 1024 ** 3, cpu_name: "test" })
 

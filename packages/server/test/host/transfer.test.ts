@@ -25,7 +25,7 @@ import { emptyDatabase, type TestDatabase } from "../rig/testDatabase.ts"
 
 const cluster = postgresForFile()
 
-const TIMEOUT = 60_000
+const TIMEOUT = 180_000
 
 const services = Layer.mergeAll(Allocator.layer, Sessions.layer).pipe(
   Layer.provide(Layer.provide(PoolSettings.layer, environment(poolVariables))),

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { randomInt } from "node:crypto"
 import { chownSync } from "node:fs"
 import { createServer } from "node:net"
 
@@ -18,19 +19,22 @@ export const chownToPostgres = (paths: ReadonlyArray<string>): void => {
   for (const path of paths) chownSync(path, user ?? 0, group ?? 0)
 }
 
-export const freePort = Effect.callback<number, NoPostgres>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() =>
-      resume(
-        typeof address === "object" && address !== null
-          ? Effect.succeed(address.port)
-          : Effect.fail(new NoPostgres({ message: "there is no free port" }))
-      )
-    )
+/** Below those that the kernel gives to connections (ip(7), ip_local_port_range): none of them may have it between two starts. */
+const PORTS = { first: 20_000, count: 12_000 }
+
+const isFree = (port: number) =>
+  Effect.callback<boolean>((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
   })
-})
+
+/** A port of 127.0.0.1 that nobody listens at, for a program that is told its port. */
+export const freePort = Effect.sync(() => PORTS.first + randomInt(PORTS.count)).pipe(
+  Effect.flatMap((port) => Effect.map(isFree(port), (free) => ({ port, free }))),
+  Effect.repeat({ until: ({ free }) => free }),
+  Effect.map(({ port }) => port)
+)
 
 /** A program of PostgreSQL's, from when it says that it is ready; killed by the kernel when this process ends, however it ends. */
 export const started = (argv: ReadonlyArray<string>, ready: string) =>

@@ -1,6 +1,5 @@
 import { Effect, Schema } from "effect"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
-import { appendFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { launchedWith } from "./launchedWith.ts"
 
@@ -72,7 +71,6 @@ export const runServer = (variables: Variables, args: ReadonlyArray<string>, por
           if (listens !== undefined) resume(Effect.succeed({ child, port: Number(listens), said: () => said }))
         })
         child.stderr.on("data", (chunk) => {
-          if (process.env["ZZLOG"] !== undefined) appendFileSync(process.env["ZZLOG"], String(chunk))
           said += String(chunk)
         })
         child.on(

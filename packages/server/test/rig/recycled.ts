@@ -19,8 +19,14 @@ END $$`
 export const RECYCLE = `DO $$
 DECLARE each text;
 BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend';
+  -- Until they are gone: one that is told to end may still write what it was about to.
+  LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend';
+    EXIT WHEN NOT FOUND;
+    PERFORM pg_sleep(0.001);
+    PERFORM pg_stat_clear_snapshot();
+  END LOOP;
   SET LOCAL session_replication_role = replica;
   FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
     EXECUTE format('DELETE FROM public.%I', each);

@@ -18,10 +18,10 @@ import { temporaryDirectory } from "./temporaryDirectory.ts"
 import { testDatabase } from "./testDatabase.ts"
 
 /**
- * `patela run` in a process of its own. `cli` runs a command beside it; `administration` is what the commands are made of,
+ * `patela run` in a process of its own, at a port, any free one unless told. `cli` runs a command beside it; `administration` is what the commands are made of,
  * in this process, for tests that have no second to spare for each.
  */
-export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables, program?: Program) {
+export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables, program?: Program, at?: number) {
   const folder = yield* temporaryDirectory
   const { cert, key, pem } = yield* selfSigned(folder)
   const { url, database } = yield* testDatabase(folder)
@@ -43,7 +43,7 @@ export const runningPatelaWith = Effect.fnUntraced(function*(settings: Variables
   const cli = (args: ReadonlyArray<string>, stdin?: string) => patela(variables, args, stdin)
   const start = (port?: number, more: Variables = {}) =>
     runServer({ ...variables, ...more }, ["--cert", cert, "--key", key], port, program)
-  const server = yield* start()
+  const server = yield* start(at)
   const askAt = (port: number, path: string, body?: string, token?: string) =>
     httpsAsk({
       port,

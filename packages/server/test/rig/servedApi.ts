@@ -9,8 +9,8 @@ import { selfSigned } from "./selfSigned.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 import { apiServices } from "./TestApi.ts"
 
-/** Limits that a test has the time to see at work, in milliseconds. */
-export const IMPATIENT: Patience = { handshake: 2000, header: 2000, request: 3000, idle: 2000, silence: 4000, look: 50 }
+/** Limits that a test has the time to see at work, in milliseconds; a client in the same process is not held up for so long. */
+export const IMPATIENT: Patience = { handshake: 8000, header: 5000, request: 6000, idle: 5000, silence: 8000, look: 50 }
 
 /** The API at a real port of this process, with what its clients are limited by. */
 export const servedApi = Effect.fnUntraced(
