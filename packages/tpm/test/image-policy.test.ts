@@ -20,8 +20,10 @@ describe("an image policy", () => {
   it.prop("is signed with the reference, and is another for other values in any PCR", [Schema.Int], ([seed]) => {
     const next = numbers(seed)
     const values = IMAGE_PCRS.pcrs.map(() => Uint8Array.from({ length: 32 }, () => next(256)))
-    const { policy, signature } = approveImage(key, values)
+    const byNumber = (all: ReadonlyArray<Uint8Array>) => new Map(all.map((value, at) => [12 + at, value]))
+    const { pcrs, policy, signature } = approveImage(key, byNumber(values))
     assert.strictEqual(policy, toHex(pcrPolicy(IMAGE_PCRS, values)))
+    assert.isUndefined(pcrs)
     // TPMT_SIGNATURE: ECDSA, SHA-256, then r and s of 32 bytes.
     const [, r = "", s = ""] = /^0018000b0020([0-9a-f]{64})0020([0-9a-f]{64})$/.exec(signature) ?? []
     const signed = (data: Uint8Array) =>
@@ -32,7 +34,7 @@ describe("an image policy", () => {
     const at = changed[next(3)] ?? new Uint8Array()
     const byte = next(32)
     at[byte] = (at[byte] ?? 0) ^ 1
-    assert.notStrictEqual(approveImage(key, changed).policy, policy)
+    assert.notStrictEqual(approveImage(key, byNumber(changed)).policy, policy)
   })
 
   it("of another key or another reference opens nothing of this one", () => {
@@ -64,7 +66,7 @@ describe("an image policy", () => {
   it("travels as JSON, and anything that is none is refused", () => {
     const policy: ImagePolicy = {
       key: Result.getOrThrow(operatorKeyPublic(key)),
-      approved: [approveImage(key, [new Uint8Array(32)])]
+      approved: [12, 4].map((pcr) => approveImage(key, new Map([[pcr, new Uint8Array(32)]])))
     }
     const codec = Schema.fromJsonString(ImagePolicy)
     const text = Schema.encodeSync(codec)(policy)

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { statSync, writeFileSync } from "node:fs"
+import { closeSync, openSync, readSync, statSync, writeFileSync, writeSync } from "node:fs"
 import { runOk } from "./Command.ts"
 import type { Bootable } from "./VirtualFirmware.ts"
 
@@ -21,6 +21,20 @@ const endOf = (headers: string): number =>
     ...[...headers.matchAll(SECTION)].map(([, size = "", address = ""]) => parseInt(size, 16) + parseInt(address, 16))
   )
 
+/** Offsets of the PE format: where its header begins, and in it the time it was made at, and the sum of the file. */
+const PE_HEADER_AT = 0x3c
+const TIME = 8
+const CHECKSUM = 24 + 64
+
+/** objcopy writes the time of day, which is measured with all else: the same image has to be the same again. */
+const withoutTime = (image: string): void => {
+  const file = openSync(image, "r+")
+  const at = Buffer.alloc(4)
+  readSync(file, at, 0, 4, PE_HEADER_AT)
+  for (const field of [TIME, CHECKSUM]) writeSync(file, new Uint8Array(4), 0, 4, at.readUInt32LE() + field)
+  closeSync(file)
+}
+
 /**
  * Makes a unified kernel image in a folder and gives its path: systemd-stub, and what it starts as sections behind it
  * (systemd-stub(7)).
@@ -40,6 +54,7 @@ export const unifiedKernelImage = Effect.fnUntraced(
       return ["--add-section", `${name}=${file}`, "--change-section-vma", `${name}=${at}`]
     })
     yield* runOk(["objcopy", ...added, STUB, image])
+    yield* Effect.sync(() => withoutTime(image))
     return image
   }
 )

@@ -56,6 +56,5 @@ export const uefi: VirtualFirmware = {
       return [...flash(0, `${OVMF}/OVMF_CODE_4M.fd`, "on"), ...flash(1, `${folder}/variables.fd`, "off")]
     }),
   // What QEMU has as a kernel, OVMF starts like any other application of UEFI.
-  start: (bootable, folder) =>
-    Effect.map(unifiedKernelImage(bootable, folder), (image) => ["-kernel", image])
+  start: (bootable, folder) => Effect.map(unifiedKernelImage(bootable, folder), (image) => ["-kernel", image])
 }

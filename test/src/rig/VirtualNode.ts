@@ -39,8 +39,8 @@ export interface VirtualNodeOptions {
 export interface VirtualNode extends Machine {
   /** What the firmware finds from the next boot on: arguments of QEMU. */
   readonly refit: (hardware: ReadonlyArray<string>) => Effect.Effect<void>
-  /** Its image from the next boot on is another one: its command line has these words too. */
-  readonly reimage: (words: string) => Effect.Effect<void>
+  /** Its image from the next boot on is one whose command line has these words too; with none, the first again. */
+  readonly reimage: (...words: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 // Any `root=` has the kernel unpack into a file system that takes what memory there is, not half of it.
@@ -201,7 +201,7 @@ export const VirtualNode = {
         return result.stdout
       }),
       refit: (next) => Ref.set(hardware, next),
-      reimage: (words) => Ref.set(commandLine, `${COMMAND_LINE} ${words}`)
+      reimage: (...words) => Ref.set(commandLine, [COMMAND_LINE, ...words].join(" "))
     }
     return node
   })
