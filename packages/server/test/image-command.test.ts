@@ -5,7 +5,7 @@ import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { runningPatela } from "./rig/runningPatela.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 
 const Told = Schema.fromJsonString(Schema.Struct({
   generation: Schema.Int,
