@@ -156,12 +156,12 @@ export const VirtualNode = {
           const asked: Argv = bootedWhen === "running"
             ? ["systemctl", "is-system-running"]
             : ["systemctl", "is-active", "basic.target"]
-          const { stdout, stderr } = yield* shell.exec(asked, { within: "150 seconds" })
+          const { stdout, stderr } = yield* shell.exec(asked, { within: "4 minutes" })
           const state = stdout.trim()
           if (["running", "degraded", "active"].includes(state)) return found(state)
           return instead(`${state} ${stderr} ${(yield* machine.lines).slice(-5).join("\n")}`)
         }),
-        { within: "150 seconds", every: "500 millis" }
+        { within: "4 minutes", every: "500 millis" }
       )
     })
 
