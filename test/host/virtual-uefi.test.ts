@@ -86,7 +86,7 @@ const leadsTo = Effect.fnUntraced(function*(log: EventLog, ...numbers: ReadonlyA
 
 /** What a PCR is after these words were measured into it too. */
 const extended = (value: string, ...words: ReadonlyArray<string | Uint8Array>): string =>
-  words.reduce((before, word) => {
+  words.reduce<string>((before, word) => {
     const digest = createHash("sha256").update(word).digest()
     return createHash("sha256").update(Buffer.concat([Buffer.from(before, "hex"), digest])).digest("hex")
   }, value)
@@ -139,7 +139,7 @@ layer(Story.layer, { excludeTestServices: true, timeout: 300_000 })(
           // systemd goes on, by words for the phases of its boot that no firmware's log has.
           const [replayed = ""] = yield* leadsTo(log, 11)
           assert.deepStrictEqual(yield* pcrs(11), [extended(replayed, "sysinit", "ready")])
-          // What nobody gave a plain image is not measured, and what the image is is not measured there.
+          // A plain image is given nothing, and what it is itself is not measured there.
           assert.deepStrictEqual(yield* pcrs(12, 13, 14), [UNMEASURED, UNMEASURED, UNMEASURED])
         }),
       PATIENCE
