@@ -45,7 +45,7 @@ describe("patela policy sign-image", () => {
       assert.match(first.stdout, /^Approved [0-9a-f]{64}; 1 images are\.\n$/)
       assert.strictEqual((yield* sign(key, ["a", "b", "c"], ...image)).stdout, first.stdout)
       const second = yield* sign(key, ["a", "b", "c"])
-      assert.match(second.stderr, /^warning: without --pcr4 [^\n]*\n$/)
+      assert.match(second.stderr, /^warning: without --pcr4, [^\n]*\n$/)
       const nothing = yield* sign(key, ["0", "0", "0"], "--pcr4", "0".repeat(64))
       assert.strictEqual(nothing.code, 1)
       assert.include(nothing.stderr, "All of them are zero")

@@ -21,8 +21,8 @@ const optional = (number: number, value: Option.Option<string>): ReadonlyArray<r
   Option.toArray(Option.map(value, (given) => [number, given] as const))
 
 const WITHOUT_THE_IMAGE =
-  "warning: without --pcr4 the image itself is not part of it: whoever boots another system on the machine can extend " +
-  "PCR 12, 13 and 14 to these values and read the keys, also those of images that were approved with it"
+  "warning: without --pcr4, or with zero in it, the image itself is not part of it: whoever boots another system on the " +
+  "machine can extend PCR 12, 13 and 14 to these values and read the keys, also those of images that were approved with it"
 
 const unmeasured = () =>
   new CommandFailed({
@@ -56,7 +56,7 @@ export const signImage = Command.make(
     pcr2: Flag.optional(pcr(2, "drivers of cards")),
     pcr4: Flag.optional(pcr(4, "what the firmware started, which is the image")),
     pcr7: Flag.optional(pcr(7, "Secure Boot")),
-    pcr12: pcr(12, "the command line that the image is given"),
+    pcr12: pcr(12, "the command line and credentials that the image is given"),
     pcr13: pcr(13, "system extensions"),
     pcr14: pcr(14, "keys of a boot loader"),
     allowUnmeasured: Flag.Boolean("allow-unmeasured").pipe(
@@ -82,7 +82,7 @@ export const signImage = Command.make(
       new Map(given.map(([number, value]) => [number, bytes(value)]))
     )
     if (!isMeasured) yield* Console.error("warning: all are zero: whatever is booted opens the keys")
-    if (Option.isNone(pcr4)) yield* Console.error(WITHOUT_THE_IMAGE)
+    if (ZERO.test(Option.getOrElse(pcr4, () => "0"))) yield* Console.error(WITHOUT_THE_IMAGE)
     yield* Console.log(`Approved ${policy}; ${approved} images are.`)
   })
 ).pipe(

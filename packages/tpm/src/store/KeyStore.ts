@@ -95,11 +95,11 @@ const unmeasured = (pcrs: ReadonlyArray<number>): KeyStoreUnmeasured =>
   new KeyStoreUnmeasured({
     message:
       "The keys are not saved: they are to be bound to the booted image, and nothing of it is in the PCRs that it was " +
-      `approved by (PCR ${pcrs.join(", ")} ${
-        pcrs.length === 1 ? "is" : "are all"
-      } zero). Approve it by PCR 4 too, which ` +
-      "UEFI measures the image into: `patela-agent tpm status` has the values. Or say --allow-unmeasured if this machine " +
-      "measures nothing. What was saved before is still there."
+      `approved by (PCR ${
+        pcrs.join(", ")
+      } are all zero). Approve it by PCR 4 too, which UEFI measures the image into: ` +
+      "`patela-agent tpm status` has the values. Or say --allow-unmeasured if this machine measures nothing. What was " +
+      "saved before is still there."
   })
 
 /** The size of an index that is there and has to be made anew. */
