@@ -17,15 +17,15 @@ cache=/var/cache/patela
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # What the host tests and the demo run on this machine, beyond what Debian always has.
 machine_packages=(
-  ca-certificates cpio debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl pgbouncer postgresql
-  qemu-system-x86 swtpm swtpm-tools systemd-container tor tpm2-tools util-linux zstd
+  binutils ca-certificates cpio debootstrap dbus iproute2 libtss2-tcti-swtpm0 nftables openssl ovmf pgbouncer postgresql
+  qemu-system-x86 swtpm swtpm-tools systemd-boot-efi systemd-container tor tpm2-tools util-linux zstd
 )
 # Debian's kernel for virtual machines; the TPM's drivers are in it, all else that nodes need are modules.
 kernel=linux-image-cloud-amd64
 # Raise it when make_root changes in a way that the package list does not show.
 recipe=1
 # The same of make_virtual.
-virtual_recipe=1
+virtual_recipe=2
 
 say() { printf 'setup: %s\n' "$*"; }
 complain() { printf 'setup: %s\n' "$*" >&2; }
@@ -169,7 +169,7 @@ make_virtual() {
   local modules=$tree/usr/lib/modules/$version part
   mkdir -p "$modules"
   cp "$making/package/lib/modules/$version"/modules.* "$modules"
-  for part in arch crypto drivers/char drivers/net drivers/virtio lib net virt; do
+  for part in arch crypto drivers/char drivers/net drivers/virtio fs/efivarfs lib net virt; do
     mkdir -p "$modules/kernel/$part"
     cp --archive "$making/package/lib/modules/$version/kernel/$part/." "$modules/kernel/$part"
   done

@@ -60,7 +60,7 @@ describe("a node whose images are approved", () => {
       yield* bootWith(mission, "b")
       const refused = yield* reconcile
       assert.strictEqual(refused.exitCode, 1)
-      assert.include(refused.stdout + refused.stderr, "patela policy sign-image --key FILE --pcr12")
+      assert.include(refused.stdout + refused.stderr, "patela policy sign-image --key FILE --pcr4")
       assert.include((yield* status(mission)).key_store_closed ?? "", "opens only for an approved image")
       assert.deepStrictEqual(yield* onRecord, relays)
 

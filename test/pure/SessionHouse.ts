@@ -36,6 +36,7 @@ export const tpmOf = (
         }),
       pcrRead: ({ bank }) => Effect.succeed(pcrValues.get(bank) ?? new Map()),
       nvAttributes: unused,
+      imagePcrs: unused,
       nvRead: () => unused,
       nvWrite: () => unused,
       nvDefine: () => unused,

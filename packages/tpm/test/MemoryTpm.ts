@@ -105,6 +105,7 @@ export class MemoryTpm {
       persistentHandles: unused,
       evictPersistent: () => unused,
       nvAttributes: Effect.succeed(PATELAS),
+      imagePcrs: unused,
       nvRead: (index, offset, size) => this.#nvRead(index, offset, size),
       nvWrite: (index, offset, data) => this.#nvWrite(index, offset, data),
       nvDefine: (index, size) => this.#nvDefine(index, size),

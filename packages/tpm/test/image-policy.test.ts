@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Result, Schema } from "effect"
 import { createPublicKey, generateKeyPairSync, verify } from "node:crypto"
+import { approvalOf, pcrsOfAny } from "../src/policy/approvalOf.ts"
 import { approveImage, operatorKeyPublic } from "../src/policy/approveImage.ts"
 import { ImagePolicy } from "../src/policy/ImagePolicy.ts"
 import {
@@ -20,8 +21,10 @@ describe("an image policy", () => {
   it.prop("is signed with the reference, and is another for other values in any PCR", [Schema.Int], ([seed]) => {
     const next = numbers(seed)
     const values = IMAGE_PCRS.pcrs.map(() => Uint8Array.from({ length: 32 }, () => next(256)))
-    const { policy, signature } = approveImage(key, values)
+    const byNumber = (all: ReadonlyArray<Uint8Array>) => new Map(all.map((value, at) => [12 + at, value]))
+    const { pcrs, policy, signature } = approveImage(key, byNumber(values))
     assert.strictEqual(policy, toHex(pcrPolicy(IMAGE_PCRS, values)))
+    assert.isUndefined(pcrs)
     // TPMT_SIGNATURE: ECDSA, SHA-256, then r and s of 32 bytes.
     const [, r = "", s = ""] = /^0018000b0020([0-9a-f]{64})0020([0-9a-f]{64})$/.exec(signature) ?? []
     const signed = (data: Uint8Array) =>
@@ -32,7 +35,26 @@ describe("an image policy", () => {
     const at = changed[next(3)] ?? new Uint8Array()
     const byte = next(32)
     at[byte] = (at[byte] ?? 0) ^ 1
-    assert.notStrictEqual(approveImage(key, changed).policy, policy)
+    assert.notStrictEqual(approveImage(key, byNumber(changed)).policy, policy)
+  })
+
+  it("is met by the values of all of its PCRs, and of several the one of most PCRs is taken", () => {
+    const value = (digit: string) => bytes(digit.repeat(64))
+    const boot = new Map([[4, value("a")], [11, value("b")], [12, value("0")], [13, value("0")], [14, value("0")]])
+    const by = (...pcrs: ReadonlyArray<number>) =>
+      approveImage(key, new Map(pcrs.map((pcr) => [pcr, boot.get(pcr) ?? new Uint8Array()])))
+    // Given in any order: the policy is over PCRs in rising order.
+    const [few, most] = [by(12, 13, 14), by(14, 13, 12, 4)]
+    assert.deepStrictEqual([few.pcrs, most.pcrs], [undefined, [4, 12, 13, 14]])
+    assert.deepStrictEqual(pcrsOfAny([few, most]).pcrs, [4, 12, 13, 14])
+    for (const approved of [[few, most], [most, few]]) {
+      assert.deepStrictEqual(approvalOf(approved, boot), Option.some(most))
+      // What booted is another, and was given as little: the approval of PCR 12 to 14 is as good as ever.
+      assert.deepStrictEqual(approvalOf(approved, new Map([...boot, [4, value("c")]])), Option.some(few))
+      assert.deepStrictEqual(approvalOf(approved, new Map([...boot, [13, value("c")]])), Option.none())
+      assert.deepStrictEqual(approvalOf(approved, new Map([[4, value("a")]])), Option.none())
+    }
+    assert.deepStrictEqual(approvalOf([], boot), Option.none())
   })
 
   it("of another key or another reference opens nothing of this one", () => {
@@ -64,7 +86,7 @@ describe("an image policy", () => {
   it("travels as JSON, and anything that is none is refused", () => {
     const policy: ImagePolicy = {
       key: Result.getOrThrow(operatorKeyPublic(key)),
-      approved: [approveImage(key, [new Uint8Array(32)])]
+      approved: [12, 4].map((pcr) => approveImage(key, new Map([[pcr, new Uint8Array(32)]])))
     }
     const codec = Schema.fromJsonString(ImagePolicy)
     const text = Schema.encodeSync(codec)(policy)

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { CpioEntry } from "../rig/Cpio.ts"
 import { entriesFrom } from "../rig/entriesFrom.ts"
+import type { VirtualFirmware } from "../rig/VirtualFirmware.ts"
 import { VirtualRig } from "../rig/VirtualRig.ts"
 import { fault, type Mission, missionImage, missionIn } from "./Mission.ts"
 
@@ -9,6 +10,8 @@ export interface VirtualMissionOptions {
   readonly entries: ReadonlyArray<CpioEntry>
   /** What a person has told the server beforehand: arguments of `patela`. */
   readonly told: ReadonlyArray<ReadonlyArray<string>>
+  /** SeaBIOS unless told. */
+  readonly firmware?: VirtualFirmware
 }
 
 const wanted = (unit: string): CpioEntry => ({
@@ -22,11 +25,12 @@ export const VirtualMission = {
    * The server runs when this returns; the node, a virtual machine with a TPM device, is off. Both of the agent's units are
    * enabled in its image, and nothing in it says which TPM to use.
    */
-  make: Effect.fnUntraced(function*({ entries, told }: VirtualMissionOptions) {
+  make: Effect.fnUntraced(function*({ entries, firmware, told }: VirtualMissionOptions) {
     const image = yield* missionImage({})
     const rig = yield* VirtualRig.make({
       hostname: "cantina",
       bootedWhen: "basic",
+      ...(firmware === undefined ? {} : { firmware }),
       entries: [
         ...image.files.flatMap(({ source, target }) => entriesFrom(source, target)),
         wanted("patela-agent.service"),

@@ -14,7 +14,7 @@ basename "$0" >>${TOOLS_RUN}
 exec -a "$0" /${REAL} "$@"
 `
 
-/** What systemd-stub would measure of an image; SeaBIOS measures nothing of one. */
+/** As systemd-stub measures a command line that its loader gives; SeaBIOS measures nothing of what is started. */
 const MEASURE_UNIT = `[Unit]
 Description=Measures the image of the test
 Before=patela-agent.service

@@ -11,6 +11,7 @@ import { Namespace } from "./Namespace.ts"
 import { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
 import { TemporaryDirectory } from "./TemporaryDirectory.ts"
 import { TpmChip } from "./TpmChip.ts"
+import { seaBios, type VirtualFirmware } from "./VirtualFirmware.ts"
 import { VirtualImage } from "./VirtualImage.ts"
 
 /** A network card, and the place where its cable ends. */
@@ -30,13 +31,20 @@ export interface VirtualNodeOptions {
   /** When a boot counts as done: everything was started, or only what everything else builds on. */
   readonly bootedWhen: "running" | "basic"
   readonly memoryMib?: number
+  /** SeaBIOS unless told. */
+  readonly firmware?: VirtualFirmware
 }
 
 /** A diskless machine with a kernel, a firmware and a TPM device of its own, emulated: nothing here needs KVM. */
 export interface VirtualNode extends Machine {
   /** What the firmware finds from the next boot on: arguments of QEMU. */
   readonly refit: (hardware: ReadonlyArray<string>) => Effect.Effect<void>
+  /** Its image from the next boot on is one whose command line has these words too; with none, the first again. */
+  readonly reimage: (...words: ReadonlyArray<string>) => Effect.Effect<void>
 }
+
+// Any `root=` has the kernel unpack into a file system that takes what memory there is, not half of it.
+const COMMAND_LINE = "console=ttyS0 quiet mitigations=off rdinit=/lib/systemd/systemd root=/dev/ram0"
 
 const macOf = (card: number) => `52:54:00:80:20:${String(card + 1).padStart(2, "0")}`
 const tapOf = (card: number) => `card${card}`
@@ -62,18 +70,20 @@ const cardDevices = (cards: ReadonlyArray<Card>): ReadonlyArray<string> =>
 export const VirtualNode = {
   /** A node that is off; it is powered off for good when the scope closes. */
   make: Effect.fnUntraced(function*(options: VirtualNodeOptions) {
-    const { bootedWhen, cards, hostname, memoryMib = 1024 } = options
+    const { bootedWhen, cards, firmware = seaBios, hostname, memoryMib = 1024 } = options
     const scope = yield* Effect.scope
     const image = yield* VirtualImage.find
     const folder = yield* TemporaryDirectory.make("virtual")
-    const chip = yield* TpmChip.make()
+    const chip = yield* TpmChip.make(firmware)
     const [archive, port] = [`${folder}/initramfs`, `${folder}/shell.sock`]
     yield* Effect.sync(() => {
       const name = { type: "file", path: "etc/hostname", mode: 0o644, content: Buffer.from(`${hostname}\n`) } as const
       const own = cpio([name, ...linkEntries(cards), ...guestShellEntries, ...options.entries])
-      writeFileSync(archive, Buffer.concat([readFileSync(image.root), own]))
+      writeFileSync(archive, Buffer.concat([readFileSync(image.root), firmware.pack(own)]))
     })
+    const board = yield* firmware.make(folder)
     const hardware = yield* Ref.make<ReadonlyArray<string>>([])
+    const commandLine = yield* Ref.make(COMMAND_LINE)
     const power = yield* Ref.make(Option.none<{ readonly shell: GuestShell; readonly on: Scope.Closeable }>())
 
     const parts: ReadonlyArray<readonly [flag: string, value: string]> = [
@@ -85,10 +95,6 @@ export const VirtualNode = {
       ["-cpu", "Westmere"],
       ["-smp", "2"],
       ["-m", String(memoryMib)],
-      ["-kernel", image.kernel],
-      ["-initrd", archive],
-      // Any `root=` has the kernel unpack into a file system that takes what memory there is, not half of it.
-      ["-append", "console=ttyS0 quiet mitigations=off rdinit=/lib/systemd/systemd root=/dev/ram0"],
       ["-device", "virtio-rng-pci"],
       ["-device", "virtio-serial-pci"],
       ["-chardev", `socket,id=shell,path=${port},server=on,wait=off`],
@@ -101,6 +107,7 @@ export const VirtualNode = {
       "-no-user-config",
       "-no-reboot",
       ...parts.flat(),
+      ...board,
       ...chip.devices,
       ...cardDevices(cards),
       ...fitted
@@ -136,7 +143,9 @@ export const VirtualNode = {
     const start = Effect.fnUntraced(function*(on: Scope.Closeable) {
       yield* chip.powerOn
       const room = yield* Namespace.make("machine")
-      const machine = yield* room.start(qemu(yield* Ref.get(hardware)))
+      const bootable = { kernel: image.kernel, initramfs: archive, commandLine: yield* Ref.get(commandLine) }
+      const loaded = yield* firmware.start(bootable, folder)
+      const machine = yield* room.start(qemu([...loaded, ...yield* Ref.get(hardware)]))
       yield* plugIn(machine, room)
       const shell = yield* GuestShell.make(hostname, port)
       yield* Ref.set(power, Option.some({ shell, on }))
@@ -191,7 +200,8 @@ export const VirtualNode = {
         if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
         return result.stdout
       }),
-      refit: (next) => Ref.set(hardware, next)
+      refit: (next) => Ref.set(hardware, next),
+      reimage: (...words) => Ref.set(commandLine, [COMMAND_LINE, ...words].join(" "))
     }
     return node
   })

@@ -2,7 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { EndorsementKeyKind } from "@patela/domain/attestation/EndorsementKeyKind"
 import { endorsementKeyFromHex } from "@patela/tpm/identity/EndorsementKey"
 import { CurrentImagePolicy } from "@patela/tpm/policy/ImagePolicy"
-import { IMAGE_PCRS } from "@patela/tpm/policy/policyDigest"
+import { APPROVABLE_PCRS } from "@patela/tpm/policy/policyDigest"
 import { KeyStore } from "@patela/tpm/store/KeyStore"
 import { Tpm } from "@patela/tpm/transport/Tpm"
 import { Console, Effect, Layer, Option, Schema } from "effect"
@@ -19,7 +19,7 @@ const StatusDocument = Schema.fromJsonString(Schema.Struct({
   nv_index_max: Schema.Int,
   nv_buffer_max: Schema.Int,
   persistent_handles: Schema.Array(Schema.String),
-  /** PCR 12, 13 and 14 of SHA-256, as `patela policy sign-image` takes them. */
+  /** PCRs of SHA-256 that an image may be approved by, as `patela policy sign-image` takes them. */
   image_pcrs: Schema.Record(Schema.String, Schema.String),
   /** Of the endorsement key that this TPM's certificates are for, by which a new machine is known. */
   ek_kind: EndorsementKeyKind,
@@ -75,7 +75,7 @@ const endorsementKeys = Effect.fnUntraced(function*(device: Tpm["Service"]) {
 })
 
 const imagePcrs = Effect.fnUntraced(function*(device: Tpm["Service"]) {
-  const values = yield* device.pcrRead(IMAGE_PCRS)
+  const values = yield* device.pcrRead(APPROVABLE_PCRS)
   return Object.fromEntries([...values].map(([pcr, value]) => [String(pcr), Buffer.from(value).toString("hex")]))
 })
 
@@ -134,7 +134,7 @@ export const showTpm = Effect.fn("showTpm")(function*(options: { readonly tpm: s
         : [`  enabled before  sha256:${status.ek_p256_sha256} (ecc-p256)`],
       `Attestation key   ${status.ak_name}`,
       `NV memory         ${status.nv_index_max} bytes an index, ${status.nv_buffer_max} a read`,
-      ...Object.entries(status.image_pcrs).map(([pcr, value]) => `PCR ${pcr}            ${value}`),
+      ...Object.entries(status.image_pcrs).map(([pcr, value]) => `${`PCR ${pcr}`.padEnd(18)}${value}`),
       `Persistent        ${status.persistent_handles.join(" ") || "nothing"}`,
       `Key store         ${
         status.key_store_closed !== null

@@ -45,13 +45,18 @@ export type NodeNetwork = typeof NodeNetwork.Type
 
 const Hex = Schema.String.pipe(Schema.check(Schema.isPattern(/^(?:[0-9a-f]{2}){1,1024}$/)))
 
+const Pcrs = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))).pipe(
+  Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24))
+)
+
 /**
- * Which images may open the node's key store: the operator's public key (TPM2B_PUBLIC) and the policies over PCR 12 to 14
- * that it signed (digest and TPMT_SIGNATURE), all as hex. No secret: what a TPM is bound to is the key.
+ * Which images may open the node's key store: the operator's public key (TPM2B_PUBLIC) and the policies over PCRs that it
+ * signed (digest and TPMT_SIGNATURE), all as hex; the PCRs are 12 to 14 where none are named. No secret: what a TPM is
+ * bound to is the key.
  */
 export const ImagePolicyText = Schema.Struct({
   key: Hex,
-  approved: Schema.Array(Schema.Struct({ policy: Hex, signature: Hex }))
+  approved: Schema.Array(Schema.Struct({ policy: Hex, signature: Hex, pcrs: Schema.optionalKey(Pcrs) }))
 })
 export type ImagePolicyText = typeof ImagePolicyText.Type
 

@@ -6,7 +6,7 @@ import { bankOf, type Boot } from "./Boot.ts"
 
 /**
  * The PCRs that stand for what a node booted, unless the operator selects others: firmware (0), its drivers (2), boot loader
- * or unified kernel image (4), Secure Boot (7), and what systemd-stub measures of an image (12 to 14). Left out are those
+ * or unified kernel image (4), Secure Boot (7), and what systemd-stub measures that an image is given (12 to 14). Left out are those
  * that are another on each machine or at each moment (1, 3, 5, 11) and those that anybody may reset (16, 23). SHA-256 is the
  * bank that every TPM 2.0 of a PC has.
  */

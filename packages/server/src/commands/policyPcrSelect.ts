@@ -11,6 +11,13 @@ import { StoreServices } from "./StoreServices.ts"
 
 const boots = (count: number): string => count === 1 ? "1 allowed boot is" : `${count} allowed boots are`
 
+/** What software extends while a machine is up: the kernel's IMA (10), and systemd at each phase of a boot (11). */
+const EXTENDED_LATER: ReadonlySet<number> = new Set([10, 11])
+
+const LATER =
+  "PCR 10 and 11 go on being extended by the kernel's IMA and by systemd, which no event log of a firmware " +
+  "tells: where they are, what such a node shows is refused."
+
 /** `patela policy pcr select`. */
 export const policyPcrSelect = Command.make(
   "select",
@@ -49,6 +56,7 @@ export const policyPcrSelect = Command.make(
         ...inapplicable === 0
           ? []
           : [`${boots(inapplicable)} of other PCRs, and not applicable while these are selected.`],
+        ...wanted.pcrs.some((pcr) => EXTENDED_LATER.has(pcr)) ? [LATER] : [],
         `${boots(applicable)} of these PCRs.${applicable === 0 ? " Allow some: patela policy pcr learn NODE" : ""}`
       ].join("\n")
     )

@@ -16,13 +16,13 @@ export class OtherOperatorKey extends Schema.TaggedError<OtherOperatorKey>()("Ot
 /** Approves images; the change and its entry in the audit log are one transaction. */
 export class ImageApproval extends Context.Service<ImageApproval, {
   /**
-   * Signs the policy over these values of PCR 12, 13 and 14 with the operator's private key, and tells nodes of it. Gives the
-   * policy's digest, and how many are approved with it.
+   * Signs the policy over these values of PCRs of SHA-256, by their numbers, with the operator's private key, and tells nodes
+   * of it. Gives the policy's digest, and how many are approved with it.
    */
   readonly sign: (
     who: string,
     key: KeyObject,
-    pcrs: readonly [Uint8Array, Uint8Array, Uint8Array]
+    pcrs: ReadonlyMap<number, Uint8Array>
   ) => Effect.Effect<
     { readonly policy: string; readonly approved: number },
     UnfitOperatorKey | OtherOperatorKey | StoreFailed
@@ -45,7 +45,7 @@ export class ImageApproval extends Context.Service<ImageApproval, {
       )
 
       const sign = Effect.fn("ImageApproval.sign")(
-        function*(who: string, key: KeyObject, pcrs: readonly [Uint8Array, Uint8Array, Uint8Array]) {
+        function*(who: string, key: KeyObject, pcrs: ReadonlyMap<number, Uint8Array>) {
           const area = encodePublicHex(yield* Effect.fromResult(operatorKeyPublic(key)))
           const before = Option.getOrElse(yield* settings.imagePolicy, () => ({ key: area, approved: [] }))
           if (before.key !== area) {

@@ -7,10 +7,16 @@ const hex = (bytes: { readonly least: number; readonly most: number }) =>
     Schema.check(Schema.isPattern(new RegExp(`^(?:[0-9a-f]{2}){${bytes.least},${bytes.most}}$`)))
   )
 
-/** A policy that the operator approved: the digest, and a TPMT_SIGNATURE over it (TPM 2.0 part 2, 11.3.4). */
+const Pcr = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))
+
+/**
+ * A policy that the operator approved: the digest of PolicyPCR over these PCRs of SHA-256 in rising order, 12 to 14 unless
+ * told, and a TPMT_SIGNATURE over it (TPM 2.0 part 2, 11.3.4).
+ */
 export const ApprovedPolicy = Schema.Struct({
   policy: hex({ least: 32, most: 32 }),
-  signature: hex({ least: 8, most: 160 })
+  signature: hex({ least: 8, most: 160 }),
+  pcrs: Schema.optionalKey(Schema.Array(Pcr).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24))))
 })
 export type ApprovedPolicy = typeof ApprovedPolicy.Type
 

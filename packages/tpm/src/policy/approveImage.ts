@@ -41,14 +41,18 @@ export const operatorKeyPublic = (key: KeyObject): Result.Result<EccPublic, Unfi
   })
 }
 
-/** Approves an image by the values of PCR 12, 13 and 14 that it boots with: signs the policy over them. */
-export const approveImage = (key: KeyObject, pcrs: ReadonlyArray<Uint8Array>): ApprovedPolicy => {
-  const policy = pcrPolicy(IMAGE_PCRS, pcrs)
+/** Approves an image by the values of PCRs that it boots with, by their numbers: signs the policy over them. */
+export const approveImage = (key: KeyObject, values: ReadonlyMap<number, Uint8Array>): ApprovedPolicy => {
+  const rising = [...values].sort(([left], [right]) => left - right)
+  const pcrs = rising.map(([pcr]) => pcr)
+  const policy = pcrPolicy({ ...IMAGE_PCRS, pcrs }, rising.map(([, value]) => value))
   // The data is hashed by sign: aHash is the hash of policy and reference.
   const data = Buffer.concat([policy, POLICY_REFERENCE])
   const signature = sign("sha256", data, { key, dsaEncoding: "ieee-p1363" })
   return {
     policy: toHex(policy),
-    signature: toHex(encodeEcdsaSignature(signature.subarray(0, 32), signature.subarray(32)))
+    signature: toHex(encodeEcdsaSignature(signature.subarray(0, 32), signature.subarray(32))),
+    // So that an agent which knows of no others reads what it can use.
+    ...pcrs.join() === IMAGE_PCRS.pcrs.join() ? {} : { pcrs }
   }
 }

@@ -4,8 +4,20 @@ import { encodePcrSelection, type PcrSelection } from "../command/pcr.ts"
 import { Algorithm } from "../structures/Algorithm.ts"
 import { ByteWriter } from "../structures/ByteWriter.ts"
 
-/** What the boot loader's stub measures of an image: arguments, credentials, extensions (systemd-stub(7)). */
+/**
+ * What an approval is of that names no PCRs: what systemd-stub measures beside an image, which is the arguments, credentials
+ * and extensions that others give it (systemd-stub(7)). The image itself is not among it.
+ */
 export const IMAGE_PCRS: PcrSelection = { bank: Algorithm.sha256, pcrs: [12, 13, 14] }
+
+/**
+ * What an approval may be of: also firmware (0), its drivers (2), what the firmware started, which is the image (4), and
+ * Secure Boot (7). All of it is measured before anything of the image runs. What systemd goes on to extend (11) is not.
+ */
+export const APPROVABLE_PCRS: PcrSelection = { bank: Algorithm.sha256, pcrs: [0, 2, 4, 7, 12, 13, 14] }
+
+/** What an approval should be of: the image, and what it is given. */
+export const PROPOSED_PCRS: PcrSelection = { bank: Algorithm.sha256, pcrs: [4, 12, 13, 14] }
 
 /** Keeps signatures of images apart from whatever else the key signs. */
 export const POLICY_REFERENCE: Uint8Array = new TextEncoder().encode("patela image 1")

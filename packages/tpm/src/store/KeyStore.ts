@@ -1,5 +1,4 @@
 import { Context, Effect, Layer, Option, Redacted, Result, Semaphore } from "effect"
-import { IMAGE_PCRS } from "../policy/policyDigest.ts"
 import { toHex } from "../structures/Hex.ts"
 import { isBound, isOwners, isPatelas } from "../transport/nvAttributes.ts"
 import { type NvPublic, Tpm, type TpmLimits } from "../transport/Tpm.ts"
@@ -92,12 +91,15 @@ const obstructed = ({ attributes, index }: NvPublic): KeyStoreObstructed => {
   })
 }
 
-const unmeasured = (): KeyStoreUnmeasured =>
+const unmeasured = (pcrs: ReadonlyArray<number>): KeyStoreUnmeasured =>
   new KeyStoreUnmeasured({
     message:
-      "The keys are not saved: they are to be bound to the booted image, and nothing was measured of it (PCR 12, " +
-      "13 and 14 are all zero). Boot a unified kernel image by systemd-stub, or say --allow-unmeasured if this machine " +
-      "cannot. What was saved before is still there."
+      "The keys are not saved: they are to be bound to the booted image, and nothing of it is in the PCRs that it was " +
+      `approved by (PCR ${
+        pcrs.join(", ")
+      } are all zero). Approve it by PCR 4 too, which UEFI measures the image into: ` +
+      "`patela-agent tpm status` has the values. Or say --allow-unmeasured if this machine measures nothing. What was " +
+      "saved before is still there."
   })
 
 /** The size of an index that is there and has to be made anew. */
@@ -176,8 +178,10 @@ const make = Effect.gen(function*() {
 
   const measured = Effect.gen(function*() {
     if (sealing.allowUnmeasured) return
-    const values = yield* tpm.pcrRead(IMAGE_PCRS)
-    if ([...values.values()].every((value) => value.every((byte) => byte === 0))) return yield* unmeasured()
+    const values = yield* tpm.imagePcrs
+    if ([...values.values()].every((value) => value.every((byte) => byte === 0))) {
+      return yield* unmeasured([...values.keys()])
+    }
   })
 
   const write = Effect.fn("KeyStore.write")(function*(entries: RelaySecrets) {

@@ -4,13 +4,14 @@ import { emptyPassword } from "../command/Command.ts"
 import { entityOf, HandleRange, owner } from "../command/Entity.ts"
 import { getProperty, IN_LOCKOUT, Property } from "../command/getCapability.ts"
 import { nvDefineSpace, nvUndefineSpace } from "../command/nv.ts"
-import { pcrRead, type PcrSelection } from "../command/pcr.ts"
+import type { PcrSelection } from "../command/pcr.ts"
 import { evictControl } from "../command/primaryKey.ts"
 import { decodeCredential } from "../credential/CredentialFile.ts"
 import type { Credential } from "../credential/makeCredential.ts"
 import type { ImagePolicySource } from "../policy/ImagePolicy.ts"
 import { authorisedPolicy, POLICY_REFERENCE } from "../policy/policyDigest.ts"
 import { nameOf } from "../structures/Name.ts"
+import { approvedOn, noImagePolicy } from "./approvedOn.ts"
 import type { Connect } from "./Connection.ts"
 import { type Line, makeExchange } from "./Exchange.ts"
 import { kindInUse } from "./kindInUse.ts"
@@ -19,6 +20,7 @@ import { BOUND_NV_BITS, NV_BITS } from "./nvAttributes.ts"
 import { whenAbsent, whenDefined, whenRead } from "./nvFault.ts"
 import { nvMemory } from "./nvMemory.ts"
 import { nvPublicOn } from "./nvPublicOn.ts"
+import { pcrsOn } from "./pcrsOn.ts"
 import { asText } from "./readAnswer.ts"
 import { allHandles } from "./roomInTpm.ts"
 import { hasResourceManager, type Tcti } from "./Tcti.ts"
@@ -108,6 +110,13 @@ const make = Effect.fnUntraced(function*(
       onLine((line) => nv.write(line, index, offset, data)).pipe(Effect.mapError(whenAbsent(index)))
     ),
     nvAttributes: Effect.map(binding, ({ attributes }) => attributes),
+    imagePcrs: Effect.flatMap(
+      imagePolicy,
+      Option.match({
+        onNone: () => noImagePolicy(),
+        onSome: ({ approved }) => onLine((line) => Effect.map(approvedOn(line, approved), ({ values }) => values))
+      })
+    ).pipe(Effect.withSpan("Tpm.imagePcrs")),
     nvDefine: Effect.fn("Tpm.nvDefine")(function*(index: number, size: number) {
       const area = { index, size, ...(yield* binding) }
       yield* onLine((line) => line.send(nvDefineSpace(area), [emptyPassword])).pipe(
@@ -131,16 +140,4 @@ const make = Effect.fnUntraced(function*(
       onLine((line) => line.send(evictControl(owner, entityOf(handle)), [emptyPassword]))
     )
   })
-})
-
-/** A TPM gives as many PCRs at once as it likes. One that gives no more has no such bank. */
-const pcrsOn = Effect.fnUntraced(function*(line: Line, { bank, pcrs }: PcrSelection) {
-  const found = new Map<number, Uint8Array>()
-  for (;;) {
-    const rest = pcrs.filter((pcr) => !found.has(pcr))
-    if (rest.length === 0) return found
-    const more = yield* line.send(pcrRead({ bank, pcrs: rest }))
-    for (const [pcr, digest] of more) found.set(pcr, digest)
-    if (rest.every((pcr) => !more.has(pcr))) return found
-  }
 })

@@ -73,6 +73,11 @@ export class Tpm extends Context.Service<Tpm, {
   ) => Effect.Effect<void, TpmError | NvIndexAbsent>
   /** The attributes that an index gets which is defined now: the owner's, or bound to the image policy (nvAttributes.ts). */
   readonly nvAttributes: Effect.Effect<number, TpmError>
+  /**
+   * The PCRs by which indexes that are bound open in this boot, with their values: those of the approval that they meet.
+   * TpmPolicyUnmet where there is none.
+   */
+  readonly imagePcrs: Effect.Effect<ReadonlyMap<number, Uint8Array>, TpmError>
   readonly nvDefine: (index: number, size: number) => Effect.Effect<void, TpmError | NvSpaceExhausted>
   readonly nvUndefine: (index: number) => Effect.Effect<void, TpmError | NvIndexAbsent>
   /** Every NV index that is defined, Patela's or not. */

@@ -142,6 +142,7 @@ const make = Effect.fnUntraced(function*(
     nvRead,
     nvWrite,
     nvAttributes,
+    imagePcrs: Effect.fail(boundByTools()),
     nvDefine,
     nvUndefine,
     nvPublics: oneAtATime(allNvPublics).pipe(Effect.withSpan("Tpm.nvPublics")),

@@ -3,9 +3,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Option, Redacted, Ref, Result } from "effect"
 import { ChildProcessSpawner } from "effect/process"
 import { generateKeyPairSync, type KeyObject } from "node:crypto"
+import type { PcrSelection } from "../../src/command/pcr.ts"
 import { approveImage, operatorKeyPublic } from "../../src/policy/approveImage.ts"
 import type { ImagePolicy } from "../../src/policy/ImagePolicy.ts"
-import { authorisedPolicy, IMAGE_PCRS, pcrPolicy, POLICY_REFERENCE } from "../../src/policy/policyDigest.ts"
+import {
+  authorisedPolicy,
+  IMAGE_PCRS,
+  pcrPolicy,
+  POLICY_REFERENCE,
+  PROPOSED_PCRS
+} from "../../src/policy/policyDigest.ts"
 import { KeyStore } from "../../src/store/KeyStore.ts"
 import { Sealing } from "../../src/store/Sealing.ts"
 import { toHex } from "../../src/structures/Hex.ts"
@@ -40,9 +47,9 @@ const machine = Effect.gen(function*() {
       Layer.provide(Layer.succeed(Sealing, { allowUnmeasured: options.allowUnmeasured ?? false }))
     )
   /** Approves what is booted now, beside what was approved before. */
-  const approve = (by: KeyObject = key) =>
+  const approve = (by: KeyObject = key, selection: PcrSelection = IMAGE_PCRS) =>
     Effect.gen(function*() {
-      const approved = approveImage(by, yield* measurements)
+      const approved = approveImage(by, yield* (yield* Tpm).pcrRead(selection))
       const before = Option.match(yield* Ref.get(policy), { onNone: () => [], onSome: (it) => it.approved })
       yield* Ref.set(
         policy,
@@ -125,6 +132,56 @@ describe("a key store that is bound to the image", () => {
         const store = Effect.flatMap(KeyStore, (it) => it.header)
         assert.strictEqual(Option.getOrThrow(yield* store.pipe(Effect.provide(storeOn(tcti)))).sequence, 2)
       }))
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("that is approved by PCR 4 stays closed for a system that extends the others by hand", () =>
+    Effect.gen(function*() {
+      const { approve, key, policy, state, storeOn } = yield* machine
+      const entries = relays(3)
+      /** What firmware measures before anything of an image runs, and what anything may extend later. */
+      const booted = Effect.fnUntraced(function*(image: string, ...later: ReadonlyArray<string>) {
+        const { tcti } = yield* swtpm(state)
+        const run = yield* tools(tcti)
+        yield* run("tpm2_pcrextend", [`4:sha256=${image.repeat(64)}`])
+        for (const digit of later) yield* run("tpm2_pcrextend", [`12:sha256=${digit.repeat(64)}`])
+        return tcti
+      })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const tcti = yield* booted("a")
+        yield* Effect.gen(function*() {
+          const store = yield* KeyStore
+          yield* store.write(entries)
+          // A plain image leaves them so: a policy of zeros binds to nothing.
+          yield* approve()
+          const error = yield* Effect.flip(store.write(entries))
+          assert.strictEqual(error._tag, "KeyStoreUnmeasured")
+          assert.include(error.message, "PCR 12, 13, 14 are all zero")
+          yield* Ref.set(policy, Option.none())
+          yield* approve(key, PROPOSED_PCRS)
+          assert.strictEqual(yield* store.write(entries), "written")
+          assert.deepStrictEqual(yield* kindsOf, ["bound"])
+          yield* holds(entries)
+          assert.deepStrictEqual([...(yield* (yield* Tpm).imagePcrs).keys()], [4, 12, 13, 14])
+        }).pipe(Effect.provide(storeOn(tcti)))
+      }))
+      const opens = (...boot: readonly [string, ...ReadonlyArray<string>]) =>
+        Effect.scoped(
+          Effect.gen(function*() {
+            const tcti = yield* booted(...boot)
+            return yield* Effect.flatMap(KeyStore, (store) => store.read).pipe(
+              Effect.as(true),
+              Effect.catchTag("TpmPolicyUnmet", () => Effect.succeed(false)),
+              Effect.provide(storeOn(tcti))
+            )
+          })
+        )
+      assert.deepStrictEqual([yield* opens("a"), yield* opens("a", "c"), yield* opens("b")], [true, false, false])
+      // Without PCR 4 what one image was given is reached by any other, and no approval takes that back.
+      yield* Effect.scoped(Effect.gen(function*() {
+        const tcti = yield* booted("a", "c")
+        yield* approve().pipe(Effect.provide(storeOn(tcti)))
+      }))
+      assert.deepStrictEqual([yield* opens("b"), yield* opens("b", "c")], [false, true])
     }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("has the policy that tpm2-tools compute", () =>
