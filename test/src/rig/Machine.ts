@@ -1,5 +1,12 @@
-import type { Effect } from "effect"
-import type { Argv, CommandFailed, CommandFault, CommandNotStarted, CommandOptions, CommandResult } from "./Command.ts"
+import { Effect } from "effect"
+import {
+  type Argv,
+  CommandFailed,
+  type CommandFault,
+  type CommandNotStarted,
+  type CommandOptions,
+  type CommandResult
+} from "./Command.ts"
 import type { DeadlinePassed } from "./Deadline.ts"
 import type { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
 
@@ -27,6 +34,14 @@ export interface Machine {
     options?: NodeCommandOptions
   ) => Effect.Effect<string, CommandFault | CommandFailed | NodeIsOff>
 }
+
+/** How a machine that runs programs runs those that must end with status zero. */
+export const execOkBy = (exec: Machine["exec"]): Machine["execOk"] =>
+  Effect.fnUntraced(function*(argv, options) {
+    const result = yield* exec(argv, options)
+    if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
+    return result.stdout
+  })
 
 /** What every program that is run on a node has in its environment. */
 export const baseEnvironment = {

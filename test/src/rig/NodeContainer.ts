@@ -1,12 +1,14 @@
-import { Clock, Effect, Exit, Option, Ref, Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import { readFileSync, readlinkSync } from "node:fs"
 import { BackgroundProcess } from "./BackgroundProcess.ts"
+import { type BootedWhen, booting } from "./Booting.ts"
 import { Cgroup } from "./Cgroup.ts"
-import { type Argv, CommandFailed, type CommandFault, type CommandOptions, run } from "./Command.ts"
+import { type Argv, type CommandFailed, type CommandFault, type CommandOptions, run } from "./Command.ts"
 import type { CommandNotStarted } from "./Command.ts"
 import { found, instead, type Look, waitFor } from "./Deadline.ts"
-import { baseEnvironment, type Machine, type NodeCommandOptions } from "./Machine.ts"
-import { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
+import { baseEnvironment, execOkBy, type Machine, type NodeCommandOptions } from "./Machine.ts"
+import { NodeIsOff } from "./NodeFault.ts"
+import { Power } from "./Power.ts"
 import { uniqueName } from "./RunName.ts"
 
 /** Something of this machine that the node sees at a path of its own. */
@@ -27,8 +29,7 @@ export interface NodeContainerOptions {
   readonly plugIn?: PlugIn
   /** What a boot loader would put on the kernel's command line for systemd, such as `systemd.wants=NAME.service`. */
   readonly bootArguments?: ReadonlyArray<string>
-  /** When a boot counts as done: everything was started, or only what everything else builds on. */
-  readonly bootedWhen?: "running" | "basic"
+  readonly bootedWhen?: BootedWhen
 }
 
 /** A node as a container: a Debian root booted by its own systemd as PID 1. */
@@ -80,14 +81,6 @@ export const NodeContainer = {
     function*(
       { root, hostname = "node", binds = [], plugIn, bootArguments = [], bootedWhen = "running" }: NodeContainerOptions
     ) {
-      const scope = yield* Effect.scope
-      const power = yield* Ref.make(Option.none<{ readonly leader: number; readonly on: Scope.Closeable }>())
-
-      const leader = Ref.get(power).pipe(Effect.flatMap(Option.match({
-        onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
-        onSome: ({ leader }) => Effect.succeed(leader)
-      })))
-
       /** nsenter enters every namespace; setpriv lets the program die with nsenter, which waits for it out here. */
       const onNode = (pid: number, argv: Argv, user: number | undefined): Argv => [
         "nsenter",
@@ -111,11 +104,7 @@ export const NodeContainer = {
       const execAt = (pid: number, argv: Argv, options: NodeCommandOptions = {}) =>
         run(onNode(pid, argv, options.user), within(options))
 
-      const powerOff = Ref.getAndSet(power, Option.none()).pipe(
-        Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: ({ on }) => Scope.close(on, Exit.void) }))
-      )
-
-      const start = Effect.fnUntraced(function*(on: Scope.Closeable) {
+      const start = Effect.fnUntraced(function*(isUp: (leader: number) => Effect.Effect<void>) {
         const machine = uniqueName("node")
         const group = yield* Cgroup.make("node")
         // The process and mount namespaces around systemd-nspawn make one kill enough: when unshare dies, so does nspawn,
@@ -148,21 +137,13 @@ export const NodeContainer = {
           // For a container systemd reads its own arguments where it would read /proc/cmdline (kernel-command-line(7)).
           ...bootArguments
         ]))
-        const failIfEnded = Effect.gen(function*() {
-          const ended = yield* nspawn.ended
-          if (Option.isNone(ended)) return
-          return yield* new NodeDidNotBoot({
-            node: hostname,
-            exitCode: ended.value,
-            console: (yield* nspawn.lines).slice(-20)
-          })
-        })
+        const { failIfEnded, lastLines, systemdRuns } = booting(hostname, nspawn)
         const pid = yield* waitFor(
           "the node's first process",
           Effect.gen(function*() {
             yield* failIfEnded
             const leader = findLeader(nspawn.pid)
-            return leader === undefined ? instead((yield* nspawn.lines).slice(-5).join("\n")) : found(leader)
+            return leader === undefined ? instead(yield* lastLines) : found(leader)
           }),
           { every: "2 millis" }
         )
@@ -191,47 +172,27 @@ export const NodeContainer = {
           ).pipe(Effect.catchTag("DeadlinePassed", () => Effect.void))
           yield* plugIn(pid).pipe(Effect.tapError(() => ending))
         }
-        yield* Ref.set(power, Option.some({ leader: pid, on }))
-        yield* waitFor(
-          `systemd of the node ${hostname} to be running`,
-          Effect.gen(function*() {
-            yield* failIfEnded
-            const { stdout, stderr } = bootedWhen === "running"
-              ? yield* execAt(pid, ["systemctl", "is-system-running"])
-              : yield* execAt(pid, ["systemctl", "is-active", "basic.target"])
-            const state = stdout.trim()
-            if (["running", "degraded", "active"].includes(state)) return found(state)
-            return instead(`${state} ${stderr} ${(yield* nspawn.lines).slice(-5).join("\n")}`)
-          }),
-          { within: "90 seconds", every: "10 millis" }
-        )
+        yield* isUp(pid)
+        yield* systemdRuns(bootedWhen, (argv) => execAt(pid, argv), { within: "90 seconds", every: "10 millis" })
       })
+      const power = yield* Power.make(start)
 
-      const boot = Effect.gen(function*() {
-        if (Option.isSome(yield* Ref.get(power))) return 0
-        const began = yield* Clock.currentTimeMillis
-        const on = yield* Scope.fork(scope)
-        yield* start(on).pipe(
-          Scope.provide(on),
-          Effect.onError((cause) =>
-            Ref.set(power, Option.none()).pipe(Effect.andThen(Scope.close(on, Exit.failCause(cause))))
-          )
-        )
-        return (yield* Clock.currentTimeMillis) - began
-      })
+      const leader = Effect.flatMap(
+        power.now,
+        Option.match({
+          onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
+          onSome: Effect.succeed
+        })
+      )
 
       const exec: NodeContainer["exec"] = (argv, options) => Effect.flatMap(leader, (pid) => execAt(pid, argv, options))
 
       const node: NodeContainer = {
-        boot,
-        powerOff,
+        boot: power.on,
+        powerOff: power.off,
         leader,
         exec,
-        execOk: Effect.fnUntraced(function*(argv: Argv, options?: NodeCommandOptions) {
-          const result = yield* exec(argv, options)
-          if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
-          return result.stdout
-        }),
+        execOk: execOkBy(exec),
         start: (argv, options = {}) =>
           Effect.flatMap(leader, (pid) => BackgroundProcess.start(onNode(pid, argv, options.user), within(options)))
       }

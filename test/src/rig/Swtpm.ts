@@ -1,9 +1,10 @@
-import { Effect, Exit, Option, Ref, Scope } from "effect"
+import { Effect } from "effect"
 import { mkdirSync, rmSync } from "node:fs"
 import { isListening } from "../../../packages/tpm/test/host/isListening.ts"
 import { BackgroundProcess } from "./BackgroundProcess.ts"
 import type { CommandNotStarted } from "./Command.ts"
 import { type DeadlinePassed, found, instead, waitFor } from "./Deadline.ts"
+import { Power } from "./Power.ts"
 import { TemporaryDirectory } from "./TemporaryDirectory.ts"
 
 /** A software TPM whose state outlives its process, as a real one's outlives the power. */
@@ -31,17 +32,7 @@ export const Swtpm = {
     yield* Effect.sync(() => {
       for (const path of [state, socketFolder]) mkdirSync(path, { mode: 0o700 })
     })
-    const power = yield* Ref.make(Option.none<Scope.Closeable>())
-    const scope = yield* Effect.scope
-
-    const powerOff = Ref.getAndSet(power, Option.none()).pipe(
-      Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: (on) => Scope.close(on, Exit.void) }))
-    )
-
-    const powerOn = Effect.gen(function*() {
-      if (Option.isSome(yield* Ref.get(power))) return
-      const on = yield* Scope.fork(scope)
-      yield* Ref.set(power, Option.some(on))
+    const power = yield* Power.make(Effect.fnUntraced(function*(isUp: (up: true) => Effect.Effect<void>) {
       yield* Effect.sync(() => {
         for (const path of [socket, `${socket}.ctrl`]) rmSync(path, { force: true })
       })
@@ -57,7 +48,7 @@ export const Swtpm = {
         `type=unixio,path=${socket}.ctrl`,
         "--flags",
         "not-need-init,startup-clear"
-      ]).pipe(Scope.provide(on))
+      ])
       yield* waitFor(
         "the TPM's sockets",
         Effect.map(process.lines, (lines) =>
@@ -66,10 +57,16 @@ export const Swtpm = {
             : instead(lines.join("\n"))),
         { every: "5 millis" }
       )
-    })
+      yield* isUp(true)
+    }))
 
-    yield* powerOn
-    const tpm: Swtpm = { socketFolder, tcti: `swtpm:path=${socket}`, powerOff, powerOn }
+    yield* power.on
+    const tpm: Swtpm = {
+      socketFolder,
+      tcti: `swtpm:path=${socket}`,
+      powerOff: power.off,
+      powerOn: Effect.asVoid(power.on)
+    }
     return tpm
   })
 }

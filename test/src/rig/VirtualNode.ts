@@ -1,14 +1,15 @@
-import { Clock, Effect, Exit, Option, Ref, Scope } from "effect"
+import { Effect, Option, Ref } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
-import type { BackgroundProcess } from "./BackgroundProcess.ts"
+import { type BootedWhen, booting } from "./Booting.ts"
 import type { CableIn } from "./CableIn.ts"
-import { type Argv, CommandFailed, runOk } from "./Command.ts"
+import { type Argv, runOk } from "./Command.ts"
 import { cpio, type CpioEntry } from "./Cpio.ts"
 import { found, instead, waitFor } from "./Deadline.ts"
 import { GUEST_PORT, GuestShell, guestShellEntries } from "./GuestShell.ts"
-import type { Machine } from "./Machine.ts"
+import { execOkBy, type Machine } from "./Machine.ts"
 import { Namespace } from "./Namespace.ts"
-import { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
+import { NodeIsOff } from "./NodeFault.ts"
+import { Power } from "./Power.ts"
 import { TemporaryDirectory } from "./TemporaryDirectory.ts"
 import { TpmChip } from "./TpmChip.ts"
 import { seaBios, type VirtualFirmware } from "./VirtualFirmware.ts"
@@ -28,8 +29,7 @@ export interface VirtualNodeOptions {
   readonly cards: ReadonlyArray<Card>
   /** What its image has besides the Debian root; all of it is gone with the power. */
   readonly entries: ReadonlyArray<CpioEntry>
-  /** When a boot counts as done: everything was started, or only what everything else builds on. */
-  readonly bootedWhen: "running" | "basic"
+  readonly bootedWhen: BootedWhen
   readonly memoryMib?: number
   /** SeaBIOS unless told. */
   readonly firmware?: VirtualFirmware
@@ -71,7 +71,6 @@ export const VirtualNode = {
   /** A node that is off; it is powered off for good when the scope closes. */
   make: Effect.fnUntraced(function*(options: VirtualNodeOptions) {
     const { bootedWhen, cards, firmware = seaBios, hostname, memoryMib = 1024 } = options
-    const scope = yield* Effect.scope
     const image = yield* VirtualImage.find
     const folder = yield* TemporaryDirectory.make("virtual")
     const chip = yield* TpmChip.make(firmware)
@@ -84,7 +83,6 @@ export const VirtualNode = {
     const board = yield* firmware.make(folder)
     const hardware = yield* Ref.make<ReadonlyArray<string>>([])
     const commandLine = yield* Ref.make(COMMAND_LINE)
-    const power = yield* Ref.make(Option.none<{ readonly shell: GuestShell; readonly on: Scope.Closeable }>())
 
     const parts: ReadonlyArray<readonly [flag: string, value: string]> = [
       ["-display", "none"],
@@ -113,19 +111,12 @@ export const VirtualNode = {
       ...fitted
     ]
 
-    const failIfEnded = Effect.fnUntraced(function*(machine: BackgroundProcess) {
-      const ended = yield* machine.ended
-      if (Option.isNone(ended)) return
-      const console = (yield* machine.lines).slice(-20)
-      return yield* new NodeDidNotBoot({ node: hostname, exitCode: ended.value, console })
-    })
-
     /** QEMU makes its ends of the cables where it is; there they are taken from. */
-    const plugIn = Effect.fnUntraced(function*(machine: BackgroundProcess, room: Namespace) {
+    const plugIn = Effect.fnUntraced(function*<E>(room: Namespace, failIfEnded: Effect.Effect<void, E>) {
       yield* waitFor(
         "QEMU's network cards",
         Effect.gen(function*() {
-          yield* failIfEnded(machine)
+          yield* failIfEnded
           const links = yield* room.execOk(["ip", "-oneline", "link"])
           return cards.every((_, card) => links.includes(`${tapOf(card)}:`)) ? found(undefined) : instead(links)
         })
@@ -140,66 +131,35 @@ export const VirtualNode = {
       )
     })
 
-    const start = Effect.fnUntraced(function*(on: Scope.Closeable) {
+    const start = Effect.fnUntraced(function*(isUp: (shell: GuestShell) => Effect.Effect<void>) {
       yield* chip.powerOn
       const room = yield* Namespace.make("machine")
       const bootable = { kernel: image.kernel, initramfs: archive, commandLine: yield* Ref.get(commandLine) }
       const loaded = yield* firmware.start(bootable, folder)
       const machine = yield* room.start(qemu([...loaded, ...yield* Ref.get(hardware)]))
-      yield* plugIn(machine, room)
+      const { failIfEnded, systemdRuns } = booting(hostname, machine)
+      yield* plugIn(room, failIfEnded)
       const shell = yield* GuestShell.make(hostname, port)
-      yield* Ref.set(power, Option.some({ shell, on }))
-      yield* waitFor(
-        `systemd of the node ${hostname} to be running`,
-        Effect.gen(function*() {
-          yield* failIfEnded(machine)
-          const asked: Argv = bootedWhen === "running"
-            ? ["systemctl", "is-system-running"]
-            : ["systemctl", "is-active", "basic.target"]
-          const { stdout, stderr } = yield* shell.exec(asked, { within: "5 minutes" })
-          const state = stdout.trim()
-          if (["running", "degraded", "active"].includes(state)) return found(state)
-          return instead(`${state} ${stderr} ${(yield* machine.lines).slice(-5).join("\n")}`)
-        }),
-        { within: "5 minutes", every: "500 millis" }
-      )
+      yield* isUp(shell)
+      const patience = { within: "5 minutes" } as const
+      yield* systemdRuns(bootedWhen, (argv) => shell.exec(argv, patience), { ...patience, every: "500 millis" })
     })
-
-    const powerOff = Ref.getAndSet(power, Option.none()).pipe(
-      Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: ({ on }) => Scope.close(on, Exit.void) }))
-    )
-
-    const boot = Effect.gen(function*() {
-      if (Option.isSome(yield* Ref.get(power))) return 0
-      const began = yield* Clock.currentTimeMillis
-      const on = yield* Scope.fork(scope)
-      yield* start(on).pipe(
-        Scope.provide(on),
-        Effect.onError((cause) =>
-          Ref.set(power, Option.none()).pipe(Effect.andThen(Scope.close(on, Exit.failCause(cause))))
-        )
-      )
-      return (yield* Clock.currentTimeMillis) - began
-    })
+    const power = yield* Power.make(start)
 
     const exec: VirtualNode["exec"] = (argv, told) =>
       Effect.flatMap(
-        Ref.get(power),
+        power.now,
         Option.match({
           onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
-          onSome: ({ shell }) => shell.exec(argv, told)
+          onSome: (shell) => shell.exec(argv, told)
         })
       )
 
     const node: VirtualNode = {
-      boot,
-      powerOff,
+      boot: power.on,
+      powerOff: power.off,
       exec,
-      execOk: Effect.fnUntraced(function*(argv, told) {
-        const result = yield* exec(argv, told)
-        if (result.exitCode !== 0) return yield* new CommandFailed({ argv, ...result })
-        return result.stdout
-      }),
+      execOk: execOkBy(exec),
       refit: (next) => Ref.set(hardware, next),
       reimage: (...words) => Ref.set(commandLine, [COMMAND_LINE, ...words].join(" "))
     }
