@@ -114,17 +114,24 @@ debian_packages() {
   rm -f "$log"
 }
 
-make_root() {
-  local target
-  target=$(root_path "$1")
+# Has something made in the cache that is not there: `cached PATH COMMAND...`.
+cached() {
+  local target=$1
+  shift
   [ -d "$target" ] && return
   mkdir -p "$cache"
   # Two set-ups at once: the second one waits and finds the work done.
-  exec 9>"$cache/lock"
-  flock 9
-  [ -d "$target" ] && return
-  rm -rf "$cache"/making-*
-  local making=$cache/making-$$
+  (
+    flock 9
+    [ -d "$target" ] && exit
+    rm -rf "$cache"/making-*
+    "$@"
+  ) 9>"$cache/lock"
+}
+
+make_root() {
+  local target making=$cache/making-$$
+  target=$(root_path "$1")
   say "making the Debian root of the test nodes in $target (about a minute)"
   local include
   include=$(packages_of "$1" | paste -sd,)
@@ -138,19 +145,12 @@ make_root() {
   fi
   blank "$making"
   mv -T "$making" "$target"
-  flock --unlock 9
 }
 
 # What a virtual node boots: a kernel, and the root of the nodes with the kernel's modules as an initramfs.
 make_virtual() {
-  local target
+  local target making=$cache/making-$$
   target=$(virtual_path)
-  [ -d "$target" ] && return
-  exec 9>"$cache/lock"
-  flock 9
-  [ -d "$target" ] && return
-  rm -rf "$cache"/making-*
-  local making=$cache/making-$$
   say "making the kernel and the root of virtual nodes in $target (about 15 s)"
   mkdir -p "$making/package" "$making/image"
   local log=$cache/virtual.log
@@ -181,7 +181,6 @@ make_virtual() {
   cp "$making/package/boot/vmlinuz-$version" "$making/image/vmlinuz"
   mv -T "$making/image" "$target"
   rm -rf "$making"
-  flock --unlock 9
 }
 
 # The package that Debian's name for its newest kernel stands for, unpacked and not installed.
@@ -262,10 +261,10 @@ case ${1:-all} in
     fi
     debian_packages
     npm_packages
-    make_root root
-    make_virtual
+    cached "$(root_path root)" make_root root
+    cached "$(virtual_path)" make_virtual
     # Not `&&`: its false would be the script's own status.
-    if [ "${1:-all}" = bench ]; then make_root bench-root; fi
+    if [ "${1:-all}" = bench ]; then cached "$(root_path bench-root)" make_root bench-root; fi
     ;;
   *)
     complain "unknown mode \"$1\": say nothing, \"pure\", \"root-path\", \"virtual-path\", \"bench\" or \"bench-root-path\""
