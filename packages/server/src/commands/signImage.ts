@@ -83,7 +83,7 @@ export const signImage = Command.make(
     )
     if (!isMeasured) yield* Console.error("warning: all are zero: whatever is booted opens the keys")
     if (ZERO.test(Option.getOrElse(pcr4, () => "0"))) yield* Console.error(WITHOUT_THE_IMAGE)
-    yield* Console.log(`Approved ${policy}; ${approved} images are.`)
+    yield* Console.log(`Approved ${policy}; ${approved === 1 ? "it is the only one" : `${approved} images are`}.`)
   })
 ).pipe(
   Command.withDescription(
