@@ -38,14 +38,13 @@ export const readReport = (report: string, exitCode: number): Effect.Effect<Outc
     Effect.flatMap(Schema.decodeEffect(VitestReport)),
     Effect.map(({ success, testResults }) => {
       const failures = testResults.flatMap(({ assertionResults, message, name, status }) => {
-        const tests = assertionResults.filter((test) => test.status !== "passed").map((test) =>
+        const bad = assertionResults.filter((test) => test.status !== "passed").map((test) =>
           `${name} > ${test.fullName}: ${firstLine(test.failureMessages?.[0] ?? test.status)}`
         )
-        return tests.length === 0 && status === "failed" ? [`${name}: ${firstLine(message)}`] : tests
+        return bad.length === 0 && status === "failed" ? [`${name}: ${firstLine(message)}`] : bad
       })
-      const passed = testResults.flatMap((file) =>
-        file.assertionResults
-      ).filter((test) => test.status === "passed").length
+      const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
+      const passed = tests.filter(({ status }) => status === "passed").length
       const unexplained = failures.length === 0 && (exitCode !== 0 || !success || passed === 0)
       return { passed, failures: unexplained ? [`failed outside its tests, exit code ${exitCode}`] : failures }
     }),

@@ -23,6 +23,7 @@ import { Resolver } from "../src/resolver/Resolver.ts"
 import { ResolverReader } from "../src/resolver/ResolverReader.ts"
 import { TorrcReader } from "../src/torrc/TorrcReader.ts"
 import { Torrcs } from "../src/torrc/Torrcs.ts"
+import { SOON, until } from "./until.ts"
 import { ED25519, ETC, FAMILY, hostRoot, put, replace, STATE, UNITS } from "./WatchedRoot.ts"
 
 const readers = Layer.mergeAll(
@@ -43,14 +44,6 @@ const readers = Layer.mergeAll(
 )
 type FileKind = Kind<FileMonitor | Layer.Success<typeof readers>, never>
 const watchOf = <Write>(kind: Kind<FileMonitor | Layer.Success<typeof readers>, Write>): FileKind["watch"] => kind.watch
-
-/** Milliseconds in which a change is told on the busiest machine; nothing looks again by itself meanwhile. */
-const SOON = 10_000
-
-const until = Effect.fnUntraced(function*(what: () => boolean, milliseconds: number) {
-  for (let waited = 0; waited < milliseconds && !what(); waited += 2) yield* Effect.sleep(2)
-  return what()
-})
 
 const listening = Effect.fnUntraced(function*(root: string, watch: FileKind["watch"]) {
   const heard: Array<WatchSignal> = []

@@ -3,13 +3,12 @@ import { Effect } from "effect"
 import { connectionsTo } from "./rig/connectionsTo.ts"
 import { eventually } from "./rig/eventually.ts"
 import { httpsEvents } from "./rig/httpsEvents.ts"
+import { lastGeneration } from "./rig/lastGeneration.ts"
 import { runningPatelaWith } from "./rig/runningPatela.ts"
 import { soonest } from "./rig/soonest.ts"
 
 const STREAMS = 200
 const TIMEOUT = 120_000
-
-const lastOf = (text: string): number => Number(/.*"generation":(\d+)/s.exec(text)?.[1] ?? Number.NaN)
 
 describe("events of a server in a process of its own", () => {
   it.effect(
@@ -23,7 +22,7 @@ describe("events of a server in a process of its own", () => {
         const open = httpsEvents({ port: server.port, ca: pem, token })
         const streams = yield* Effect.forEach(Array.from({ length: STREAMS }), () => open, { concurrency: 20 })
         yield* eventually("the first event of each", () => streams.every(({ text }) => text() !== ""), 30_000)
-        const before = streams.map(({ text }) => lastOf(text()))
+        const before = streams.map(({ text }) => lastGeneration(text()))
         assert.strictEqual(new Set(before).size, 1)
         let [generation = Number.NaN] = before
 
@@ -34,7 +33,7 @@ describe("events of a server in a process of its own", () => {
             // The command has ended by now, so this is less than the time from its commit.
             return yield* eventually(
               "the event of the change",
-              () => streams.every(({ text }) => lastOf(text()) === generation),
+              () => streams.every(({ text }) => lastGeneration(text()) === generation),
               10_000
             )
           })

@@ -2,12 +2,10 @@ import type { Kind, WatchSignal } from "@patela/domain/reconciler/Kind"
 import { Effect, Layer, Stream } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { expect } from "vitest"
+import { SOON, until } from "../until.ts"
 import { hostOf, monitorOf, type Read, readers, type Write, writers } from "./RelayNetwork.ts"
 
 export type NetworkKind = Kind<Read, Write>
-
-/** Milliseconds in which a change is told on the busiest machine; nothing looks again by itself meanwhile. */
-export const SOON = 10_000
 
 /** Runs a test on a namespace, with monitors that work. */
 export const onHost = (namespace: () => string) => <A, E>(effect: Effect.Effect<A, E, Read | Write>) =>
@@ -21,12 +19,6 @@ export const onHost = (namespace: () => string) => <A, E>(effect: Effect.Effect<
       )
     )
   )
-
-/** Waits, and is done early where `what` is so; whether it was. */
-export const until = Effect.fnUntraced(function*(what: () => boolean, milliseconds: number) {
-  for (let waited = 0; waited < milliseconds && !what(); waited += 5) yield* Effect.sleep(5)
-  return what()
-})
 
 /** Waits until nothing was heard for two seconds. */
 export const untilQuiet = Effect.fnUntraced(function*(heard: ReadonlyArray<ReadonlyArray<unknown>>) {

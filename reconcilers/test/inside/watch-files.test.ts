@@ -18,6 +18,7 @@ import { ResolverReader } from "../../src/resolver/ResolverReader.ts"
 import { TorrcReader } from "../../src/torrc/TorrcReader.ts"
 import { Torrcs } from "../../src/torrc/Torrcs.ts"
 import { nodeInput, relayAt } from "../NodeInput.ts"
+import { SOON, until } from "../until.ts"
 import { clear, converge, failures, onHost, run } from "./RelayHost.ts"
 
 const readers = Layer.mergeAll(
@@ -36,15 +37,7 @@ const readers = Layer.mergeAll(
   })
 )
 
-/** Milliseconds in which a change is told on the busiest machine; nothing looks again by itself meanwhile. */
-const SOON = 10_000
-
 const INPUT = nodeInput([relayAt(0, "toma"), relayAt(1, "brie")], ["192.0.2.53"])
-
-const until = Effect.fnUntraced(function*(what: () => boolean, milliseconds: number) {
-  for (let waited = 0; waited < milliseconds && !what(); waited += 5) yield* Effect.sleep(5)
-  return what()
-})
 
 const listening = Effect.fnUntraced(function*<E>(watch: Stream.Stream<WatchSignal, E, Layer.Success<typeof readers>>) {
   const heard: Array<WatchSignal> = []

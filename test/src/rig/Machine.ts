@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import {
   type Argv,
   CommandFailed,
@@ -8,7 +8,8 @@ import {
   type CommandResult
 } from "./Command.ts"
 import type { DeadlinePassed } from "./Deadline.ts"
-import type { NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
+import { type NodeDidNotBoot, NodeIsOff } from "./NodeFault.ts"
+import type { Power } from "./Power.ts"
 
 export interface NodeCommandOptions extends CommandOptions {
   /** The numeric user (and group) that the program runs as; root unless told. */
@@ -34,6 +35,13 @@ export interface Machine {
     options?: NodeCommandOptions
   ) => Effect.Effect<string, CommandFault | CommandFailed | NodeIsOff>
 }
+
+/** What a machine is spoken to by, while it has power. */
+export const whileOn = <A, E>(node: string, power: Power<A, E>): Effect.Effect<A, NodeIsOff> =>
+  Effect.flatMap(
+    power.now,
+    Option.match({ onNone: () => Effect.fail(new NodeIsOff({ node })), onSome: (up) => Effect.succeed(up) })
+  )
 
 /** How a machine that runs programs runs those that must end with status zero. */
 export const execOkBy = (exec: Machine["exec"]): Machine["execOk"] =>

@@ -6,8 +6,8 @@ import { Cgroup } from "./Cgroup.ts"
 import { type Argv, type CommandFailed, type CommandFault, type CommandOptions, run } from "./Command.ts"
 import type { CommandNotStarted } from "./Command.ts"
 import { found, instead, type Look, waitFor } from "./Deadline.ts"
-import { baseEnvironment, execOkBy, type Machine, type NodeCommandOptions } from "./Machine.ts"
-import { NodeIsOff } from "./NodeFault.ts"
+import { baseEnvironment, execOkBy, type Machine, type NodeCommandOptions, whileOn } from "./Machine.ts"
+import type { NodeIsOff } from "./NodeFault.ts"
 import { Power } from "./Power.ts"
 import { uniqueName } from "./RunName.ts"
 
@@ -177,13 +177,7 @@ export const NodeContainer = {
       })
       const power = yield* Power.make(start)
 
-      const leader = Effect.flatMap(
-        power.now,
-        Option.match({
-          onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
-          onSome: Effect.succeed
-        })
-      )
+      const leader = whileOn(hostname, power)
 
       const exec: NodeContainer["exec"] = (argv, options) => Effect.flatMap(leader, (pid) => execAt(pid, argv, options))
 

@@ -1,4 +1,4 @@
-import { Effect, Option, Ref } from "effect"
+import { Effect, Ref } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { type BootedWhen, booting } from "./Booting.ts"
 import type { CableIn } from "./CableIn.ts"
@@ -6,9 +6,8 @@ import { type Argv, runOk } from "./Command.ts"
 import { cpio, type CpioEntry } from "./Cpio.ts"
 import { found, instead, waitFor } from "./Deadline.ts"
 import { GUEST_PORT, GuestShell, guestShellEntries } from "./GuestShell.ts"
-import { execOkBy, type Machine } from "./Machine.ts"
+import { execOkBy, type Machine, whileOn } from "./Machine.ts"
 import { Namespace } from "./Namespace.ts"
-import { NodeIsOff } from "./NodeFault.ts"
 import { Power } from "./Power.ts"
 import { TemporaryDirectory } from "./TemporaryDirectory.ts"
 import { TpmChip } from "./TpmChip.ts"
@@ -147,13 +146,7 @@ export const VirtualNode = {
     const power = yield* Power.make(start)
 
     const exec: VirtualNode["exec"] = (argv, told) =>
-      Effect.flatMap(
-        power.now,
-        Option.match({
-          onNone: () => Effect.fail(new NodeIsOff({ node: hostname })),
-          onSome: (shell) => shell.exec(argv, told)
-        })
-      )
+      Effect.flatMap(whileOn(hostname, power), (shell) => shell.exec(argv, told))
 
     const node: VirtualNode = {
       boot: power.on,

@@ -7,6 +7,9 @@ export type PcrBank = typeof PcrBank.Type
 
 const PcrNumber = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))
 
+/** Some of the PCRs that every TPM of a PC has (TCG PC Client Platform TPM Profile, "Platform Configuration Registers"). */
+export const PcrNumbers = Schema.Array(PcrNumber).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24)))
+
 /**
  * The banks whose PCRs may stand for a boot: those whose hash is not broken, and that TPMs of PCs have (TCG PC Client
  * Platform TPM Profile, "PCR Requirements").
@@ -18,7 +21,7 @@ export type BootBank = typeof BootBank.Type
 /** What the server asks a quote of: PCRs of one bank, numbers ascending. */
 export const BootSelection = Schema.Struct({
   bank: BootBank,
-  pcrs: Schema.Array(PcrNumber).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24)))
+  pcrs: PcrNumbers
 })
 export type BootSelection = typeof BootSelection.Type
 

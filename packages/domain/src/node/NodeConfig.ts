@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { PcrNumbers } from "../attestation/BootEvidence.ts"
 import { NodeFamily } from "../family/NodeFamily.ts"
 import { AddressRange } from "../net/AddressRange.ts"
 import { Ipv4 } from "../net/Ipv4.ts"
@@ -45,10 +46,6 @@ export type NodeNetwork = typeof NodeNetwork.Type
 
 const Hex = Schema.String.pipe(Schema.check(Schema.isPattern(/^(?:[0-9a-f]{2}){1,1024}$/)))
 
-const Pcrs = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))).pipe(
-  Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24))
-)
-
 /**
  * Which images may open the node's key store: the operator's public key (TPM2B_PUBLIC) and the policies over PCRs that it
  * signed (digest and TPMT_SIGNATURE), all as hex; the PCRs are 12 to 14 where none are named. No secret: what a TPM is
@@ -56,7 +53,7 @@ const Pcrs = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimu
  */
 export const ImagePolicyText = Schema.Struct({
   key: Hex,
-  approved: Schema.Array(Schema.Struct({ policy: Hex, signature: Hex, pcrs: Schema.optionalKey(Pcrs) }))
+  approved: Schema.Array(Schema.Struct({ policy: Hex, signature: Hex, pcrs: Schema.optionalKey(PcrNumbers) }))
 })
 export type ImagePolicyText = typeof ImagePolicyText.Type
 

@@ -6,7 +6,7 @@ import { HttpRouter, HttpServerRequest } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { createServer } from "node:https"
 import { Connections, type Patience } from "../limits/Connections.ts"
-import { Handshakes, LONGEST } from "../limits/Handshakes.ts"
+import { Handshakes } from "../limits/Handshakes.ts"
 import { answerClientErrors, MAX_HEADER } from "./answerClientErrors.ts"
 import { OPENAPI_PATH } from "./apiRoutes.ts"
 import { OpenAnswers, OpenResponse } from "./OpenAnswers.ts"
@@ -79,7 +79,7 @@ export const layer = (certificate: Certificate, address: { readonly host: string
           message: "The certificate and its key cannot be used: both must be PEM, and belong together"
         })
     })
-    const handshakes = new Handshakes(LONGEST)
+    const handshakes = new Handshakes()
     handshakes.inTurn(server, patience.handshake)
     guard(server)
     answerClientErrors(server)

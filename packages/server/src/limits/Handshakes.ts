@@ -6,7 +6,7 @@ import { sourceOf } from "./sourceOf.ts"
 export const BUSY = 16
 
 /** Unless the one before was so long ago, in milliseconds: whoever keeps the server busy keeps nobody out. */
-export const LONGEST = 50
+const LONGEST = 50
 
 /** The two ends of a connection, as long as it is open. */
 const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
@@ -29,7 +29,7 @@ export class Handshakes {
   readonly #longest: number
 
   /** `longest` is how long a handshake may wait for a server that is busy, after the one before it, in milliseconds. */
-  constructor(longest: number) {
+  constructor(longest = LONGEST) {
     this.#longest = longest
   }
 

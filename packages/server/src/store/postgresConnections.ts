@@ -26,20 +26,22 @@ const noAnswer = (patience: Duration.Duration): SqlError.SqlError => {
 
 /**
  * TCP tries for a quarter of an hour to bring what was sent to a machine that is not there any more (Linux, tcp(7),
- * tcp_retries2), and keep-alive says nothing meanwhile. A connection that gave no answer in time is given up.
+ * tcp_retries2), and keep-alive says nothing meanwhile. A statement that is not answered in time is broken off, which ends a
+ * connection that it has for itself; `giveUp` is what else is to be done.
  */
-const answering = (pool: PgPool.PgPool, patience: Duration.Duration): Use => (run) =>
-  pool.use((connection) =>
-    Effect.timeoutOrElse(run(connection), {
-      duration: patience,
-      // One that several share goes on for all but who asked (PgConnection), and would take the next ones too.
-      orElse: () => Effect.andThen(pool.invalidate(connection), Effect.fail(noAnswer(patience)))
-    })
-  )
+const answered = <A, E, R>(
+  statement: Effect.Effect<A, E, R>,
+  patience: Duration.Duration,
+  giveUp: Effect.Effect<void> = Effect.void
+) =>
+  Effect.timeoutOrElse(statement, {
+    duration: patience,
+    orElse: () => Effect.andThen(giveUp, Effect.fail(noAnswer(patience)))
+  })
 
-/** The same of a connection that somebody has for a while: it ends with the statement that is broken off. */
-const answeringAlone = (connection: PgConnection.PgConnection, patience: Duration.Duration): Use => (run) =>
-  Effect.timeoutOrElse(run(connection), { duration: patience, orElse: () => Effect.fail(noAnswer(patience)) })
+/** One that several share goes on for all but who asked (PgConnection), and would be given to the next ones too. */
+const useOf = (pool: PgPool.PgPool, patience: Duration.Duration): Use => (run) =>
+  pool.use((connection) => answered(run(connection), patience, pool.invalidate(connection)))
 
 const rowsOf = (connection: PgConnection.PgConnection, sql: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
   Effect.map(connection.query(sql, params, prepare), ({ rows }) => rows)
@@ -62,8 +64,7 @@ const connectionOver = (useFor: (sql: string) => Use, streams: PgPool.PgPool["ge
 
 /** The same of one connection, that somebody has for a while. */
 const connectionOf = (connection: PgConnection.PgConnection, patience: Duration.Duration): SqlConnection.Connection => {
-  const use = answeringAlone(connection, patience)
-  return connectionOver(() => use, Effect.succeed(connection))
+  return connectionOver(() => (run) => answered(run(connection), patience), Effect.succeed(connection))
 }
 
 /** PostgreSQL answers ROLLBACK to a COMMIT of what it broke off before. */
@@ -97,9 +98,9 @@ export const postgresConnections = Effect.fnUntraced(function*(
   { most, patience, sharedReads }: ConnectionsOptions
 ) {
   const writers = yield* PgPool.make({ ...settings, maxConnections: sharedReads ? most - READERS : most })
-  const write = answering(writers, patience)
+  const write = useOf(writers, patience)
   const read = sharedReads
-    ? answering(
+    ? useOf(
       yield* PgPool.make({
         ...settings,
         maxConnections: READERS,

@@ -9,6 +9,7 @@ import { layerOf, unmigrated } from "../../src/store/Store.ts"
 import { eventually } from "../rig/eventually.ts"
 import { httpsAsk } from "../rig/httpsAsk.ts"
 import { httpsEvents } from "../rig/httpsEvents.ts"
+import { lastGeneration } from "../rig/lastGeneration.ts"
 import { pgBouncer } from "../rig/PgBouncer.ts"
 import { postgresForFile } from "../rig/postgresForFile.ts"
 import { runningPatela } from "../rig/runningPatela.ts"
@@ -19,8 +20,6 @@ const cluster = postgresForFile()
 const TIMEOUT = 180_000
 
 const specs = JSON.stringify({ n_cpus: 2, memory: 8 * 1024 ** 3, cpu_name: "test" })
-
-const lastOf = (text: string): number => Number(/.*"generation":(\d+)/s.exec(text)?.[1] ?? Number.NaN)
 
 const opened = (url: string, direct?: string) =>
   Layer.build(Layer.fresh(unmigrated({
@@ -84,9 +83,9 @@ describe("a PgBouncer that pools transactions", () => {
       yield* eventually("the first event", () => stream.text() !== "", 30_000)
       const within = yield* soonest((geoip) =>
         Effect.gen(function*() {
-          const before = lastOf(stream.text())
+          const before = lastGeneration(stream.text())
           yield* first.administration.set("test", node.id, "geoip", geoip)
-          return yield* eventually("an event", () => lastOf(stream.text()) > before, 10_000)
+          return yield* eventually("an event", () => lastGeneration(stream.text()) > before, 10_000)
         })
       )
       assert.isBelow(within, 1000)

@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { eventually } from "../rig/eventually.ts"
 import { httpsAsk } from "../rig/httpsAsk.ts"
 import { httpsEvents } from "../rig/httpsEvents.ts"
+import { lastGeneration } from "../rig/lastGeneration.ts"
 import { postgresForFile } from "../rig/postgresForFile.ts"
 import { runningPatela } from "../rig/runningPatela.ts"
 import { SealedText } from "../rig/SealedAnswer.ts"
@@ -14,8 +15,6 @@ const cluster = postgresForFile()
 const TIMEOUT = 180_000
 
 const specs = JSON.stringify({ n_cpus: 2, memory: 8 * 1024 ** 3, cpu_name: "test" })
-
-const lastOf = (text: string): number => Number(/.*"generation":(\d+)/s.exec(text)?.[1] ?? Number.NaN)
 
 /** Two servers in processes of their own at one database, and an enabled node. */
 const pair = Effect.gen(function*() {
@@ -61,9 +60,9 @@ describe("two servers at one database", () => {
         const { askFirst, streamOfSecond, administration, id, services } = yield* pair
         const stream = yield* streamOfSecond
         const tells = Effect.fnUntraced(function*(geoip: "on" | "off") {
-          const before = lastOf(stream.text())
+          const before = lastGeneration(stream.text())
           yield* Effect.orDie(administration.set("test", id, "geoip", geoip))
-          return yield* eventually(`that geoip is ${geoip}`, () => lastOf(stream.text()) > before, 10_000)
+          return yield* eventually(`that geoip is ${geoip}`, () => lastGeneration(stream.text()) > before, 10_000)
         })
         // Of relays that a node is given because it asks, only that node hears.
         yield* askFirst("/private/specs", specs)
@@ -100,8 +99,8 @@ describe("two servers at one database", () => {
       yield* cluster().start
       assert.deepStrictEqual(yield* askFirst("/private/config/node"), told)
       assert.deepStrictEqual(yield* askSecond("/private/config/node"), told)
-      const before = lastOf(stream.text())
+      const before = lastGeneration(stream.text())
       yield* administration.set("test", id, "geoip", "on")
-      yield* eventually("an event on the stream of before", () => lastOf(stream.text()) > before, 10_000)
+      yield* eventually("an event on the stream of before", () => lastGeneration(stream.text()) > before, 10_000)
     }), TIMEOUT)
 })

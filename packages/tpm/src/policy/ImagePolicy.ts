@@ -1,3 +1,4 @@
+import { PcrNumbers } from "@patela/domain/attestation/BootEvidence"
 import { Context, Effect, Layer, Option, Ref, Schema } from "effect"
 import { TpmtPublicFromHex } from "../structures/TpmtPublic.ts"
 
@@ -7,8 +8,6 @@ const hex = (bytes: { readonly least: number; readonly most: number }) =>
     Schema.check(Schema.isPattern(new RegExp(`^(?:[0-9a-f]{2}){${bytes.least},${bytes.most}}$`)))
   )
 
-const Pcr = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 23 })))
-
 /**
  * A policy that the operator approved: the digest of PolicyPCR over these PCRs of SHA-256 in rising order, 12 to 14 unless
  * told, and a TPMT_SIGNATURE over it (TPM 2.0 part 2, 11.3.4).
@@ -16,7 +15,7 @@ const Pcr = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum:
 export const ApprovedPolicy = Schema.Struct({
   policy: hex({ least: 32, most: 32 }),
   signature: hex({ least: 8, most: 160 }),
-  pcrs: Schema.optionalKey(Schema.Array(Pcr).pipe(Schema.check(Schema.isMinLength(1), Schema.isMaxLength(24))))
+  pcrs: Schema.optionalKey(PcrNumbers)
 })
 export type ApprovedPolicy = typeof ApprovedPolicy.Type
 

@@ -63,13 +63,18 @@ const tools = Effect.fnUntraced(function*(tcti: Tcti) {
   return runTool(yield* ChildProcessSpawner.ChildProcessSpawner, tcti)
 })
 
+/** A boot in which these PCRs are extended, one after the other: each by a digest of one digit. */
+const bootMeasuring = Effect.fnUntraced(
+  function*(state: string, ...extensions: ReadonlyArray<readonly [pcr: number, digit: string]>) {
+    const { pid, tcti } = yield* swtpm(state)
+    const run = yield* tools(tcti)
+    for (const [pcr, digit] of extensions) yield* run("tpm2_pcrextend", [`${pcr}:sha256=${digit.repeat(64)}`])
+    return { pid, tcti, run }
+  }
+)
+
 /** A boot with an image that measures this. */
-const bootWith = Effect.fnUntraced(function*(state: string, image: string) {
-  const { pid, tcti } = yield* swtpm(state)
-  const run = yield* tools(tcti)
-  yield* run("tpm2_pcrextend", [`12:sha256=${image.repeat(64)}`])
-  return { pid, tcti, run }
-})
+const bootWith = (state: string, image: string) => bootMeasuring(state, [12, image])
 
 /** Whose the indexes of the store are. */
 const kindsOf = Effect.map(
@@ -139,15 +144,10 @@ describe("a key store that is bound to the image", () => {
       const { approve, key, policy, state, storeOn } = yield* machine
       const entries = relays(3)
       /** What firmware measures before anything of an image runs, and what anything may extend later. */
-      const booted = Effect.fnUntraced(function*(image: string, ...later: ReadonlyArray<string>) {
-        const { tcti } = yield* swtpm(state)
-        const run = yield* tools(tcti)
-        yield* run("tpm2_pcrextend", [`4:sha256=${image.repeat(64)}`])
-        for (const digit of later) yield* run("tpm2_pcrextend", [`12:sha256=${digit.repeat(64)}`])
-        return tcti
-      })
+      const booted = (image: string, ...later: ReadonlyArray<string>) =>
+        bootMeasuring(state, [4, image], ...later.map((digit) => [12, digit] as const))
       yield* Effect.scoped(Effect.gen(function*() {
-        const tcti = yield* booted("a")
+        const { tcti } = yield* booted("a")
         yield* Effect.gen(function*() {
           const store = yield* KeyStore
           yield* store.write(entries)
@@ -167,7 +167,7 @@ describe("a key store that is bound to the image", () => {
       const opens = (...boot: readonly [string, ...ReadonlyArray<string>]) =>
         Effect.scoped(
           Effect.gen(function*() {
-            const tcti = yield* booted(...boot)
+            const { tcti } = yield* booted(...boot)
             return yield* Effect.flatMap(KeyStore, (store) => store.read).pipe(
               Effect.as(true),
               Effect.catchTag("TpmPolicyUnmet", () => Effect.succeed(false)),
@@ -178,7 +178,7 @@ describe("a key store that is bound to the image", () => {
       assert.deepStrictEqual([yield* opens("a"), yield* opens("a", "c"), yield* opens("b")], [true, false, false])
       // Without PCR 4 what one image was given is reached by any other, and no approval takes that back.
       yield* Effect.scoped(Effect.gen(function*() {
-        const tcti = yield* booted("a", "c")
+        const { tcti } = yield* booted("a", "c")
         yield* approve().pipe(Effect.provide(storeOn(tcti)))
       }))
       assert.deepStrictEqual([yield* opens("b"), yield* opens("b", "c")], [false, true])
